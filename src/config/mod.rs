@@ -1,0 +1,217 @@
+//! Raw TOML → a validated [`Config`], or errors that name file, line, column and key.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::observe::Settings;
+use crate::time::Duration;
+use crate::wire::{Auth, Family, Version};
+
+/// The validated configuration of this version: watching.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[node]`.
+    pub node: Node,
+    /// `[web]`.
+    pub web: Web,
+    /// `[watch]`.
+    pub watch: Watch,
+    /// `[[peer]]`.
+    pub peers: Vec<Peer>,
+    /// `[[witness]]`.
+    pub witnesses: Vec<Witness>,
+    /// `[[router]]`.
+    pub routers: Vec<Router>,
+}
+
+/// `[node]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Default: the hostname.
+    pub name: String,
+    /// Where learned routers survive a restart.
+    pub state_dir: PathBuf,
+}
+
+/// `[web]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Web {
+    /// Addresses to serve on.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// `[watch]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// Interfaces to sniff; `None` picks them.
+    pub interfaces: Option<Vec<String>>,
+    /// Never send anything.
+    pub passive: bool,
+    /// Follow routers that no `[[router]]` names.
+    pub discover: bool,
+    /// Between two probes of one VIP; zero is off.
+    pub probe_interval: Duration,
+    /// ARP and ND requests a second and interface.
+    pub probe_budget: u32,
+    /// Learned routers at most.
+    pub max_routers: usize,
+    /// Speakers a router at most.
+    pub max_speakers: usize,
+    /// When silent learned routers are forgotten.
+    pub forget_after: Duration,
+}
+
+/// `[[peer]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    /// Unique.
+    pub name: String,
+    /// Pinged.
+    pub address: IpAddr,
+    /// Further sources of its adverts.
+    pub vrrp_addresses: Vec<IpAddr>,
+}
+
+/// `[[witness]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Witness {
+    /// Unique.
+    pub name: String,
+    /// Pinged.
+    pub address: IpAddr,
+}
+
+/// `[[router]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Router {
+    /// Unique; default `VIP/VRID`.
+    pub name: String,
+    /// Interface name.
+    pub interface: String,
+    /// 1-255.
+    pub vrid: u8,
+    /// All of one family; at least one.
+    pub family: Family,
+    /// Addresses with their prefix lengths.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Held but not advertised.
+    pub excluded_addresses: Vec<(IpAddr, u8)>,
+    /// Names of `[[peer]]`s; `None` is all.
+    pub peers: Option<Vec<String>>,
+    /// What the other side is expected to speak.
+    pub version: Option<Version>,
+    /// What the other side is expected to advertise.
+    pub advert_interval: Option<Duration>,
+    /// What the other side is expected to authenticate with.
+    pub auth: Option<Auth>,
+    /// Unicast peers.
+    pub unicast_peers: Vec<IpAddr>,
+    /// Alarm others, never obey them.
+    pub only_known_speakers: bool,
+}
+
+/// Errors or warnings, each ready to print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// File, as the user named it.
+    pub file: PathBuf,
+    /// 1-based line.
+    pub line: usize,
+    /// 1-based column, in characters.
+    pub column: usize,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// The line with a caret under the place.
+    pub snippet: String,
+}
+
+/// A configuration that was read, and what is worth saying about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The validated configuration.
+    pub config: Config,
+    /// What is accepted but deserves a word.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads `path` and `conf.d/*.toml` beside it.
+///
+/// # Errors
+/// Every error in all files, not only the first.
+pub fn load(_path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
+    Err(Vec::new())
+}
+
+impl Config {
+    /// The configuration without any file: discover everything.
+    pub fn discovery(hostname: &str) -> Self {
+        let s = Settings::default();
+        Self {
+            node: Node { name: hostname.into(), state_dir: "/var/lib/vipwarden".into() },
+            web: Web { listen: vec![SocketAddr::from(([0u16; 8], 10112))] },
+            watch: Watch {
+                interfaces: None,
+                passive: s.passive,
+                discover: s.discover,
+                probe_interval: s.probe_interval,
+                probe_budget: s.probe_budget,
+                max_routers: s.max_routers,
+                max_speakers: s.max_speakers,
+                forget_after: s.forget_after,
+            },
+            peers: Vec::new(),
+            witnesses: Vec::new(),
+            routers: Vec::new(),
+        }
+    }
+
+    /// What the core needs of it.
+    pub fn settings(&self) -> Settings {
+        use crate::observe;
+        Settings {
+            node: self.node.name.clone(),
+            discover: self.watch.discover,
+            passive: self.watch.passive,
+            probe_interval: self.watch.probe_interval,
+            probe_budget: self.watch.probe_budget,
+            max_routers: self.watch.max_routers,
+            max_speakers: self.watch.max_speakers,
+            forget_after: self.watch.forget_after,
+            routers: self.routers.iter().map(Router::expected).collect(),
+            peers: self
+                .peers
+                .iter()
+                .map(|p| observe::Peer {
+                    name: p.name.clone(),
+                    address: p.address,
+                    vrrp_addresses: p.vrrp_addresses.clone(),
+                })
+                .collect(),
+            witnesses: self
+                .witnesses
+                .iter()
+                .map(|w| observe::Witness { name: w.name.clone(), address: w.address })
+                .collect(),
+        }
+    }
+}
+
+impl Router {
+    fn expected(&self) -> crate::observe::Expected {
+        let bare = |list: &[(IpAddr, u8)]| list.iter().map(|(a, _)| *a).collect();
+        crate::observe::Expected {
+            name: self.name.clone(),
+            interface: self.interface.clone(),
+            family: self.family,
+            vrid: self.vrid,
+            addresses: bare(&self.addresses),
+            excluded_addresses: bare(&self.excluded_addresses),
+            version: self.version,
+            advert_interval: self.advert_interval,
+            auth: self.auth,
+            peers: self.peers.clone(),
+            unicast_peers: self.unicast_peers.clone(),
+            only_known_speakers: self.only_known_speakers,
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! What the detector knows at one instant, as values: metrics, pages, JSON and the terminal are all read from here.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::observe::{DaemonState, Sensor, Tap};
+use crate::time::{Duration, Instant, WallClock};
+use crate::wire::{Family, MacAddr, OtherProtocol, RejectReason};
+
+/// The whole view. Cheap to clone: routers are shared until they change.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub at: Instant,
+    /// Turns its instants into dates.
+    pub clock: WallClock,
+    /// Every virtual router, sorted by interface, VLAN, family and VRID.
+    pub routers: Vec<Arc<RouterView>>,
+    /// Peers, in the order of the configuration.
+    pub peers: Vec<PeerView>,
+    /// Witnesses, in the order of the configuration.
+    pub witnesses: Vec<WitnessView>,
+    /// Every sensor.
+    pub sensors: Vec<SensorView>,
+    /// Capture counters, one an interface.
+    pub captures: Vec<CaptureView>,
+    /// Local VRRP daemons, by family.
+    pub daemons: Vec<(Family, DaemonState)>,
+    /// Refused adverts, by interface, VRID and reason.
+    pub rejected: Vec<RejectedView>,
+    /// How often each bound was hit; every table is listed, with zero too.
+    pub table_full: Vec<(&'static str, u64)>,
+    /// CARP, HSRP and GLBP speakers seen (bounded).
+    pub others: Vec<OtherProtocol>,
+}
+
+impl Snapshot {
+    /// The worst verdict of all routers; `Unknown` if a sensor is blind, `Healthy` when there are none and all see.
+    pub fn verdict(&self) -> Verdict {
+        let worst = self.routers.iter().map(|r| r.verdict).max_by_key(|v| v.severity());
+        let blind = self.sensors.iter().any(|s| s.state.is_err());
+        match worst {
+            Some(v) if v.severity() >= Verdict::NoMaster.severity() => v,
+            _ if blind => Verdict::Unknown,
+            Some(v) => v,
+            None => Verdict::Healthy,
+        }
+    }
+}
+
+/// One virtual router.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouterView {
+    /// Configured name, or `VIP/VRID`.
+    pub name: String,
+    /// The lowest configured or advertised address that is not link-local: what joins nodes. `None` until one is known.
+    pub vip: Option<IpAddr>,
+    /// Interface name.
+    pub interface: String,
+    /// VLAN, where the adverts are tagged.
+    pub vlan: Option<u16>,
+    /// Family.
+    pub family: Family,
+    /// VRID.
+    pub vrid: u8,
+    /// True if a `[[router]]` names it.
+    pub configured: bool,
+    /// Member or observer.
+    pub role: Role,
+    /// Protocol version that the (last) master speaks.
+    pub version: Option<u8>,
+    /// This node's own part.
+    pub state: State,
+    /// Transitions of `state`, by the state entered.
+    pub state_transitions: [u64; State::ALL.len()],
+    /// Verdict.
+    pub verdict: Verdict,
+    /// Since when that verdict.
+    pub since: Instant,
+    /// 1 from the proof of a split until health is proven, through blindness too.
+    pub split_brain: bool,
+    /// True while nobody serves.
+    pub no_master: bool,
+    /// Why the verdict is what it is; for any verdict.
+    pub findings: Vec<Finding>,
+    /// What the verdict rests on, newest last (bounded).
+    pub evidence: Vec<Evidence>,
+    /// Primary addresses of the masters believed active now.
+    pub masters: Vec<IpAddr>,
+    /// Everyone who holds the VIP now, by whatever evidence.
+    pub holders: Vec<Holder>,
+    /// Speakers, by source address.
+    pub speakers: Vec<SpeakerView>,
+    /// Virtual addresses.
+    pub addresses: Vec<AddressView>,
+    /// Split episodes that lasted longer than a takeover.
+    pub split_brain_episodes: u64,
+    /// Their length in all, the running one included.
+    pub split_brain_time: Duration,
+    /// Overlaps that the election settled within one master-down interval.
+    pub takeover_overlap: Duration,
+    /// Changes of master; frozen during a split.
+    pub master_transitions: u64,
+    /// The last of them.
+    pub last_transition: Option<Instant>,
+    /// Adverts that left this host.
+    pub adverts_sent: u64,
+    /// Priority-0 adverts heard from others.
+    pub priority_zero_received: u64,
+    /// Gaps between adverts as a multiple of the advertised interval.
+    pub gaps: Histogram<7>,
+}
+
+impl RouterView {
+    /// The causes of all findings, in order, each once.
+    pub fn causes(&self) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        for finding in &self.findings {
+            if !causes.contains(&finding.cause) {
+                causes.push(finding.cause);
+            }
+        }
+        causes
+    }
+}
+
+/// Upper bounds of the buckets of [`RouterView::gaps`], as multiples of the advertised interval.
+pub const GAP_BUCKETS: [f64; 7] = [0.5, 1.05, 1.5, 2.0, 2.5, 3.0, 4.0];
+
+/// A histogram with `N` bounds: `counts[i]` observations at or below bound `i` and above the one before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Histogram<const N: usize> {
+    /// Not cumulative.
+    pub counts: [u64; N],
+    /// Those above the last bound.
+    pub above: u64,
+    /// Sum of all observations.
+    pub sum: f64,
+}
+
+impl<const N: usize> Default for Histogram<N> {
+    fn default() -> Self {
+        Self { counts: [0; N], above: 0, sum: 0.0 }
+    }
+}
+
+impl<const N: usize> Histogram<N> {
+    /// Counts one observation.
+    pub fn observe(&mut self, bounds: &[f64; N], value: f64) {
+        match bounds.iter().position(|bound| value <= *bound) {
+            Some(i) => self.counts[i] += 1,
+            None => self.above += 1,
+        }
+        self.sum += value;
+    }
+
+    /// How many observations in all.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum::<u64>() + self.above
+    }
+}
+
+/// Member or observer of a virtual router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Configured here, advertises from here, owns one of its addresses, or runs a VRRP daemon for it.
+    Member,
+    /// A bystander: sees adverts, never sends.
+    Observer,
+}
+
+impl Role {
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Observer => "observer",
+        }
+    }
+}
+
+/// This node's own part in a virtual router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// No VRRP daemon here, or nothing known of it yet.
+    Init,
+    /// A daemon runs and sends nothing.
+    Backup,
+    /// Its adverts leave this host.
+    Master,
+    /// It can't take part: its interface is down.
+    Fault,
+    /// It took itself out.
+    Fenced,
+}
+
+impl State {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Init, Self::Backup, Self::Master, Self::Fault, Self::Fenced];
+
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Backup => "backup",
+            Self::Master => "master",
+            Self::Fault => "fault",
+            Self::Fenced => "fenced",
+        }
+    }
+}
+
+/// The verdict on one virtual router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// One holder, proven.
+    Healthy,
+    /// It works, and something is wrong or in motion.
+    Degraded,
+    /// Two holders, proven.
+    SplitBrain,
+    /// Nobody serves.
+    NoMaster,
+    /// The evidence doesn't suffice, or we are blind.
+    Unknown,
+}
+
+impl Verdict {
+    /// All verdicts.
+    pub const ALL: [Self; 5] = [Self::Healthy, Self::Degraded, Self::SplitBrain, Self::NoMaster, Self::Unknown];
+
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::SplitBrain => "split_brain",
+            Self::NoMaster => "no_master",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// How bad: 0 healthy, 1 degraded, 2 unknown, 3 no master, 4 split brain.
+    pub const fn severity(self) -> u8 {
+        match self {
+            Self::Healthy => 0,
+            Self::Degraded => 1,
+            Self::Unknown => 2,
+            Self::NoMaster => 3,
+            Self::SplitBrain => 4,
+        }
+    }
+}
+
+/// Why. The names are fixed; see `interface.md` section 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// A local firewall or rp_filter keeps adverts from the daemon, or the daemon's own from leaving.
+    FirewallDrop,
+    /// The two speak different protocol versions.
+    VersionMismatch,
+    /// Different authentication.
+    AuthMismatch,
+    /// Different v2 intervals.
+    IntervalMismatch,
+    /// Different address lists.
+    AddressesMismatch,
+    /// Different v3 checksum forms.
+    ChecksumMismatch,
+    /// Adverts arrive with a TTL below 255: a router stands in between.
+    TtlInvalid,
+    /// Two unrelated clusters use one VRID.
+    VridCollision,
+    /// Equal priority and equal source address.
+    PriorityTie,
+    /// Answers for the VIP, and its daemon is dead or frozen.
+    StaleAddress,
+    /// Holds the VIP while it is a backup.
+    StrayAddress,
+    /// Holds the VIP, its daemon runs, and it sends no adverts.
+    MutedMaster,
+    /// A host that is no VRRP speaker answers for the VIP.
+    ForeignClaim,
+    /// Both were masters, and the election settled it.
+    Transient,
+    /// A split is proven, its cause is not.
+    Undetermined,
+}
+
+impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 15] = [
+        Self::FirewallDrop,
+        Self::VersionMismatch,
+        Self::AuthMismatch,
+        Self::IntervalMismatch,
+        Self::AddressesMismatch,
+        Self::ChecksumMismatch,
+        Self::TtlInvalid,
+        Self::VridCollision,
+        Self::PriorityTie,
+        Self::StaleAddress,
+        Self::StrayAddress,
+        Self::MutedMaster,
+        Self::ForeignClaim,
+        Self::Transient,
+        Self::Undetermined,
+    ];
+
+    /// The name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirewallDrop => "firewall_drop",
+            Self::VersionMismatch => "version_mismatch",
+            Self::AuthMismatch => "auth_mismatch",
+            Self::IntervalMismatch => "interval_mismatch",
+            Self::AddressesMismatch => "addresses_mismatch",
+            Self::ChecksumMismatch => "checksum_mismatch",
+            Self::TtlInvalid => "ttl_invalid",
+            Self::VridCollision => "vrid_collision",
+            Self::PriorityTie => "priority_tie",
+            Self::StaleAddress => "stale_address",
+            Self::StrayAddress => "stray_address",
+            Self::MutedMaster => "muted_master",
+            Self::ForeignClaim => "foreign_claim",
+            Self::Transient => "transient",
+            Self::Undetermined => "undetermined",
+        }
+    }
+}
+
+/// A cause with the node it lies on, both sides' values, and what to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The cause.
+    pub cause: Cause,
+    /// The node to mend: this node's name, a peer's name or address, or a MAC; `None` where it can't be told.
+    pub node: Option<String>,
+    /// True if the remedy applies on this node.
+    pub here: bool,
+    /// What is so on this side (or on the first of two others).
+    pub local: String,
+    /// What is so on the other side.
+    pub remote: String,
+    /// The one thing to do.
+    pub remedy: String,
+}
+
+/// One piece of evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// `advert`, `netlink`, `arp`, `nd`, `echo`, `delivered`, `daemon`, `output`, `sensor` or `config`.
+    pub kind: &'static str,
+    /// When it was seen.
+    pub at: Instant,
+    /// In words.
+    pub says: String,
+}
+
+/// Someone who holds the VIP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holder {
+    /// This node's name, a peer's name, or the source address; `None` for an unknown MAC.
+    pub node: Option<String>,
+    /// True if it is this node.
+    pub here: bool,
+    /// Its hardware address, where known.
+    pub mac: Option<MacAddr>,
+    /// Which evidence: `netlink`, `advert`, `arp`, `nd`, `echo`.
+    pub how: Vec<&'static str>,
+}
+
+/// One speaker of a virtual router.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpeakerView {
+    /// Source address of its adverts.
+    pub source: IpAddr,
+    /// The peer whose address that is.
+    pub peer: Option<String>,
+    /// Source of the frames.
+    pub mac: Option<MacAddr>,
+    /// True if it is this host.
+    pub local: bool,
+    /// True while it is believed to be an active master.
+    pub master: bool,
+    /// Protocol version.
+    pub version: u8,
+    /// Advertised priority.
+    pub priority: u8,
+    /// Advertised interval.
+    pub interval: Duration,
+    /// Kind of authentication, never the secret.
+    pub auth: &'static str,
+    /// Its last advert.
+    pub last_advert: Instant,
+    /// Advertised addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Adverts on the wire.
+    pub received: u64,
+    /// Adverts that should have come and didn't, while it was master.
+    pub missed: u64,
+    /// What got past ingress, and past netfilter: `None` where that can't be told (local, other host's unicast, tagged).
+    pub delivered: Option<[(Tap, u64); 2]>,
+}
+
+/// One virtual address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AddressView {
+    /// The address.
+    pub address: IpAddr,
+    /// On this node and usable.
+    pub owned: bool,
+    /// Hosts that answer for it; `None` where it is not probed.
+    pub claimants: Option<Vec<MacAddr>>,
+}
+
+/// A peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerView {
+    /// Name.
+    pub name: String,
+    /// Address that is pinged.
+    pub address: IpAddr,
+    /// Whether it answers ping; `None` before the first answer or loss.
+    pub up: Option<bool>,
+    /// Last round trip.
+    pub rtt: Option<Duration>,
+    /// All round trips, in seconds.
+    pub rtts: Histogram<10>,
+    /// Pings sent.
+    pub probes: u64,
+    /// Pings lost.
+    pub lost: u64,
+}
+
+/// Upper bounds of [`PeerView::rtts`], in seconds.
+pub const RTT_BUCKETS: [f64; 10] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
+
+/// A witness.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WitnessView {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub address: IpAddr,
+    /// Whether it answers; `None` before the first answer or loss.
+    pub up: Option<bool>,
+}
+
+/// A sensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SensorView {
+    /// Which.
+    pub sensor: Sensor,
+    /// Interface name; empty where it has none.
+    pub interface: String,
+    /// `Ok`, or what it can't see and what to do.
+    pub state: Result<(), String>,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// Capture counters of one interface.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaptureView {
+    /// Interface name.
+    pub interface: String,
+    /// Frames read.
+    pub frames: u64,
+    /// Frames dropped by the kernel.
+    pub dropped: u64,
+}
+
+/// Refused adverts of one interface, VRID and reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RejectedView {
+    /// Interface name.
+    pub interface: String,
+    /// VRID, where it could be read.
+    pub vrid: Option<u8>,
+    /// Why.
+    pub reason: RejectReason,
+    /// How many.
+    pub count: u64,
+}
+
+/// Something that happened, without its number: the log gives that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at: Instant,
+    /// Name of the router, or empty where it concerns the node.
+    pub router: String,
+    /// Its VIP.
+    pub vip: Option<IpAddr>,
+    /// `verdict`, `master`, `state`, `router` (learned, forgotten), `sensor`, `config`.
+    pub kind: &'static str,
+    /// Before.
+    pub from: Option<String>,
+    /// After.
+    pub to: Option<String>,
+    /// Why, in words.
+    pub reason: String,
+    /// Causes, where it is a verdict.
+    pub causes: Vec<Cause>,
+    /// What it rests on.
+    pub evidence: Vec<String>,
+}

@@ -1,0 +1,126 @@
+//! What the core thread and the edge thread share: the snapshot by swap, the event log, and a queue of commands.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::detect::{Event, Histogram, Snapshot};
+use crate::time::Instant;
+
+/// Everything the edge may read. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Who and what this process is.
+    pub identity: Arc<Identity>,
+    /// The newest snapshot, and what the loop says of itself.
+    pub view: Arc<ArcSwap<View>>,
+    /// What happened.
+    pub events: Arc<EventLog>,
+    /// The operator's hand.
+    pub commands: mpsc::Sender<Command>,
+}
+
+/// Who this process is; fixed for its life but for the name, which a reload does not change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Node name.
+    pub node: String,
+    /// Crate version.
+    pub version: &'static str,
+    /// Source revision, or `unknown`.
+    pub revision: &'static str,
+    /// Random for each start, 32 hex digits.
+    pub boot_id: String,
+    /// When it started.
+    pub started: Instant,
+}
+
+/// A snapshot with the daemon's own condition.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The core's view.
+    pub snapshot: Snapshot,
+    /// How late the loop's timers ran, in seconds.
+    pub loop_lag: Histogram<8>,
+    /// When the loop last turned: the edge calls it dead if this is old.
+    pub last_turn: Instant,
+    /// The last reload: whether it was taken.
+    pub reload_ok: bool,
+    /// When a configuration was last taken.
+    pub reloaded_at: Instant,
+}
+
+/// Upper bounds of [`View::loop_lag`], in seconds.
+pub const LAG_BUCKETS: [f64; 8] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.25, 1.0];
+
+/// What the operator asks of the loop; the answer comes back in words.
+#[derive(Debug)]
+pub enum Command {
+    /// Read the configuration again.
+    Reload(oneshot::Sender<Result<String, String>>),
+    /// Drop a learned router.
+    Forget(String, oneshot::Sender<Result<String, String>>),
+}
+
+/// An event with its number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logged {
+    /// Grows by one an event from 1.
+    pub id: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A bounded log of events that can be awaited.
+#[derive(Debug)]
+pub struct EventLog {
+    ring: Mutex<Ring>,
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Ring {
+    events: VecDeque<Arc<Logged>>,
+    next: u64,
+    capacity: usize,
+}
+
+impl EventLog {
+    /// A log that keeps the newest `capacity` events.
+    pub fn new(capacity: usize) -> Self {
+        let ring = Ring { events: VecDeque::with_capacity(capacity.min(1024)), next: 1, capacity };
+        Self { ring: Mutex::new(ring), newest: watch::Sender::new(0) }
+    }
+
+    fn ring(&self) -> std::sync::MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Appends an event and wakes those who wait.
+    pub fn push(&self, event: Event) {
+        let mut ring = self.ring();
+        let id = ring.next;
+        ring.next += 1;
+        if ring.events.len() == ring.capacity {
+            ring.events.pop_front();
+        }
+        ring.events.push_back(Arc::new(Logged { id, event }));
+        drop(ring);
+        self.newest.send_replace(id);
+    }
+
+    /// Events with a number above `after`, oldest first, and whether some in between were lost from the ring.
+    pub fn after(&self, after: u64) -> (Vec<Arc<Logged>>, bool) {
+        let ring = self.ring();
+        let oldest = ring.next - ring.events.len() as u64;
+        let lost = after + 1 < oldest;
+        (ring.events.iter().filter(|e| e.id > after).cloned().collect(), lost)
+    }
+
+    /// A receiver that changes with each new event.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+}

@@ -1,0 +1,5 @@
+//! `vipwarden`: see the library.
+
+fn main() -> std::process::ExitCode {
+    vipwarden::cli::main()
+}

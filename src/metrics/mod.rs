@@ -1,0 +1,1 @@
+//! One table of families; one collector over the snapshot.

@@ -1,0 +1,310 @@
+//! What comes in ([`Fact`]) and what the model asks for ([`Request`]). Both are plain values: a capture file, a
+//! recording and the live host produce the same ones.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::time::Duration;
+use crate::wire::{Family, MacAddr, Seen};
+
+/// A network interface's index: positive, unique within a network namespace, never reused while it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IfIndex(pub u32);
+
+/// One thing learned, at the instant handed in beside it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// A frame on the wire.
+    Frame(Frame),
+    /// An advert that reached a further tap on its way to the VRRP daemon.
+    Delivered(Delivered),
+    /// An interface appeared or changed. Sent for every interface at start, then on change.
+    Link(Link),
+    /// An interface vanished.
+    LinkGone(IfIndex),
+    /// An address appeared or changed.
+    Address(Address),
+    /// An address vanished.
+    AddressGone {
+        /// Where.
+        interface: IfIndex,
+        /// Which.
+        address: IpAddr,
+    },
+    /// What `/proc/net/raw` and `raw6` say of VRRP daemons on this host. Sent about once a second.
+    Daemon(Daemon),
+    /// The answer to [`Request::OutputTest`].
+    OutputTest {
+        /// Where it was tried.
+        interface: IfIndex,
+        /// Over which family.
+        family: Family,
+        /// True if the host's own firewall refused to let a protocol-112 packet out (EPERM).
+        blocked: bool,
+    },
+    /// A ping of a peer or witness came back (`Some` round trip) or was lost (`None`).
+    Ping {
+        /// Who was pinged.
+        target: Target,
+        /// Round trip.
+        rtt: Option<Duration>,
+    },
+    /// Capture counters of one interface since the last such fact.
+    Capture {
+        /// Which interface.
+        interface: IfIndex,
+        /// Frames read since the last report.
+        frames: u64,
+        /// Frames that the kernel dropped for us since the last report: blindness.
+        dropped: u64,
+    },
+    /// A sensor works, or doesn't and why.
+    Sensor {
+        /// Which.
+        sensor: Sensor,
+        /// On which interface, where it has one.
+        interface: Option<IfIndex>,
+        /// `Ok`, or what is wrong and what to do about it.
+        state: Result<(), String>,
+    },
+    /// This daemon's own loop ran late by so much.
+    LoopLate(Duration),
+}
+
+/// A frame as the all-protocols tap saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Where it was captured.
+    pub interface: IfIndex,
+    /// VLAN, from the frame's bytes or the kernel's auxiliary data; tag 0 counts as none.
+    pub vlan: Option<u16>,
+    /// To whom it was addressed, as the kernel classed it.
+    pub kind: PacketKind,
+    /// What it says.
+    pub seen: Seen,
+}
+
+/// The kernel's packet type (`sll_pkttype`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketKind {
+    /// To this host.
+    Host,
+    /// To everyone.
+    Broadcast,
+    /// To a group.
+    Multicast,
+    /// To some other host: flooded or mirrored.
+    OtherHost,
+    /// Sent by this host.
+    Outgoing,
+    /// From a capture file that doesn't say.
+    Unknown,
+}
+
+/// How far towards the VRRP daemon an advert got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tap {
+    /// Past netdev and tc ingress (an ETH_P_IP or ETH_P_IPV6 packet socket).
+    Ip,
+    /// Past netfilter's INPUT and rp_filter (a raw protocol-112 socket).
+    Raw,
+}
+
+impl Tap {
+    /// The metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ip => "ip",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+/// An advert that a further tap saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where it came in.
+    pub interface: IfIndex,
+    /// Which tap.
+    pub tap: Tap,
+    /// IP source.
+    pub source: IpAddr,
+    /// VRID.
+    pub vrid: u8,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Index.
+    pub index: IfIndex,
+    /// Name.
+    pub name: String,
+    /// Hardware address, where it is an Ethernet one.
+    pub mac: Option<MacAddr>,
+    /// Administratively up.
+    pub up: bool,
+    /// Has carrier (`IFF_LOWER_UP`).
+    pub carrier: bool,
+    /// Held down by its owner (`IFLA_PROTO_DOWN`): FRR's backups do so with their macvlans.
+    pub protodown: bool,
+    /// What it is.
+    pub kind: LinkKind,
+    /// The bridge, bond or VRF that it is a port of.
+    pub master: Option<IfIndex>,
+    /// The interface beneath it (a macvlan's or VLAN device's parent), in the same namespace.
+    pub parent: Option<IfIndex>,
+    /// The VLAN id of a VLAN device.
+    pub vlan: Option<u16>,
+    /// True if adverts are captured on it.
+    pub sniffed: bool,
+}
+
+/// The kinds of interface that make a difference here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// Hardware, or nothing special.
+    Plain,
+    /// The loopback.
+    Loopback,
+    /// One end of a veth pair.
+    Veth,
+    /// A macvlan, as VRRP daemons use for virtual MACs.
+    Macvlan,
+    /// A VLAN device.
+    Vlan,
+    /// A bridge.
+    Bridge,
+    /// A bond or team.
+    Bond,
+    /// Any other: tunnels, dummies, ….
+    Other,
+}
+
+/// An address on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Where.
+    pub interface: IfIndex,
+    /// The address.
+    pub address: IpAddr,
+    /// Its prefix length.
+    pub prefix: u8,
+    /// False while duplicate address detection runs or has failed.
+    pub usable: bool,
+}
+
+/// A VRRP daemon on this host, one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// Family of its raw protocol-112 socket.
+    pub family: Family,
+    /// Alive, frozen or absent.
+    pub state: DaemonState,
+}
+
+/// How a daemon is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DaemonState {
+    /// No protocol-112 socket but our own.
+    Absent,
+    /// A socket that is being read.
+    Alive,
+    /// A socket whose receive queue grows: stopped or stuck.
+    Frozen,
+    /// It could not be told.
+    Unknown,
+}
+
+/// Whom a ping went to: an index into [`crate::config::Config::peers`] or `witnesses`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// `peers[i]`.
+    Peer(usize),
+    /// `witnesses[i]`.
+    Witness(usize),
+}
+
+/// The sensors that can go blind; the `sensor` label of `vrrp_sensor_up`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sensor {
+    /// The packet socket of an interface.
+    Capture,
+    /// The interface has carrier and is up.
+    Carrier,
+    /// ARP and ND probes can be sent.
+    Arp,
+    /// The two further taps.
+    Delivered,
+    /// Netlink.
+    Netlink,
+    /// The event loop is on time.
+    Loop,
+    /// No table is full.
+    Table,
+}
+
+impl Sensor {
+    /// The metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Carrier => "carrier",
+            Self::Arp => "arp",
+            Self::Delivered => "delivered",
+            Self::Netlink => "netlink",
+            Self::Loop => "loop",
+            Self::Table => "table",
+        }
+    }
+}
+
+/// Something the model wants done. Only a member asks, and never beyond its probe budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Broadcast an ARP request for `target`.
+    Arp {
+        /// Out of this interface.
+        interface: IfIndex,
+        /// Sender hardware address: the interface's own.
+        sender_mac: MacAddr,
+        /// Sender protocol address: one of the interface's own that is no VIP.
+        sender_ip: Ipv4Addr,
+        /// The VIP.
+        target: Ipv4Addr,
+    },
+    /// Multicast a neighbour solicitation for `target`.
+    Neighbour {
+        /// Out of this interface.
+        interface: IfIndex,
+        /// Source link-layer address: the interface's own.
+        sender_mac: MacAddr,
+        /// One of the interface's own addresses that is no VIP.
+        source: Ipv6Addr,
+        /// The VIP.
+        target: Ipv6Addr,
+    },
+    /// Send one echo request for `target` to exactly one host's MAC, with TTL 1 so that nobody forwards it.
+    Echo {
+        /// Out of this interface.
+        interface: IfIndex,
+        /// Source of the Ethernet frame.
+        sender_mac: MacAddr,
+        /// IP source.
+        source: IpAddr,
+        /// The VIP.
+        target: IpAddr,
+        /// The host.
+        destination_mac: MacAddr,
+        /// ICMP identifier.
+        identifier: u16,
+        /// ICMP sequence number.
+        sequence: u16,
+    },
+    /// Try whether the host's firewall lets protocol 112 out: a multicast packet with TTL 0, which never leaves.
+    OutputTest {
+        /// Out of this interface.
+        interface: IfIndex,
+        /// Over this family.
+        family: Family,
+    },
+}
