@@ -115,13 +115,7 @@ pub struct RouterView {
 impl RouterView {
     /// The causes of all findings, in order, each once.
     pub fn causes(&self) -> Vec<Cause> {
-        let mut causes = Vec::new();
-        for finding in &self.findings {
-            if !causes.contains(&finding.cause) {
-                causes.push(finding.cause);
-            }
-        }
-        causes
+        super::case::causes(&self.findings)
     }
 }
 

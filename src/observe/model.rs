@@ -614,6 +614,13 @@ impl Model {
         }
     }
 
+    /// Says whose adverts on this router are no news from now on.
+    pub fn set_steady(&mut self, slot: Slot, source: Option<IpAddr>) {
+        if let Some(router) = self.routers.get_mut(&slot) {
+            router.steady = source;
+        }
+    }
+
     /// Asks whether the host's firewall lets adverts out, if that was not asked within the last seconds.
     pub fn test_output(&mut self, now: Instant, slot: Slot) {
         const AGAIN: Duration = Duration::from_secs(2);
