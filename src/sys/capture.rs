@@ -244,6 +244,7 @@ mod tests {
             let error = capture.drain(64, |_| {}).expect_err("near is down");
             assert_eq!(error.raw_os_error(), Some(libc::ENETDOWN));
             ip("link set near up");
+            far.wait_for_carrier();
             far.send(vec![advert_v4(51, [10, 9, 9, 2])]);
             assert_eq!(capture_some(&mut capture, 1).await.len(), 1);
         });
