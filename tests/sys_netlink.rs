@@ -229,10 +229,12 @@ fn after_an_overrun_the_table_is_right_again() {
         world.until("the last change is known", |w| w.address("192.0.2.2").is_some()).await;
         world.until("netlink sees again", |w| w.netlink_states.last() == Some(&true)).await;
         assert!(world.netlink_states.starts_with(&[true, false]), "an overrun was reported");
-        assert!(world.address("192.0.2.1").is_none() && world.address("10.0.0.1").is_none());
         assert_eq!(world.links.len(), 3, "lo and one veth pair");
 
         ip("addr add 10.0.0.1/32 dev vip0");
         world.until("following goes on", |w| w.address("10.0.0.1").is_some()).await;
+        // What was announced before the overrun, and whose end was lost in it, must not come back after the dump.
+        let known: Vec<String> = world.addresses.values().map(|a| a.address.to_string()).collect();
+        assert_eq!(known, ["127.0.0.1", "::1", "10.0.0.1", "192.0.2.2"]);
     });
 }
