@@ -5,7 +5,7 @@ mod netns;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use netns::{PATIENCE, in_fresh_netns, ip, ip_batch};
+use netns::{Neighbour, PATIENCE, in_fresh_netns, ip, ip_batch, run};
 use vipwarden::observe::{Address, Fact, IfIndex, Link, LinkKind, Sensor};
 use vipwarden::sys::netlink::Netlink;
 
@@ -186,6 +186,24 @@ fn a_macvlan_names_its_parent_and_its_protodown() {
         assert!(world.link("vrrp4-2-1").unwrap().up, "protodown is not administratively down");
         ip("link set vrrp4-2-1 protodown off");
         world.until("it is released", |w| w.link("vrrp4-2-1").is_some_and(|l| !l.protodown && l.carrier)).await;
+    });
+}
+
+#[test]
+fn a_parent_in_another_namespace_is_no_parent() {
+    in_fresh_netns(|| async {
+        ip("link add vip0 type veth peer name vip1");
+        let neighbour = Neighbour::with_link("vip1").await;
+        let mut world = World::open().await;
+        assert_eq!(world.link("vip0").unwrap().parent, None);
+        let here = std::fs::read_link("/proc/thread-self").unwrap();
+        let here = here.file_name().unwrap().to_str().unwrap();
+        run(&(neighbour.enter() + "ip link add moved link vip1 type macvlan mode bridge"));
+        run(&(neighbour.enter() + "ip link set moved netns " + here));
+        world.until("the macvlan has moved here", |w| w.link("moved").is_some()).await;
+        assert_eq!(world.link("moved").map(|l| (l.kind, l.parent)), Some((LinkKind::Macvlan, None)));
+        drop(neighbour);
+        world.until("it went with its parent", |w| w.link("moved").is_none() && w.link("vip0").is_none()).await;
     });
 }
 
