@@ -12,6 +12,7 @@ pub mod probe;
 mod reader;
 mod socket;
 pub mod state;
+pub mod process;
 pub mod taps;
 #[cfg(test)]
 mod testing;
