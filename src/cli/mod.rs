@@ -2,12 +2,14 @@
 //!
 //! Exit codes, everywhere: 0 fine, 1 failed or degraded, 2 critical finding, 3 unknown (`status` alone), 64 usage.
 
+mod check_config;
 mod events;
 mod explain;
 mod forget;
 mod logging;
 mod reload;
 mod run;
+mod show_config;
 mod status;
 
 use std::path::PathBuf;
@@ -60,6 +62,10 @@ enum Command {
     Reload(reload::Args),
     /// Have the daemon drop a learned router.
     Forget(forget::Args),
+    /// Parse and validate a configuration: every error, with file, line and column.
+    CheckConfig(check_config::Args),
+    /// The effective configuration: defaults marked, secrets masked.
+    ShowConfig(show_config::Args),
 }
 
 impl Command {
@@ -71,6 +77,8 @@ impl Command {
             Self::Events(args) => events::run(args, &global.control),
             Self::Reload(args) => reload::run(args, &global.control),
             Self::Forget(args) => forget::run(args, &global.control),
+            Self::CheckConfig(args) => check_config::run(args),
+            Self::ShowConfig(args) => show_config::run(args),
         }
     }
 }
