@@ -175,7 +175,7 @@ impl Core {
     /// # Errors
     /// There is none of that name, or it is configured.
     pub fn forget(&mut self, now: Instant, router: &str) -> Result<String, String> {
-        if !self.watcher.forget(router) {
+        if !self.watcher.forget(now, router) {
             return Err(format!(
                 "{router} is no learned router: see `vipwarden status`; a configured one is removed from the configuration"
             ));
