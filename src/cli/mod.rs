@@ -3,12 +3,14 @@
 //! Exit codes, everywhere: 0 fine, 1 failed or degraded, 2 critical finding, 3 unknown (`status` alone), 64 usage.
 
 mod check_config;
+mod client;
 mod events;
 mod explain;
 mod forget;
 mod logging;
 mod reload;
 mod run;
+mod select;
 mod show_config;
 mod status;
 

@@ -13,6 +13,10 @@ mod reader;
 mod socket;
 pub mod state;
 pub mod process;
+pub mod process;
+mod reader;
+mod socket;
+pub mod state;
 pub mod taps;
 #[cfg(test)]
 mod testing;
