@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use crate::time::{CentiSeconds, Duration, Seconds};
 
+pub mod pcap;
+
 pub use pnet::util::MacAddr;
 
 /// The address family of a virtual router.
