@@ -2,12 +2,17 @@
 //!
 //! Exit codes, everywhere: 0 fine, 1 failed or degraded, 2 critical finding, 3 unknown (`status` alone), 64 usage.
 
+mod analyze;
+mod capture_file;
+mod decode;
 mod events;
 mod explain;
 mod forget;
+mod line;
 mod logging;
 mod reload;
 mod run;
+mod sniff;
 mod status;
 
 use std::path::PathBuf;
@@ -60,6 +65,12 @@ enum Command {
     Reload(reload::Args),
     /// Have the daemon drop a learned router.
     Forget(forget::Args),
+    /// Judge capture files: 2 if a split brain is in them.
+    Analyze(analyze::Args),
+    /// Print a capture file as one line an advert.
+    Decode(decode::Args),
+    /// Print the wire as one line an advert.
+    Sniff(sniff::Args),
 }
 
 impl Command {
@@ -71,6 +82,9 @@ impl Command {
             Self::Events(args) => events::run(args, &global.control),
             Self::Reload(args) => reload::run(args, &global.control),
             Self::Forget(args) => forget::run(args, &global.control),
+            Self::Analyze(args) => analyze::run(args),
+            Self::Decode(args) => decode::run(args),
+            Self::Sniff(args) => sniff::run(args),
         }
     }
 }
