@@ -65,6 +65,8 @@ async fn sniff(names: &[String]) -> Result<Counts, String> {
         match read {
             Ok(Reader::Listens) => {}
             Ok(Reader::HasLeft) => return Ok(counts),
+            // Frames come again when it is up again.
+            Err(error) if error.kind() == io::ErrorKind::NetworkDown => eprintln!("{}: {error}", taps[index].name),
             Err(error) => {
                 let gone = taps.swap_remove(index);
                 let message = format!("{}: {error}; it is sniffed no more", gone.name);
@@ -109,9 +111,6 @@ impl Tap {
         let name = printable(&interface.name);
         match Capture::open(IfIndex(interface.index)) {
             Ok(capture) => Ok(Self { name, capture }),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Err(format!("{name}: {error}: sniffing needs CAP_NET_RAW; run it as root"))
-            }
             Err(error) => Err(format!("{name}: {error}")),
         }
     }
