@@ -2,6 +2,9 @@
 //! replays the seed corpus through the same functions (`tests/fuzz_corpus.rs`).
 //!
 //! A target fails by panicking: the parser did, or what it read breaks one of the promises asserted here.
+//!
+//! `cargo +nightly fuzz run vrrp -- -runs=200000` runs one. A new target is a function here, its line in [`TARGETS`], a
+//! file in `fuzz_targets/`, a `[[bin]]` in the manifest, and seeds in `corpus/` with names that say what they are.
 
 use std::net::Ipv6Addr;
 
