@@ -112,7 +112,7 @@ impl Router {
 
     /// The interval to expect: the last master's, else the configured one.
     pub fn interval(&self) -> Option<Duration> {
-        self.last_known.map(|(interval, _)| interval).or(self.expected.as_ref()?.advert_interval)
+        self.last_known.map(|(interval, _)| interval).or_else(|| self.expected.as_ref()?.advert_interval)
     }
 
     /// Speakers that count: known ones.
