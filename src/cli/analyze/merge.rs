@@ -42,14 +42,14 @@ impl Merge {
         Ok(merge)
     }
 
-    /// The next frame of all; `None` at the end of the last file.
+    /// The next frame of all, of equally old ones that of the first file; `None` at the end of the last file.
     pub fn next_frame(&mut self) -> Option<MergedFrame> {
         let (oldest, _) = self.sources.iter().enumerate().min_by_key(|(_, source)| source.head.unix_nanos)?;
-        let mut source = self.sources.swap_remove(oldest);
+        let mut source = self.sources.remove(oldest);
         let frame = source.head;
         if let Some(head) = self.read(&mut source.file) {
             source.head = head;
-            self.sources.push(source);
+            self.sources.insert(oldest, source);
         }
         Some(frame)
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::detect::{Event, RouterView, Verdict, Watcher};
-use crate::observe::{Fact, Frame, IfIndex, Link, LinkKind, PacketKind, Settings};
+use crate::observe::{Fact, Frame, IfIndex, Link, LinkKind, PacketKind, RouterId, Settings};
 use crate::time::{Duration, Instant, WallClock};
 use crate::web::document::{AnalyzeDoc, AnalyzedDoc, Date, EpisodeDoc, RouterDoc, TransitionDoc};
 use crate::wire::Seen;
@@ -59,7 +59,7 @@ struct Stage {
     clock: WallClock,
     now: Instant,
     interfaces: HashMap<String, IfIndex>,
-    histories: HashMap<String, History>,
+    histories: BTreeMap<RouterId, History>,
 }
 
 impl Stage {
@@ -70,7 +70,7 @@ impl Stage {
         // A bystander's view: nothing can be asked of a file, and nothing in it is too old to be told.
         let settings = Settings { passive: true, forget_after: Duration::MAX, ..Settings::default() };
         let watcher = Watcher::new(now, clock, settings);
-        Self { watcher, clock, now, interfaces: HashMap::new(), histories: HashMap::new() }
+        Self { watcher, clock, now, interfaces: HashMap::new(), histories: BTreeMap::new() }
     }
 
     fn take(&mut self, frame: MergedFrame) {
@@ -101,7 +101,9 @@ impl Stage {
         self.now = at;
         self.watcher.handle_timeout(at);
         while let Some(event) = self.watcher.poll_event() {
-            self.histories.entry(event.router.clone()).or_default().take(&event, self.clock);
+            if let Some(id) = event.id.clone() {
+                self.histories.entry(id).or_default().take(&event, self.clock);
+            }
         }
     }
 
@@ -133,7 +135,9 @@ impl Stage {
         self.judge(self.now);
         let snapshot = self.watcher.snapshot(self.now);
         let analyzed = |view: &RouterView| {
-            let history = self.histories.remove(&view.name).unwrap_or_default();
+            let RouterView { interface, vlan, family, vrid, .. } = view;
+            let id = RouterId { interface: interface.clone(), vlan: *vlan, family: *family, vrid: *vrid };
+            let history = self.histories.remove(&id).unwrap_or_default();
             AnalyzedDoc {
                 router: RouterDoc::from_view(view, self.clock, self.now),
                 transitions: history.transitions,

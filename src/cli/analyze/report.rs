@@ -49,7 +49,7 @@ fn write_router(text: &mut String, analyzed: &AnalyzedDoc) -> fmt::Result {
         write_episode(text, episode)?;
     }
     if !analyzed.split_brain_episodes.is_empty() {
-        writeln!(text, "  split in all {:.3} s", analyzed.split_brain_seconds)?;
+        writeln!(text, "  split for    {:.3} s in all", analyzed.split_brain_seconds)?;
     }
     for finding in &router.findings {
         let node = finding.node.as_deref().map_or(String::new(), |node| format!(" on {node}"));
@@ -65,7 +65,7 @@ fn write_router(text: &mut String, analyzed: &AnalyzedDoc) -> fmt::Result {
 fn write_episode(text: &mut String, episode: &EpisodeDoc) -> fmt::Result {
     write!(text, "  SPLIT BRAIN  {}", episode.start)?;
     match episode.end {
-        Some(end) => write!(text, "  to {end} ({:.3} s)", end.since(episode.start).as_secs_f64())?,
+        Some(end) => write!(text, "  to {end}")?,
         None => write!(text, "  to the end of the capture")?,
     }
     if !episode.causes.is_empty() {
