@@ -4,14 +4,19 @@
 
 mod check_config;
 mod client;
+mod analyze;
+mod capture_file;
+mod decode;
 mod events;
 mod explain;
 mod forget;
+mod line;
 mod logging;
 mod reload;
 mod run;
 mod select;
 mod show_config;
+mod sniff;
 mod status;
 
 use std::path::PathBuf;
@@ -68,6 +73,12 @@ enum Command {
     CheckConfig(check_config::Args),
     /// The effective configuration: defaults marked, secrets masked.
     ShowConfig(show_config::Args),
+    /// Judge capture files: 2 if a split brain is in them.
+    Analyze(analyze::Args),
+    /// Print a capture file as one line an advert.
+    Decode(decode::Args),
+    /// Print the wire as one line an advert.
+    Sniff(sniff::Args),
 }
 
 impl Command {
@@ -81,6 +92,9 @@ impl Command {
             Self::Forget(args) => forget::run(args, &global.control),
             Self::CheckConfig(args) => check_config::run(args),
             Self::ShowConfig(args) => show_config::run(args),
+            Self::Analyze(args) => analyze::run(args),
+            Self::Decode(args) => decode::run(args),
+            Self::Sniff(args) => sniff::run(args),
         }
     }
 }

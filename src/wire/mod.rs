@@ -11,6 +11,7 @@ mod ip;
 mod link;
 mod nd;
 mod other;
+pub mod pcap;
 #[cfg(test)]
 mod tests;
 mod vrrp;
