@@ -2,10 +2,10 @@
 //!
 //! Exit codes, everywhere: 0 fine, 1 failed or degraded, 2 critical finding, 3 unknown (`status` alone), 64 usage.
 
-mod check_config;
-mod client;
 mod analyze;
 mod capture_file;
+mod check_config;
+mod client;
 mod decode;
 mod events;
 mod explain;
