@@ -4,9 +4,11 @@
 
 mod check_config;
 mod client;
+mod control;
 mod events;
 mod explain;
 mod forget;
+mod listen;
 mod logging;
 mod reload;
 mod run;
