@@ -29,17 +29,9 @@ impl Blindness {
         (before.as_ref() != Some(&now)).then_some(now)
     }
 
-    /// Forgets what was said of an interface. The sensors that were blind there.
-    pub fn forget(&mut self, interface: IfIndex) -> Vec<Sensor> {
-        let mut blind = Vec::new();
-        self.sensors.retain(|(sensor, on), sources| {
-            let is_gone = *on == Some(interface);
-            if is_gone && state(sources).is_err() {
-                blind.push(*sensor);
-            }
-            !is_gone
-        });
-        blind
+    /// Forgets what was said of an interface.
+    pub fn forget(&mut self, interface: IfIndex) {
+        self.sensors.retain(|(_, on), _| *on != Some(interface));
     }
 }
 
@@ -62,12 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_blind_on_an_interface_is_told_when_it_is_forgotten() {
+    fn what_was_said_of_an_interface_that_is_gone_does_not_blind_the_next_one_of_its_index() {
         let mut blindness = Blindness::default();
         let eth0 = Some(IfIndex(2));
         blindness.note(Sensor::Capture, eth0, "capture", Err("down".into()));
-        blindness.note(Sensor::Delivered, eth0, "ip", Ok(()));
-        assert_eq!(blindness.forget(IfIndex(2)), [Sensor::Capture]);
-        assert_eq!(blindness.note(Sensor::Capture, eth0, "capture", Ok(())), Some(Ok(())));
+        blindness.forget(IfIndex(2));
+        assert_eq!(blindness.note(Sensor::Capture, eth0, "another", Ok(())), Some(Ok(())));
     }
 }

@@ -94,8 +94,7 @@ async fn keep(
     loop {
         let opened = clock::now();
         let Err(error) = serve().await;
-        let place = interface.map(|interface| format!("{}: ", hub.name_of(interface))).unwrap_or_default();
-        hub.report(sensor, interface, source, Err(format!("{place}{source}: {error}")));
+        hub.report(sensor, interface, source, Err(failure(hub, interface, source, &error)));
         if clock::now().since(opened) > LONGEST_WAIT {
             wait = SECOND;
         }
@@ -103,6 +102,16 @@ async fn keep(
             () = sleep(wait) => wait = (wait * 2).min(LONGEST_WAIT),
             () = revived.notified() => wait = SECOND,
         }
+    }
+}
+
+/// The same words for the same trouble, whoever noticed it first.
+fn failure(hub: &Hub, interface: Option<IfIndex>, source: &'static str, error: &io::Error) -> String {
+    let name = interface.map(|interface| hub.name_of(interface));
+    match name {
+        Some(name) if error.kind() == io::ErrorKind::NetworkDown => format!("{name} is down: ip link set {name} up"),
+        Some(name) => format!("{source} of {name}: {error}"),
+        None => format!("{source}: {error}"),
     }
 }
 
@@ -118,7 +127,7 @@ async fn netlink(hub: &Rc<Hub>) -> Ended {
 async fn capture(hub: &Hub, interface: IfIndex) -> Ended {
     hub.require_up(interface)?;
     let mut capture = Capture::open(interface)?;
-    hub.mark_sniffed(interface, true);
+    tracing::info!(interface = ?hub.name_of(interface), "sniffing");
     hub.report(Sensor::Capture, Some(interface), "capture", Ok(()));
     let mut second = interval(SECOND);
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -47,6 +47,13 @@ pub struct App {
     shared: Shared,
 }
 
+impl App {
+    /// The pages and the API alone, to be served on another kind of socket too.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+}
+
 /// What handlers read.
 #[derive(Clone)]
 struct Context {
