@@ -209,10 +209,11 @@ impl Watcher {
             }
             Notice::Sensor(sensor, interface) => {
                 let (_, _, state) = self.model.sight.sensors().find(|(s, i, _)| s == sensor && i == interface)?;
-                let place = interface.and_then(|i| self.model.host.link(i)).map_or("", |l| l.name.as_str());
+                let place = interface.and_then(|i| self.model.host.link(i));
+                let place = place.map_or_else(String::new, |l| format!(" on {}", l.name));
                 let reason = match &state.state {
-                    Ok(()) => format!("sensor {} {place} sees again", sensor.as_str()),
-                    Err(why) => format!("sensor {} {place}: {why}", sensor.as_str()),
+                    Ok(()) => format!("sensor {}{place} sees again", sensor.as_str()),
+                    Err(why) => format!("sensor {}{place}: {why}", sensor.as_str()),
                 };
                 Some(bare("sensor", if state.state.is_ok() { "up" } else { "down" }.into(), reason))
             }

@@ -331,16 +331,22 @@ impl Model {
             Fact::Ping { target, rtt } => self.handle_ping(*target, *rtt),
             Fact::Capture { interface, frames, dropped } => self.handle_capture(now, *interface, *frames, *dropped),
             Fact::Sensor { sensor, interface, state } => self.set_sensor(now, *sensor, *interface, state.clone()),
-            Fact::LoopLate(by) => {
-                self.sight.late(now, *by);
-                let says =
-                    format!("the event loop was {} ms late: this host is overloaded or was paused", by.as_millis());
-                if self.sight.flash(now, Sensor::Loop, None, says) {
-                    self.notices.push(Notice::Sensor(Sensor::Loop, None));
-                }
-                self.touch_all();
-            }
+            Fact::LoopLate(by) => self.handle_late(now, *by),
         }
+    }
+
+    /// Lateness blinds only where it exceeds an advert interval: below that no advert can have gone unjudged.
+    fn handle_late(&mut self, now: Instant, by: Duration) {
+        let shortest = self.routers.values().filter_map(Router::interval).min().unwrap_or(Duration::from_secs(1));
+        if by <= shortest {
+            return;
+        }
+        self.sight.late(now, by);
+        let says = format!("the event loop was {} ms late: this host is overloaded or was paused", by.as_millis());
+        if self.sight.flash(now, Sensor::Loop, None, says) {
+            self.notices.push(Notice::Sensor(Sensor::Loop, None));
+        }
+        self.touch_all();
     }
 
     fn handle_link(&mut self, now: Instant, link: &Link) {
