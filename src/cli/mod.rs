@@ -4,14 +4,20 @@
 
 mod analyze;
 mod capture_file;
+mod check_config;
+mod client;
+mod control;
 mod decode;
 mod events;
 mod explain;
 mod forget;
 mod line;
+mod listen;
 mod logging;
 mod reload;
 mod run;
+mod select;
+mod show_config;
 mod sniff;
 mod status;
 
@@ -65,6 +71,10 @@ enum Command {
     Reload(reload::Args),
     /// Have the daemon drop a learned router.
     Forget(forget::Args),
+    /// Parse and validate a configuration: every error, with file, line and column.
+    CheckConfig(check_config::Args),
+    /// The effective configuration: defaults marked, secrets masked.
+    ShowConfig(show_config::Args),
     /// Judge capture files: 2 if a split brain is in them.
     Analyze(analyze::Args),
     /// Print a capture file as one line an advert.
@@ -82,6 +92,8 @@ impl Command {
             Self::Events(args) => events::run(args, &global.control),
             Self::Reload(args) => reload::run(args, &global.control),
             Self::Forget(args) => forget::run(args, &global.control),
+            Self::CheckConfig(args) => check_config::run(args),
+            Self::ShowConfig(args) => show_config::run(args),
             Self::Analyze(args) => analyze::run(args),
             Self::Decode(args) => decode::run(args),
             Self::Sniff(args) => sniff::run(args),

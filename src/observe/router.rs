@@ -177,6 +177,21 @@ impl Router {
         }
     }
 
+    /// How much it matters to ask who holds an address, 0 most: the configured ones, those that this host holds or advertises,
+    /// those of a master in good standing, and last whatever else was ever advertised.
+    pub fn rank(&self, vip: &Vip) -> u8 {
+        let says = |s: &Speaker| s.advert.addresses.contains(&vip.address);
+        if vip.configured {
+            0
+        } else if vip.held.is_some() || self.local().is_some_and(says) {
+            1
+        } else if self.judged().any(|s| Some(s.advert.source) == self.steady && says(s)) {
+            2
+        } else {
+            3
+        }
+    }
+
     /// When the first of the open probe rounds ends.
     pub fn round_ends(&self) -> Option<Instant> {
         self.vips.iter().filter_map(Vip::round_ends).min()
