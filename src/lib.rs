@@ -11,5 +11,6 @@ pub mod observe;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod time;
+pub mod vrrp;
 pub mod web;
 pub mod wire;
