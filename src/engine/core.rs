@@ -75,10 +75,6 @@ impl Core {
         says: Result<(), String>,
     ) {
         let Some(state) = self.blindness.note(sensor, interface, source, says) else { return };
-        match &state {
-            Ok(()) => tracing::debug!(sensor = sensor.as_str(), "sees"),
-            Err(why) => tracing::warn!(sensor = sensor.as_str(), "blind: {why}"),
-        }
         self.feed(clock::now(), &Fact::Sensor { sensor, interface, state });
     }
 
@@ -212,10 +208,11 @@ fn log(event: &Event) {
     let causes: Vec<&str> = event.causes.iter().map(|cause| cause.as_str()).collect();
     let causes = causes.join(",");
     let is_bad = [Verdict::SplitBrain, Verdict::NoMaster].iter().any(|bad| to == bad.as_str());
-    if is_bad && *kind == "verdict" {
-        tracing::error!(kind, ?router, from, to, causes, "{reason}");
-    } else {
-        tracing::info!(kind, ?router, from, to, causes, "{reason}");
+    match *kind {
+        "verdict" if is_bad => tracing::error!(kind, %router, from, to, causes, "{reason}"),
+        "sensor" | "peer" if to == "down" => tracing::warn!(kind, from, to, "{reason}"),
+        _ if router.is_empty() => tracing::info!(kind, from, to, "{reason}"),
+        _ => tracing::info!(kind, %router, from, to, causes, "{reason}"),
     }
 }
 
