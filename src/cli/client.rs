@@ -1,6 +1,6 @@
 //! Asks the daemon over its control socket.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,7 +17,11 @@ use crate::time::Duration;
 use crate::web::document::StatusDoc;
 
 use super::FAILED;
+<<<<<<< HEAD
 use super::terminal::plain;
+=======
+use super::capture_file::printable;
+>>>>>>> engine
 
 /// The daemon answers in milliseconds; a reload waits for its disk.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,7 +60,7 @@ pub fn read<T: DeserializeOwned>(document: Value) -> Result<T, String> {
 pub fn tell(result: Result<String, String>) -> ExitCode {
     match result {
         Ok(done) => {
-            println!("{done}");
+            say(&done);
             ExitCode::SUCCESS
         }
         Err(why) => {
@@ -66,12 +70,17 @@ pub fn tell(result: Result<String, String>) -> ExitCode {
     }
 }
 
+/// Prints lines to standard output. A reader that left early, as `head` does, is no error.
+pub fn say(lines: &str) {
+    let _ = writeln!(io::stdout().lock(), "{lines}");
+}
+
 /// Has the daemon do something; its answer in words.
 ///
 /// # Errors
 /// In words: nobody answers, or the daemon refuses.
 pub fn post(control: &Path, path: &str) -> Result<String, String> {
-    ask(control, Method::POST, path).map(|words| plain(&words, true))
+    ask(control, Method::POST, path).map(|words| lines(&words))
 }
 
 /// `text` as a value in a URL's query.
@@ -97,7 +106,7 @@ async fn ask(control: &Path, method: Method, path: &str) -> Result<String, Strin
     let (is_success, body) = exchange
         .map_err(|_| format!("the daemon on {at} does not answer within {} s", TIMEOUT.as_secs()))?
         .map_err(|error| format!("the daemon on {at} does not speak as it should: {error}"))?;
-    if is_success { Ok(body) } else { Err(plain(&body, true)) }
+    if is_success { Ok(body) } else { Err(lines(&body)) }
 }
 
 async fn exchange(
@@ -118,13 +127,21 @@ async fn exchange(
 
 fn scrub(value: &mut Value) {
     match value {
-        Value::String(text) => *text = plain(text, false),
+        Value::String(text) => *text = printable(text),
         Value::Array(values) => values.iter_mut().for_each(scrub),
         Value::Object(fields) => fields.values_mut().for_each(scrub),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
+<<<<<<< HEAD
+=======
+/// The daemon's words, line by line.
+fn lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
+>>>>>>> engine
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +150,7 @@ mod tests {
     fn nothing_from_the_wire_steers_the_terminal() {
         let mut document = serde_json::json!({ "routers": [{ "name": "a\u{1b}[2J\nb\u{202e}c" }] });
         scrub(&mut document);
-        assert_eq!(document["routers"][0]["name"], "a\u{fffd}[2J\u{fffd}b\u{fffd}c");
+        assert_eq!(document["routers"][0]["name"], "a?[2J?b?c");
     }
 
     #[test]
