@@ -17,11 +17,7 @@ use crate::time::Duration;
 use crate::web::document::StatusDoc;
 
 use super::FAILED;
-<<<<<<< HEAD
 use super::terminal::plain;
-=======
-use super::capture_file::printable;
->>>>>>> engine
 
 /// The daemon answers in milliseconds; a reload waits for its disk.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,7 +76,7 @@ pub fn say(lines: &str) {
 /// # Errors
 /// In words: nobody answers, or the daemon refuses.
 pub fn post(control: &Path, path: &str) -> Result<String, String> {
-    ask(control, Method::POST, path).map(|words| lines(&words))
+    ask(control, Method::POST, path).map(|words| plain(&words, true))
 }
 
 /// `text` as a value in a URL's query.
@@ -106,7 +102,7 @@ async fn ask(control: &Path, method: Method, path: &str) -> Result<String, Strin
     let (is_success, body) = exchange
         .map_err(|_| format!("the daemon on {at} does not answer within {} s", TIMEOUT.as_secs()))?
         .map_err(|error| format!("the daemon on {at} does not speak as it should: {error}"))?;
-    if is_success { Ok(body) } else { Err(lines(&body)) }
+    if is_success { Ok(body) } else { Err(plain(&body, true)) }
 }
 
 async fn exchange(
@@ -127,21 +123,13 @@ async fn exchange(
 
 fn scrub(value: &mut Value) {
     match value {
-        Value::String(text) => *text = printable(text),
+        Value::String(text) => *text = plain(text, false),
         Value::Array(values) => values.iter_mut().for_each(scrub),
         Value::Object(fields) => fields.values_mut().for_each(scrub),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-<<<<<<< HEAD
-=======
-/// The daemon's words, line by line.
-fn lines(text: &str) -> String {
-    text.lines().map(printable).collect::<Vec<_>>().join("\n")
-}
-
->>>>>>> engine
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -404,7 +404,9 @@ impl Case {
             self.verdict = found.verdict;
             self.since = now;
         }
-        if let Some(episode) = self.episodes.back_mut().filter(|e| e.end.is_none() && self.verdict == Verdict::SplitBrain) {
+        if let Some(episode) =
+            self.episodes.back_mut().filter(|e| e.end.is_none() && self.verdict == Verdict::SplitBrain)
+        {
             episode.causes.extend(after.iter().filter(|cause| !episode.causes.contains(cause)).collect::<Vec<_>>());
         }
         self.findings = found.findings;

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::detect::{
-    AddressView, Cause, Evidence, Finding, Holder, PeerView, RouterView, SensorView, Snapshot, SpeakerView, WitnessView, Episode};
+    AddressView, Cause, Episode, Evidence, Finding, Holder, PeerView, RouterView, SensorView, Snapshot, SpeakerView,
+    WitnessView,
+};
 use crate::engine::{Identity, Logged};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::MacAddr;
