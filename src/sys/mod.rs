@@ -4,6 +4,7 @@ pub mod capture;
 pub mod clock;
 pub mod daemon;
 pub mod netlink;
+pub mod netns;
 pub mod ping;
 pub mod probe;
 pub mod taps;
