@@ -6,4 +6,5 @@ pub mod daemon;
 pub mod netlink;
 pub mod ping;
 pub mod probe;
+pub mod process;
 pub mod taps;
