@@ -1,13 +1,20 @@
-//! `vipwarden forget`: The daemon drops a learned router.
+//! `vipwarden forget`: the daemon drops a router that it learned.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Arguments.
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+use super::client;
+use super::select::select;
 
-/// Runs it.
-pub fn run(_args: Args, _control: &Path) -> ExitCode {
-    ExitCode::SUCCESS
+/// What `forget` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name, VIP or VRID of a learned virtual router.
+    router: String,
+}
+
+/// Asks for it. 1 if there is none such, or if it is configured.
+pub fn run(args: Args, control: &Path) -> ExitCode {
+    let name = client::status(control).and_then(|document| Ok(select(&document, &args.router)?.name.clone()));
+    client::tell(name.and_then(|name| client::post(control, &format!("/control/forget?router={}", client::quote(&name)))))
 }

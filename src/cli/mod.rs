@@ -2,12 +2,16 @@
 //!
 //! Exit codes, everywhere: 0 fine, 1 failed or degraded, 2 critical finding, 3 unknown (`status` alone), 64 usage.
 
+mod client;
+mod control;
 mod events;
 mod explain;
 mod forget;
+mod listen;
 mod logging;
 mod reload;
 mod run;
+mod select;
 mod status;
 
 use std::path::PathBuf;

@@ -9,13 +9,13 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::config::{Config, Diagnostic, Loaded};
+use crate::config::{Config, Loaded};
 use crate::observe::{Fact, Learned, Target};
 use crate::sys::ping::Pinger;
 use crate::sys::state;
 use crate::time::Duration;
 
-use super::{Command, Order, Origin};
+use super::{Command, Order, Origin, describe};
 
 /// Between two pings of one host.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ async fn reload(
         Ok(loaded) => loaded,
         Err(errors) => {
             let _ = orders.send(Order::RefuseConfiguration).await;
-            return Err(format!("configuration refused, the running one stays:\n{}", lines(&errors)));
+            return Err(format!("configuration refused, the running one stays:\n{}", describe(&errors)));
         }
     };
     let new = Arc::new(new);
@@ -76,7 +76,7 @@ async fn reload(
     }
     if !warnings.is_empty() {
         taken.push('\n');
-        taken.push_str(&lines(&warnings));
+        taken.push_str(&describe(&warnings));
     }
     Ok(taken)
 }
@@ -88,11 +88,6 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[node] state_dir", old.node.state_dir != new.node.state_dir),
     ];
     changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(key, _)| key).collect()
-}
-
-/// Diagnostics as text, one after the other.
-fn lines(diagnostics: &[Diagnostic]) -> String {
-    diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Pings peers and witnesses once a second, for as long as there is a configuration.
@@ -140,15 +135,17 @@ pub(super) async fn keep(dir: &Path, mut learned: watch::Receiver<Vec<Learned>>)
 
 /// Writes the learned routers down. A failure is said, and is not the end.
 pub(super) fn save(dir: &Path, learned: &[Learned]) {
+    // Where it can't be made, the writing says so.
+    let _ = std::fs::create_dir_all(dir);
     if let Err(error) = state::save(dir, learned) {
-        tracing::warn!("learned routers can't be kept in {}: {error}", dir.display());
+        tracing::warn!("learned routers will not survive a restart: {error}");
     }
 }
 
 /// Reads the learned routers. A failure is said, and is not the end.
 pub(super) fn restore(dir: &Path) -> Vec<Learned> {
     state::load(dir).unwrap_or_else(|error| {
-        tracing::warn!("learned routers can't be read from {}: {error}", dir.display());
+        tracing::warn!("no learned routers of an earlier run: {error}");
         Vec::new()
     })
 }

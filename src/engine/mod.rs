@@ -30,11 +30,14 @@ use crate::observe::{Fact, Learned};
 use crate::sys::clock;
 use crate::sys::probe::Prober;
 
-pub use origin::{DEFAULT_FILE, Origin};
+pub use origin::{Origin, describe};
 pub use shared::*;
 
 use self::core::Core;
 use hub::Hub;
+
+/// Name of the thread that nothing may delay.
+pub const CORE_THREAD: &str = "core";
 
 /// Orders from the edge that wait for the core.
 const ORDERS_MAX: usize = 1024;
@@ -98,7 +101,7 @@ impl Engine {
         let config = Arc::new(config);
         let core_config = config.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = thread::Builder::new().name("core".into()).spawn(move || {
+        let thread = thread::Builder::new().name(CORE_THREAD.into()).spawn(move || {
             LocalSet::new().block_on(&runtime, run(core, &core_config, orders));
             drop(end);
         })?;

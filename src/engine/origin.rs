@@ -1,17 +1,14 @@
 //! Where the configuration comes from: a file, else discovery; flags win over both.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::config::{self, Config, Diagnostic, Loaded};
-
-/// Read when no file is named and it exists.
-pub const DEFAULT_FILE: &str = "/etc/vipwarden/vipwarden.toml";
+use crate::config::{self, Diagnostic, Loaded};
 
 /// What the command line says about the configuration. Asked again at each reload.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
-    /// `--config`.
+    /// `--config`; without it the default file, if there is one.
     pub file: Option<PathBuf>,
     /// `--listen`; empty leaves the configured ones.
     pub listen: Vec<SocketAddr>,
@@ -25,11 +22,7 @@ impl Origin {
     /// # Errors
     /// Every error in the files.
     pub fn load(&self) -> Result<Loaded, Vec<Diagnostic>> {
-        let default = Path::new(DEFAULT_FILE);
-        let mut loaded = match self.file.as_deref().or_else(|| default.exists().then_some(default)) {
-            Some(file) => config::load(file)?,
-            None => Loaded { config: Config::discovery(&hostname()), warnings: Vec::new() },
-        };
+        let mut loaded = config::load_or_discover(self.file.as_deref())?;
         if !self.listen.is_empty() {
             loaded.config.web.listen.clone_from(&self.listen);
         }
@@ -40,9 +33,9 @@ impl Origin {
     }
 }
 
-fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if name.trim().is_empty() { "localhost".into() } else { name.trim().into() }
+/// Errors or warnings as text, one after the other.
+pub fn describe(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
