@@ -29,7 +29,8 @@ const ANSWER_MAX: usize = 64 << 20;
 /// In words: nobody answers, or not so.
 pub fn get(control: &Path, path: &str) -> Result<Value, String> {
     let body = ask(control, Method::GET, path)?;
-    let mut document = serde_json::from_str(&body).map_err(|error| format!("the daemon's answer is no JSON: {error}"))?;
+    let mut document =
+        serde_json::from_str(&body).map_err(|error| format!("the daemon's answer is no JSON: {error}"))?;
     scrub(&mut document);
     Ok(document)
 }
@@ -125,7 +126,9 @@ fn scrub(value: &mut Value) {
 
 /// `text` without what could steer a terminal: control characters, and those that turn the direction of writing.
 fn plain(text: &str, keep_lines: bool) -> String {
-    let steers = |c: char| c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().map(|c| if steers(c) && !(keep_lines && c == '\n') { '\u{fffd}' } else { c }).collect()
 }
 

@@ -86,10 +86,7 @@ fn open(path: &Path) -> io::Result<UnixListener> {
 
 /// What only the control socket takes.
 pub fn routes(commands: mpsc::Sender<Command>) -> Router {
-    Router::new()
-        .route("/control/reload", post(reload))
-        .route("/control/forget", post(forget))
-        .with_state(commands)
+    Router::new().route("/control/reload", post(reload)).route("/control/forget", post(forget)).with_state(commands)
 }
 
 type Answer = (StatusCode, String);

@@ -75,7 +75,10 @@ mod tests {
             "from": "healthy", "to": "split_brain", "reason": "two masters", "causes": ["undetermined"], "evidence": [],
         }))
         .expect("the form of version 1");
-        assert_eq!(line(&event), "2026-11-20T10:00:00.123Z  web  verdict  healthy -> split_brain (undetermined)  two masters");
+        assert_eq!(
+            line(&event),
+            "2026-11-20T10:00:00.123Z  web  verdict  healthy -> split_brain (undetermined)  two masters"
+        );
     }
 
     #[test]

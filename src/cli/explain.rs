@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::time::Duration;
 use crate::web::document::{HolderDoc, RouterDoc, SpeakerDoc, StatusDoc};
 
-use super::select::{place, select, vip};
 use super::client;
+use super::select::{place, select, vip};
 
 /// What `explain` takes.
 #[derive(Debug, clap::Args)]
@@ -26,11 +26,18 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
 fn text(document: &StatusDoc, router: &RouterDoc) -> String {
     let verdict = router.verdict.replace('_', " ").to_uppercase();
     let lasts = whole_seconds(document.generated_at.since(router.since));
-    let mut text = format!("{verdict}  {}  ({}, {})  since {}, {lasts}\n", vip(router), router.name, place(router), router.since);
-    section(&mut text, "held by", &router.holders.iter().map(|h| holder(document, router, h)).collect::<Vec<_>>(), "nobody that can be told");
+    let mut text =
+        format!("{verdict}  {}  ({}, {})  since {}, {lasts}\n", vip(router), router.name, place(router), router.since);
+    section(
+        &mut text,
+        "held by",
+        &router.holders.iter().map(|h| holder(document, router, h)).collect::<Vec<_>>(),
+        "nobody that can be told",
+    );
     for finding in &router.findings {
         let on = finding.node.as_deref().map(|node| format!(" on {node}")).unwrap_or_default();
-        let sides: Vec<&str> = [&*finding.local, &*finding.remote].into_iter().filter(|side| !side.is_empty()).collect();
+        let sides: Vec<&str> =
+            [&*finding.local, &*finding.remote].into_iter().filter(|side| !side.is_empty()).collect();
         section(&mut text, "cause", &[format!("{}{on}: {}", finding.cause, sides.join("; "))], "");
         section(&mut text, "do", &[format!("{}{}", prefix(&on), finding.remedy)], "");
         section(&mut text, "runbook", finding.runbook.as_slice(), "");
@@ -42,8 +49,11 @@ fn text(document: &StatusDoc, router: &RouterDoc) -> String {
         .map(|blind| format!("blind: {} {} since {}: {}", blind.sensor, blind.interface, blind.since, blind.says))
         .collect();
     section(&mut text, "sensors", &blind, "all see");
-    let evidence: Vec<String> =
-        router.evidence.iter().map(|evidence| format!("{}  {:9} {}", evidence.at, evidence.kind, evidence.says)).collect();
+    let evidence: Vec<String> = router
+        .evidence
+        .iter()
+        .map(|evidence| format!("{}  {:9} {}", evidence.at, evidence.kind, evidence.says))
+        .collect();
     section(&mut text, "evidence", &evidence, "none");
     text.trim_end().into()
 }
@@ -84,7 +94,8 @@ fn holder(document: &StatusDoc, router: &RouterDoc, holder: &HolderDoc) -> Strin
         (other, _) => other.into(),
     });
     let how: Vec<String> = how.collect();
-    let mut who: Vec<&str> = [holder.node.as_deref(), source.as_deref(), holder.mac.as_deref()].into_iter().flatten().collect();
+    let mut who: Vec<&str> =
+        [holder.node.as_deref(), source.as_deref(), holder.mac.as_deref()].into_iter().flatten().collect();
     who.dedup();
     format!("{}  {}", who.join(" "), how.join(", "))
 }
@@ -111,7 +122,8 @@ mod tests {
             json!({ "source": source, "peer": peer, "mac": null, "local": local, "master": true, "version": 2,
                     "priority": priority, "advert_interval_seconds": 1.0, "last_advert_seconds": 0.3, "addresses": [] })
         };
-        router["speakers"] = json!([speaker("10.0.0.5", None, true, 200), speaker("10.0.0.6", Some("lb02"), false, 100)]);
+        router["speakers"] =
+            json!([speaker("10.0.0.5", None, true, 200), speaker("10.0.0.6", Some("lb02"), false, 100)]);
         router["findings"] = json!([{ "cause": "firewall_drop", "node": "lb02", "local": "252 on the wire",
             "remote": "0 delivered", "remedy": "nft insert rule inet filter input ip protocol 112 accept", "runbook": null }]);
         document.routers = vec![serde_json::from_value(router).expect("the form of version 1")];

@@ -22,9 +22,8 @@ pub fn parse(text: &str) -> Result<SocketAddr, String> {
 /// # Errors
 /// In words: the address, what the kernel says, and what to do.
 pub fn bind(address: &SocketAddr) -> Result<TcpListener, String> {
-    let without_ipv6 = |error: &io::Error| {
-        error.raw_os_error() == Some(libc::EAFNOSUPPORT) && address.ip() == Ipv6Addr::UNSPECIFIED
-    };
+    let without_ipv6 =
+        |error: &io::Error| error.raw_os_error() == Some(libc::EAFNOSUPPORT) && address.ip() == Ipv6Addr::UNSPECIFIED;
     match open(address) {
         Err(error) if without_ipv6(&error) => open(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))),
         opened => opened,

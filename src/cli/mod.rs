@@ -2,6 +2,7 @@
 //!
 //! Exit codes, everywhere: 0 fine, 1 failed or degraded, 2 critical finding, 3 unknown (`status` alone), 64 usage.
 
+mod check_config;
 mod client;
 mod control;
 mod events;
@@ -12,6 +13,7 @@ mod logging;
 mod reload;
 mod run;
 mod select;
+mod show_config;
 mod status;
 
 use std::path::PathBuf;
@@ -64,6 +66,10 @@ enum Command {
     Reload(reload::Args),
     /// Have the daemon drop a learned router.
     Forget(forget::Args),
+    /// Parse and validate a configuration: every error, with file, line and column.
+    CheckConfig(check_config::Args),
+    /// The effective configuration: defaults marked, secrets masked.
+    ShowConfig(show_config::Args),
 }
 
 impl Command {
@@ -75,6 +81,8 @@ impl Command {
             Self::Events(args) => events::run(args, &global.control),
             Self::Reload(args) => reload::run(args, &global.control),
             Self::Forget(args) => forget::run(args, &global.control),
+            Self::CheckConfig(args) => check_config::run(args),
+            Self::ShowConfig(args) => show_config::run(args),
         }
     }
 }

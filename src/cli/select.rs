@@ -12,7 +12,8 @@ pub fn select<'a>(document: &'a StatusDoc, wanted: &str) -> Result<&'a RouterDoc
     let address: Option<IpAddr> = wanted.parse().ok();
     let vrid: Option<u8> = wanted.parse().ok();
     let has_address = |router: &&RouterDoc| {
-        address.is_some_and(|address| router.vip == Some(address) || router.addresses.iter().any(|a| a.address == address))
+        address
+            .is_some_and(|address| router.vip == Some(address) || router.addresses.iter().any(|a| a.address == address))
     };
     let all = || document.routers.iter();
     let by_name: Vec<_> = all().filter(|router| router.name == wanted).collect();

@@ -127,11 +127,18 @@ mod tests {
     fn the_first_line_is_what_a_monitoring_plugin_says_worst_first() {
         let mut sick = document(
             "split_brain",
-            &[("web", "10.0.0.3", 51, "healthy"), ("db", "10.0.0.4", 52, "degraded"), ("fw", "10.0.0.5", 53, "split_brain")],
+            &[
+                ("web", "10.0.0.3", 51, "healthy"),
+                ("db", "10.0.0.4", 52, "degraded"),
+                ("fw", "10.0.0.5", 53, "split_brain"),
+            ],
         );
         sick.routers[2].causes = vec!["firewall_drop".into()];
         let said = text(&sick);
-        assert!(said.starts_with("VRRP CRITICAL - 10.0.0.5 split_brain (firewall_drop), 10.0.0.4 degraded\n"), "{said}");
+        assert!(
+            said.starts_with("VRRP CRITICAL - 10.0.0.5 split_brain (firewall_drop), 10.0.0.4 degraded\n"),
+            "{said}"
+        );
         assert_eq!(said.lines().count(), 4, "a line a router follows");
     }
 

@@ -125,9 +125,7 @@ impl Core {
                 Ok(blocked) => self.feed(clock::now(), &Fact::OutputTest { interface, family, blocked }),
                 Err(error) => tracing::debug!(?interface, ?family, %error, "the output test says nothing"),
             },
-            Request::Arp { interface, .. }
-            | Request::Neighbour { interface, .. }
-            | Request::Echo { interface, .. } => {
+            Request::Arp { interface, .. } | Request::Neighbour { interface, .. } | Request::Echo { interface, .. } => {
                 let sent = self.prober.send(request).map_err(|error| format!("a probe can't be sent: {error}"));
                 self.report(Sensor::Arp, Some(interface), "probe", sent);
             }
@@ -178,7 +176,9 @@ impl Core {
     /// There is none of that name, or it is configured.
     pub fn forget(&mut self, now: Instant, router: &str) -> Result<String, String> {
         if !self.watcher.forget(router) {
-            return Err(format!("{router} is no learned router: see `vipwarden status`; a configured one is removed from the configuration"));
+            return Err(format!(
+                "{router} is no learned router: see `vipwarden status`; a configured one is removed from the configuration"
+            ));
         }
         self.publish(now);
         self.keep_learned();

@@ -41,9 +41,9 @@ impl Wanted {
                 missing.join(", ")
             ));
         }
-        self.choose(links)
-            .is_empty()
-            .then(|| "no interface is fit to be sniffed by default: name one with --interface or [watch] interfaces".into())
+        self.choose(links).is_empty().then(|| {
+            "no interface is fit to be sniffed by default: name one with --interface or [watch] interfaces".into()
+        })
     }
 }
 
@@ -182,7 +182,11 @@ mod tests {
     fn a_missing_interface_is_named_and_nothing_to_sniff_is_said() {
         let veth: Links = [(IfIndex(1), link(1, "veth0", LinkKind::Veth))].into();
         assert_eq!(only(&["veth0"]).lacks(&veth), None);
-        assert!(only(&["veth0", "eth7"]).lacks(&veth).is_some_and(|words| words.contains("eth7") && !words.contains("veth0")));
+        assert!(
+            only(&["veth0", "eth7"])
+                .lacks(&veth)
+                .is_some_and(|words| words.contains("eth7") && !words.contains("veth0"))
+        );
         assert!(by_default().lacks(&veth).is_some_and(|words| words.contains("--interface")));
     }
 }
