@@ -1,8 +1,9 @@
 //! A network namespace for one test: made by its thread, gone with it, invisible to every other test.
-#![allow(unsafe_code, dead_code, reason = "unshare has no safe wrapper here; not every test file uses every helper")]
+#![allow(unsafe_code, dead_code, reason = "unshare(2) has no safe wrapper; not every test file uses every helper")]
 
+use std::fs;
 use std::future::Future;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -24,10 +25,46 @@ pub fn in_fresh_netns<T: Future<Output = ()>>(test: impl FnOnce() -> T + Send + 
     }
 }
 
+/// A neighbouring namespace that lives as long as this value, or as the test's process if that dies first.
+pub struct Neighbour {
+    holder: Child,
+}
+
+impl Neighbour {
+    /// Makes the namespace and moves `link` into it.
+    pub async fn with_link(link: &str) -> Self {
+        // `cat` ends when the other end of its input is closed, whatever becomes of this process.
+        let holder = Command::new("unshare").args(["-n", "cat"]).stdin(Stdio::piped()).spawn().unwrap();
+        let namespace = |of: &str| fs::read_link(format!("/proc/{of}/ns/net")).ok();
+        let pid = holder.id().to_string();
+        wait_for("the neighbour has its namespace", || namespace(&pid) != namespace("thread-self")).await;
+        ip(&format!("link set {link} netns {pid}"));
+        Self { holder }
+    }
+
+    /// The words before a command that is to run there.
+    pub fn enter(&self) -> String {
+        format!("nsenter -t {} -n ", self.holder.id())
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        self.holder.kill().ok();
+        self.holder.wait().ok();
+    }
+}
+
+/// Runs a command line without quoting.
+pub fn run(line: &str) {
+    let mut words = line.split_ascii_whitespace();
+    let output = Command::new(words.next().unwrap()).args(words).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Runs `ip` with these words, in the namespace of the calling thread.
 pub fn ip(words: &str) {
-    let output = Command::new("ip").args(words.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+    run(&format!("ip {words}"));
 }
 
 /// What a program prints, whether it succeeds or not.
