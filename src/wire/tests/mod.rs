@@ -3,6 +3,9 @@
 mod checks;
 mod golden;
 mod headers;
+mod neighbours;
+mod other;
+mod property;
 
 use std::net::IpAddr;
 
