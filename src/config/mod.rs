@@ -1,5 +1,21 @@
 //! Raw TOML → a validated [`Config`], or errors that name file, line, column and key.
+//!
+//! [`load`] goes in three steps: `read` parses all files into one tree and that into `raw` structs, key by key; `validate`
+//! judges how the values go together; [`Config::to_toml`] is the way back.
 
+mod files;
+mod hint;
+mod later;
+mod raw;
+mod read;
+mod render;
+mod router;
+mod secret;
+mod source;
+mod validate;
+mod value;
+
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -134,12 +150,53 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads `path` and `conf.d/*.toml` beside it.
+impl Diagnostic {
+    /// About a file as a whole.
+    fn of_file(file: &Path, message: String) -> Self {
+        Self { file: file.into(), line: 1, column: 1, message, snippet: String::new() }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, column, message, snippet } = self;
+        if snippet.is_empty() {
+            return write!(f, "{}: {message}", file.display());
+        }
+        write!(f, "{}:{line}:{column}: {message}\n{snippet}", file.display())
+    }
+}
+
+/// Where the configuration lies if nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/vipwarden/vipwarden.toml";
+
+/// Reads `path` and `conf.d/*.toml` beside it, in the order of their names.
+///
+/// Sections of which there can be several are put one after the other; a key that is set in two files is an error.
 ///
 /// # Errors
-/// Every error in all files, not only the first.
-pub fn load(_path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
-    Err(Vec::new())
+/// Every error in all files, not only the first, in the order of files and lines.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
+    let (files, errors) = files::find(path);
+    validate::validate(&files, errors)
+}
+
+/// [`load`]s `path`; without one, [`DEFAULT_PATH`] if it exists, else discovers everything.
+///
+/// # Errors
+/// Those of [`load`]; a path that is named must exist.
+pub fn load_or_discover(path: Option<&Path>) -> Result<Loaded, Vec<Diagnostic>> {
+    match path {
+        Some(path) => load(path),
+        None if Path::new(DEFAULT_PATH).exists() => load(Path::new(DEFAULT_PATH)),
+        None => Ok(Loaded { config: Config::discovery(&hostname()), warnings: Vec::new() }),
+    }
+}
+
+/// This host's name, as the kernel has it.
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "localhost".into() } else { name.trim().into() }
 }
 
 impl Config {

@@ -1,13 +1,15 @@
 //! What the core thread and the edge thread share: the snapshot by swap, the event log, and a queue of commands.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::detect::{Event, Histogram, Snapshot};
-use crate::time::Instant;
+use crate::detect::{Event, Histogram, SensorView, Snapshot, Verdict};
+use crate::observe::Sensor;
+use crate::time::{Duration, Instant};
 
 /// Everything the edge may read. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -50,6 +52,42 @@ pub struct View {
     pub reload_ok: bool,
     /// When a configuration was last taken.
     pub reloaded_at: Instant,
+}
+
+/// The loop turns at least once a second; one that has not turned for so long is dead.
+pub const LOOP_DEADLINE: Duration = Duration::from_secs(5);
+
+impl View {
+    /// True while the loop turns.
+    pub fn is_alive(&self, now: Instant) -> bool {
+        now.since(self.last_turn) <= LOOP_DEADLINE
+    }
+
+    /// The snapshot as far as it can be believed at `now`. When the loop is dead its last word stands for nothing that
+    /// works: the loop's sensor is blind, and what was healthy or degraded is unknown.
+    pub fn believable(&self, now: Instant) -> Cow<'_, Snapshot> {
+        if self.is_alive(now) {
+            return Cow::Borrowed(&self.snapshot);
+        }
+        let mut snapshot = self.snapshot.clone();
+        snapshot.sensors.retain(|s| s.sensor != Sensor::Loop);
+        snapshot.sensors.push(SensorView {
+            sensor: Sensor::Loop,
+            interface: String::new(),
+            state: Err(format!(
+                "the event loop has not turned for {} s: everything shown is that old; restart vipwarden",
+                now.since(self.last_turn).as_secs()
+            )),
+            since: self.last_turn,
+        });
+        for router in &mut snapshot.routers {
+            if matches!(router.verdict, Verdict::Healthy | Verdict::Degraded) {
+                let router = Arc::make_mut(router);
+                (router.verdict, router.since) = (Verdict::Unknown, self.last_turn);
+            }
+        }
+        Cow::Owned(snapshot)
+    }
 }
 
 /// Upper bounds of [`View::loop_lag`], in seconds.

@@ -22,6 +22,26 @@ pub fn wall() -> WallClock {
 
 /// The instant of a kernel timestamp, which is in real time; never later than now.
 pub fn from_realtime(unix_nanos: i64) -> Instant {
-    let age = read(libc::CLOCK_REALTIME).saturating_sub(unix_nanos).max(0);
-    now() - std::time::Duration::from_nanos(age.unsigned_abs())
+    Reading::take().from_realtime(unix_nanos)
+}
+
+/// Both clocks, read at the same moment: turns many kernel timestamps into instants without reading a clock for each.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// When it was taken.
+    pub now: Instant,
+    unix_nanos: i64,
+}
+
+impl Reading {
+    /// Reads the clocks.
+    pub fn take() -> Self {
+        Self { unix_nanos: read(libc::CLOCK_REALTIME), now: now() }
+    }
+
+    /// The instant of a kernel timestamp taken before this reading; never later than it.
+    pub fn from_realtime(self, unix_nanos: i64) -> Instant {
+        let age = self.unix_nanos.saturating_sub(unix_nanos).max(0);
+        self.now - std::time::Duration::from_nanos(age.unsigned_abs())
+    }
 }

@@ -1,1 +1,3 @@
 //! axum: pages and API.
+
+pub mod document;

@@ -3,11 +3,28 @@
 //! [`dissect`] turns a frame into a [`Seen`]. No input can make it panic; what it refuses, it refuses with a typed
 //! [`RejectReason`]. Nothing in this room knows a socket, a clock or a configuration.
 
+mod arp;
+mod checksum;
+pub mod frame;
+mod icmp;
+mod ip;
+mod link;
+mod nd;
+mod other;
+#[cfg(test)]
+mod tests;
+mod vrrp;
+
 use std::net::IpAddr;
+
+use pnet::packet::ethernet::EtherTypes;
+use pnet::packet::ip::IpNextHeaderProtocols;
 
 use crate::time::{CentiSeconds, Duration, Seconds};
 
+pub use frame::EmitError;
 pub use pnet::util::MacAddr;
+pub use vrrp::emit_advert;
 
 /// The address family of a virtual router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -391,7 +408,38 @@ pub enum OtherProtocol {
     },
 }
 
-/// Reads one frame. `bytes` may be cut short (a snap length) or padded; nothing in them can make this panic.
-pub fn dissect(_bytes: &[u8], _link: LinkLayer) -> Dissected {
-    Dissected { vlan: None, seen: Seen::Irrelevant }
+/// Reads one frame. `bytes` may be cut short (a snap length) or padded; nothing in them can make this panic. Addresses of
+/// the frame that the capture doesn't tell (a raw IP capture has none) are zeros.
+///
+/// Only an advertisement costs an allocation: the list of its addresses.
+pub fn dissect(bytes: &[u8], link: LinkLayer) -> Dissected {
+    let Some(link) = link::strip(bytes, link) else {
+        return Dissected { vlan: None, seen: Seen::Irrelevant };
+    };
+    let seen = match link.ether_type {
+        EtherTypes::Arp => arp::parse(&link).map(Seen::Arp),
+        EtherTypes::Ipv4 => ip::Packet::parse_v4(link.payload).and_then(|packet| read(&packet, &link)),
+        EtherTypes::Ipv6 => ip::Packet::parse_v6(link.payload).and_then(|packet| read(&packet, &link)),
+        _ => None,
+    };
+    Dissected { vlan: link.vlan, seen: seen.unwrap_or(Seen::Irrelevant) }
+}
+
+fn read(packet: &ip::Packet<'_>, link: &link::Link<'_>) -> Option<Seen> {
+    match (packet.protocol, packet.family()) {
+        (IpNextHeaderProtocols::Vrrp, _) => {
+            Some(other::parse_carp(packet).map_or_else(|| vrrp::parse(packet, link.source), Seen::Other))
+        }
+        (IpNextHeaderProtocols::Udp, _) => other::parse_udp(packet).map(Seen::Other),
+        (IpNextHeaderProtocols::Icmp, Family::V4) => icmp::parse(packet, link.source_or_zero()).map(Seen::EchoReply),
+        (IpNextHeaderProtocols::Icmpv6, Family::V6) => nd::parse(packet, link.source_or_zero())
+            .map(Seen::Neighbour)
+            .or_else(|| icmp::parse(packet, link.source_or_zero()).map(Seen::EchoReply)),
+        _ => None,
+    }
+}
+
+/// The two bytes at `offset`, in network order.
+fn be16(bytes: &[u8], offset: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*bytes.get(offset..)?.first_chunk()?))
 }

@@ -72,7 +72,7 @@ impl Daemon {
     /// # Errors
     /// If it doesn't answer with 200.
     pub fn get(&self, path: &str) -> io::Result<String> {
-        let mut stream = self.connect()?;
+        let mut stream = connect(&self.node)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
         let mut answer = String::new();
@@ -81,14 +81,6 @@ impl Daemon {
             Some((head, body)) if head.contains(" 200 ") => Ok(body.into()),
             _ => Err(io::Error::other(format!("{path}: {}", answer.lines().next().unwrap_or("no answer")))),
         }
-    }
-
-    /// A connection to its web server, usable from any namespace.
-    ///
-    /// # Errors
-    /// If it isn't listening.
-    pub fn connect(&self) -> io::Result<TcpStream> {
-        self.node.inside(|| TcpStream::connect(LISTEN))?
     }
 
     /// `/api/v1/status`.
@@ -106,4 +98,12 @@ impl Daemon {
     pub fn ask(&self, arguments: &[&str]) -> io::Result<Output> {
         Command::new(&self.program).args(arguments).arg("--control").arg(&self.control).output()
     }
+}
+
+/// A connection to the vipwarden on a host, usable from any namespace.
+///
+/// # Errors
+/// If none is listening.
+pub fn connect(node: &Node) -> io::Result<TcpStream> {
+    node.inside(|| TcpStream::connect(LISTEN))?
 }

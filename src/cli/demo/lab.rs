@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -233,7 +234,8 @@ fn silence_ipv6(namespace: &str) -> io::Result<()> {
 }
 
 fn run(command: &mut Command, what: &str) -> io::Result<String> {
-    let output = command.output().map_err(|e| io::Error::new(e.kind(), format!("{what}: {e}")))?;
+    // Not to be reached by a Ctrl-C: it is also what clears up after one.
+    let output = command.process_group(0).output().map_err(|e| io::Error::new(e.kind(), format!("{what}: {e}")))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -241,7 +243,7 @@ fn run(command: &mut Command, what: &str) -> io::Result<String> {
 }
 
 fn feed(command: &mut Command, input: &str) -> io::Result<()> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(input.as_bytes())?;
     }

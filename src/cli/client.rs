@@ -1,0 +1,156 @@
+//! Asks the daemon over its control socket.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::ExitCode;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::{Method, Request, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::time::Duration;
+use crate::web::document::StatusDoc;
+
+use super::FAILED;
+
+/// The daemon answers in milliseconds; a reload waits for its disk.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// An answer is never larger: a thousand routers take some four mebibytes.
+const ANSWER_MAX: usize = 64 << 20;
+
+/// Asks for a JSON document. Its strings hold no control characters: much of what they say comes from the wire.
+///
+/// # Errors
+/// In words: nobody answers, or not so.
+pub fn get(control: &Path, path: &str) -> Result<Value, String> {
+    let body = ask(control, Method::GET, path)?;
+    let mut document =
+        serde_json::from_str(&body).map_err(|error| format!("the daemon's answer is no JSON: {error}"))?;
+    scrub(&mut document);
+    Ok(document)
+}
+
+/// The daemon's view.
+///
+/// # Errors
+/// Those of [`get`] and [`read`].
+pub fn status(control: &Path) -> Result<StatusDoc, String> {
+    read(get(control, "/api/v1/status")?)
+}
+
+/// A document's values.
+///
+/// # Errors
+/// In words: it has not the form of version 1.
+pub fn read<T: DeserializeOwned>(document: Value) -> Result<T, String> {
+    serde_json::from_value(document).map_err(|error| format!("the daemon is of another version: {error}"))
+}
+
+/// Prints what became of a request, and turns it into an exit code.
+pub fn tell(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(done) => {
+            println!("{done}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            FAILED.into()
+        }
+    }
+}
+
+/// Has the daemon do something; its answer in words.
+///
+/// # Errors
+/// In words: nobody answers, or the daemon refuses.
+pub fn post(control: &Path, path: &str) -> Result<String, String> {
+    ask(control, Method::POST, path).map(|words| plain(&words, true))
+}
+
+/// `text` as a value in a URL's query.
+pub fn quote(text: &str) -> String {
+    let quote_byte = |byte: u8| match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(quote_byte).collect()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn ask(control: &Path, method: Method, path: &str) -> Result<String, String> {
+    let at = control.display();
+    let stream = UnixStream::connect(control).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
+            "no daemon answers on {at}: start one with `systemctl start vipwarden` or `vipwarden run`, or name its socket with --control"
+        ),
+        ErrorKind::PermissionDenied => format!("{at} may not be opened: run this as root, or as one of the socket's group"),
+        _ => format!("{at}: {error}"),
+    })?;
+    let exchange = timeout(TIMEOUT, exchange(stream, method, path)).await;
+    let (is_success, body) = exchange
+        .map_err(|_| format!("the daemon on {at} does not answer within {} s", TIMEOUT.as_secs()))?
+        .map_err(|error| format!("the daemon on {at} does not speak as it should: {error}"))?;
+    if is_success { Ok(body) } else { Err(plain(&body, true)) }
+}
+
+async fn exchange(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+) -> Result<(bool, String), Box<dyn std::error::Error + Send + Sync>> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the runtime; what goes wrong in it is seen in the answer.
+    tokio::spawn(connection);
+    let request =
+        Request::builder().method(method).uri(path).header(header::HOST, "localhost").body(Empty::<Bytes>::new())?;
+    let answer = sender.send_request(request).await?;
+    let is_success = answer.status().is_success();
+    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await?.to_bytes();
+    Ok((is_success, String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn scrub(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = plain(text, false),
+        Value::Array(values) => values.iter_mut().for_each(scrub),
+        Value::Object(fields) => fields.values_mut().for_each(scrub),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// `text` without what could steer a terminal: control characters, and those that turn the direction of writing.
+fn plain(text: &str, keep_lines: bool) -> String {
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) && !(keep_lines && c == '\n') { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_the_wire_steers_the_terminal() {
+        let mut document = serde_json::json!({ "routers": [{ "name": "a\u{1b}[2J\nb\u{202e}c" }] });
+        scrub(&mut document);
+        assert_eq!(document["routers"][0]["name"], "a\u{fffd}[2J\u{fffd}b\u{fffd}c");
+    }
+
+    #[test]
+    fn a_name_survives_the_query() {
+        assert_eq!(quote("10.0.0.3/51 é&"), "10.0.0.3%2F51%20%C3%A9%26");
+    }
+
+    #[test]
+    fn without_a_daemon_it_says_how_to_start_one() {
+        let error = get(Path::new("/nonexistent/control.sock"), "/").expect_err("nobody is there");
+        assert!(error.contains("vipwarden run"), "{error}");
+    }
+}

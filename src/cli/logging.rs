@@ -1,0 +1,34 @@
+//! Where the log goes and how it looks.
+
+use std::io::{IsTerminal, stderr};
+
+use clap::ValueEnum;
+use tracing::Level;
+
+/// How the daemon logs, to standard error.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Args {
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+    /// The least severe level that is logged: error, warn, info, debug or trace.
+    #[arg(long, global = true, value_name = "LEVEL", default_value_t = Level::INFO)]
+    log_level: Level,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging.
+pub fn init(args: &Args) {
+    let log = tracing_subscriber::fmt().with_max_level(args.log_level).with_writer(stderr).with_target(false);
+    match args.log_format {
+        Format::Text => log.with_ansi(stderr().is_terminal()).init(),
+        Format::Json => log.json().flatten_event(true).init(),
+    }
+}

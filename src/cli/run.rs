@@ -1,0 +1,136 @@
+//! `vipwarden run`: the daemon. The engine on its own thread; the servers, the signals and the engine's chores on this one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Config;
+use crate::engine::{CORE_THREAD, Command, Engine, Origin, describe};
+use crate::web;
+
+use super::{FAILED, USAGE, control, listen};
+
+/// What `run` takes. Flags win over files.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Configuration file, with conf.d/*.toml beside it [default: /etc/vipwarden/vipwarden.toml if it exists; without
+    /// one, every virtual router on the wire is discovered].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address to serve metrics, JSON and the page on, like [::]:10112 or :10112. Repeatable.
+    #[arg(long, value_name = "ADDR", value_parser = listen::parse)]
+    listen: Vec<SocketAddr>,
+    /// Interface to watch; none other is then, but for those of configured routers. Repeatable.
+    #[arg(long, value_name = "IF")]
+    interface: Vec<String>,
+}
+
+/// Runs until SIGINT or SIGTERM.
+pub fn run(args: Args, control: &Path) -> ExitCode {
+    end_with_the_core();
+    let origin = Origin { file: args.config, listen: args.listen, interfaces: args.interface };
+    let loaded = match origin.load() {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprintln!("{}", describe(&errors));
+            return USAGE.into();
+        }
+    };
+    if !loaded.warnings.is_empty() {
+        eprintln!("{}", describe(&loaded.warnings));
+    }
+    match serve(origin, loaded.config, control) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            tracing::error!("{why}");
+            FAILED.into()
+        }
+    }
+}
+
+/// A panic in one task would leave the core running on half of its senses: better to end, and be started again.
+fn end_with_the_core() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        if std::thread::current().name() == Some(CORE_THREAD) {
+            std::process::abort();
+        }
+    }));
+}
+
+fn serve(origin: Origin, config: Config, control: &Path) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no event loop: {error}"))?;
+    runtime.block_on(async {
+        // Whatever can be refused is tried before anything is sniffed.
+        let listeners = config.web.listen.iter().map(listen::bind).collect::<Result<Vec<_>, _>>()?;
+        let control = control::Socket::bind(control).await?;
+        let signals = Signals::new().map_err(|error| format!("signals can't be caught: {error}"))?;
+        let node = config.node.name.clone();
+        let engine = Engine::start(origin, config).map_err(|error| refused(&error))?;
+        let shared = engine.shared();
+        let app = web::app(shared.clone());
+        for listener in listeners {
+            tokio::spawn(web::serve(listener, app.clone()));
+        }
+        if let Some(control) = &control {
+            tokio::spawn(control.serve(app.merge(control::routes(shared.commands.clone()))));
+        }
+        tokio::spawn(reload_on(signals.hangup, shared.commands));
+        tracing::info!(?node, version = env!("CARGO_PKG_VERSION"), "watching");
+        if !engine.attend(stop_on(signals.interrupt, signals.terminate)).await {
+            return Err("the core ended by itself, which is a bug: please report it with the log".into());
+        }
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+fn refused(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return "CAP_NET_RAW is missing: without it no packet socket opens. Run as root, or by the systemd unit (AmbientCapabilities=CAP_NET_RAW), \
+                or grant it to the file: setcap cap_net_raw+ep \"$(command -v vipwarden)\"; in a container: --cap-add NET_RAW"
+            .into();
+    }
+    format!("the engine can't start: {error}")
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+async fn stop_on(mut interrupt: Signal, mut terminate: Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn reload_on(mut hangup: Signal, commands: mpsc::Sender<Command>) {
+    while hangup.recv().await.is_some() {
+        // The answer is logged where it is found.
+        let (answer, _) = oneshot::channel();
+        if commands.send(Command::Reload(answer)).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Finds the virtual router that an operator means.
+
+use std::net::IpAddr;
+
+use crate::web::document::{RouterDoc, StatusDoc};
+
+/// The one router whose name, VIP or VRID `wanted` is. A name goes before a VIP, and a VIP before a VRID.
+///
+/// # Errors
+/// In words: there is none, or several, which are listed.
+pub fn select<'a>(document: &'a StatusDoc, wanted: &str) -> Result<&'a RouterDoc, String> {
+    let address: Option<IpAddr> = wanted.parse().ok();
+    let vrid: Option<u8> = wanted.parse().ok();
+    let has_address = |router: &&RouterDoc| {
+        address
+            .is_some_and(|address| router.vip == Some(address) || router.addresses.iter().any(|a| a.address == address))
+    };
+    let all = || document.routers.iter();
+    let by_name: Vec<_> = all().filter(|router| router.name == wanted).collect();
+    let by_address: Vec<_> = all().filter(has_address).collect();
+    let by_vrid: Vec<_> = all().filter(|router| Some(router.vrid) == vrid).collect();
+    let found = [by_name, by_address, by_vrid].into_iter().find(|found| !found.is_empty()).unwrap_or_default();
+    match found[..] {
+        [one] => Ok(one),
+        [] if document.routers.is_empty() => Err(format!("{wanted}: no virtual router is known yet")),
+        [] => Err(format!("{wanted}: no virtual router has this name, VIP or VRID; there are:\n{}", list(all()))),
+        _ => Err(format!("{wanted}: several virtual routers are meant; name one of:\n{}", list(found.into_iter()))),
+    }
+}
+
+fn list<'a>(routers: impl Iterator<Item = &'a RouterDoc>) -> String {
+    routers.map(|router| format!("  {}  ({})", router.name, place(router))).collect::<Vec<_>>().join("\n")
+}
+
+/// VRID, interface and VLAN, in words.
+pub fn place(router: &RouterDoc) -> String {
+    let vlan = router.vlan.map(|vlan| format!(", VLAN {vlan}")).unwrap_or_default();
+    format!("VRID {}, {}{vlan}, {}", router.vrid, router.interface, family(router))
+}
+
+fn family(router: &RouterDoc) -> &str {
+    match router.family.as_str() {
+        "ipv4" => "IPv4",
+        "ipv6" => "IPv6",
+        other => other,
+    }
+}
+
+/// The VIP as people know it, or the name where none is known yet.
+pub fn vip(router: &RouterDoc) -> String {
+    router.vip.map_or_else(|| router.name.clone(), |vip| vip.to_string())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A document with these routers: name, VIP, VRID and verdict.
+    pub fn document(verdict: &str, routers: &[(&str, &str, u8, &str)]) -> StatusDoc {
+        let router = |&(name, vip, vrid, verdict): &(&str, &str, u8, &str)| {
+            json!({
+                "name": name, "vip": vip, "interface": "eth0", "vlan": null, "family": "ipv4", "vrid": vrid,
+                "mode": "watch", "role": "member", "state": "master", "verdict": verdict,
+                "since": "2026-11-20T10:00:00.000Z", "causes": [], "findings": [], "masters": [], "holders": [],
+                "speakers": [], "addresses": [], "priority": null, "tracks": [], "fence": null, "arbiter": null,
+                "evidence": [],
+            })
+        };
+        let document = json!({
+            "node": "lb01", "version": "0.1.0", "generated_at": "2026-11-20T10:04:12.000Z", "boot_id": "00",
+            "uptime_seconds": 300.0, "verdict": verdict, "routers": routers.iter().map(router).collect::<Vec<_>>(),
+            "peers": [], "witnesses": [], "sensors": { "healthy": true, "blind": [] },
+        });
+        serde_json::from_value(document).expect("the form of version 1")
+    }
+
+    #[test]
+    fn a_router_is_found_by_name_vip_or_vrid() {
+        let document = document("healthy", &[("web", "10.0.0.3", 51, "healthy"), ("52", "10.0.0.4", 7, "healthy")]);
+        for (wanted, name) in [("web", "web"), ("10.0.0.3", "web"), ("51", "web"), ("52", "52"), ("7", "52")] {
+            assert_eq!(select(&document, wanted).map(|router| router.name.as_str()), Ok(name), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn an_ambiguous_or_unknown_router_is_answered_with_the_candidates() {
+        let document = document("healthy", &[("web", "10.0.0.3", 51, "healthy"), ("db", "10.0.0.4", 51, "healthy")]);
+        for wanted in ["51", "mail"] {
+            let error = select(&document, wanted).expect_err("not one");
+            assert!(error.contains("web") && error.contains("db"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The core and its hands: facts go in, requests are sent, events are logged, snapshots are published.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::detect::{Event, Histogram, Snapshot, Verdict, Watcher};
+use crate::observe::{Fact, IfIndex, Learned, Request, Sensor};
+use crate::sys::clock;
+use crate::sys::probe::{self, Prober};
+use crate::time::{Duration, Instant};
+
+use super::blindness::Blindness;
+use super::{LAG_BUCKETS, Shared, View};
+
+/// A snapshot is published at least this often, and at once when a verdict or a master changed.
+const PUBLISH_EVERY: Duration = Duration::from_millis(500);
+/// The loop turns at least this often: a freeze between two timers would go unnoticed otherwise.
+const TURN_EVERY: Duration = Duration::from_millis(100);
+/// A deadline is never nearer than this, so that one which lies in the past can't make the loop spin.
+const TURN_AT_MOST_EVERY: Duration = Duration::from_millis(1);
+/// Later than this is told to the model: the shortest advert interval there is.
+const LATE: Duration = Duration::from_millis(10);
+/// Between two looks at whether the learned routers changed.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// The watcher, with everything that it acts through.
+pub(super) struct Core {
+    watcher: Watcher,
+    prober: Prober,
+    blindness: Blindness,
+    shared: Shared,
+    loop_lag: Histogram<{ LAG_BUCKETS.len() }>,
+    reload_ok: bool,
+    reloaded_at: Instant,
+    published_at: Instant,
+    learned: watch::Sender<Vec<Learned>>,
+    kept_at: Instant,
+}
+
+impl Core {
+    /// A core that was just started.
+    pub fn new(watcher: Watcher, prober: Prober, shared: Shared, learned: watch::Sender<Vec<Learned>>) -> Self {
+        let started = shared.identity.started;
+        Self {
+            watcher,
+            prober,
+            blindness: Blindness::default(),
+            shared,
+            loop_lag: Histogram::default(),
+            reload_ok: true,
+            reloaded_at: started,
+            published_at: started,
+            learned,
+            kept_at: started,
+        }
+    }
+
+    /// Takes in one fact, as of `at`.
+    pub fn feed(&mut self, at: Instant, fact: &Fact) {
+        self.watcher.handle(at, fact);
+    }
+
+    /// Takes in what `source` says of a sensor that it may share with others.
+    pub fn report(
+        &mut self,
+        sensor: Sensor,
+        interface: Option<IfIndex>,
+        source: &'static str,
+        says: Result<(), String>,
+    ) {
+        let Some(state) = self.blindness.note(sensor, interface, source, says) else { return };
+        match &state {
+            Ok(()) => tracing::debug!(sensor = sensor.as_str(), "sees"),
+            Err(why) => tracing::warn!(sensor = sensor.as_str(), "blind: {why}"),
+        }
+        self.feed(clock::now(), &Fact::Sensor { sensor, interface, state });
+    }
+
+    /// Takes back what was reported of an interface that is sniffed no more.
+    pub fn forget_reports(&mut self, interface: IfIndex) {
+        for sensor in self.blindness.forget(interface) {
+            let interface = Some(interface);
+            self.feed(clock::now(), &Fact::Sensor { sensor, interface, state: Ok(()) });
+        }
+    }
+
+    /// When the loop has to turn next, as of `now`; always later than `now`.
+    pub fn next_turn(&self, now: Instant) -> Instant {
+        let heartbeat = now + TURN_EVERY;
+        let due = self.watcher.poll_timeout().unwrap_or(heartbeat).min(self.published_at + PUBLISH_EVERY);
+        due.min(heartbeat).max(now + TURN_AT_MOST_EVERY)
+    }
+
+    /// Does what is due at `now`; the loop had wanted to turn at `due` at the latest.
+    pub fn turn(&mut self, now: Instant, due: Instant) {
+        if now >= due {
+            let late = now.since(due);
+            self.loop_lag.observe(&LAG_BUCKETS, late.as_secs_f64());
+            if late > LATE {
+                self.feed(now, &Fact::LoopLate(late));
+            }
+        }
+        self.watcher.handle_timeout(now);
+        while let Some(request) = self.watcher.poll_request() {
+            self.act(&request);
+        }
+        while let Some(event) = self.watcher.poll_event() {
+            log(&event);
+            self.shared.events.push(event);
+        }
+        if self.watcher.is_urgent() || now.since(self.published_at) >= PUBLISH_EVERY {
+            self.publish(now);
+        }
+        if now.since(self.kept_at) >= KEEP_EVERY {
+            self.kept_at = now;
+            self.keep_learned();
+        }
+    }
+
+    fn act(&mut self, request: &Request) {
+        match *request {
+            Request::OutputTest { interface, family } => match probe::output_blocked(interface, family) {
+                Ok(blocked) => self.feed(clock::now(), &Fact::OutputTest { interface, family, blocked }),
+                Err(error) => tracing::debug!(?interface, ?family, %error, "the output test says nothing"),
+            },
+            Request::Arp { interface, .. } | Request::Neighbour { interface, .. } | Request::Echo { interface, .. } => {
+                let sent = self.prober.send(request).map_err(|error| format!("a probe can't be sent: {error}"));
+                self.report(Sensor::Arp, Some(interface), "probe", sent);
+            }
+        }
+    }
+
+    fn publish(&mut self, now: Instant) {
+        self.published_at = now;
+        let view = View {
+            loop_lag: self.loop_lag,
+            reload_ok: self.reload_ok,
+            reloaded_at: self.reloaded_at,
+            ..View::first(self.watcher.snapshot(now))
+        };
+        self.shared.view.store(Arc::new(view));
+    }
+
+    /// Hands the learned routers to the edge, if they changed.
+    pub fn keep_learned(&mut self) {
+        let learned = self.watcher.learned();
+        self.learned.send_if_modified(|kept| {
+            let is_new = !same_but_for_the_hour(kept, &learned);
+            if is_new {
+                *kept = learned;
+            }
+            is_new
+        });
+    }
+
+    /// Takes a new configuration. The node keeps its name: others know it by it.
+    pub fn reconfigure(&mut self, now: Instant, config: &Config) {
+        let node = self.shared.identity.node.clone();
+        self.watcher.reconfigure(now, crate::observe::Settings { node, ..config.settings() });
+        self.reload_ok = true;
+        self.reloaded_at = now;
+        self.publish(now);
+    }
+
+    /// Notes that a configuration was refused; the running one stays.
+    pub fn refuse_configuration(&mut self, now: Instant) {
+        self.reload_ok = false;
+        self.publish(now);
+    }
+
+    /// Forgets a learned router.
+    ///
+    /// # Errors
+    /// There is none of that name, or it is configured.
+    pub fn forget(&mut self, now: Instant, router: &str) -> Result<String, String> {
+        if !self.watcher.forget(router) {
+            return Err(format!(
+                "{router} is no learned router: see `vipwarden status`; a configured one is removed from the configuration"
+            ));
+        }
+        self.publish(now);
+        self.keep_learned();
+        Ok(format!("{router} is forgotten; it is learned again if it still advertises"))
+    }
+}
+
+impl View {
+    /// The view of a core that has no history yet.
+    pub(super) fn first(snapshot: Snapshot) -> Self {
+        let now = snapshot.at;
+        Self { snapshot, loop_lag: Histogram::default(), last_turn: now, reload_ok: true, reloaded_at: now }
+    }
+}
+
+/// Every advert moves a router's last sighting; writing that down more than once an hour would wear the disk for nothing.
+fn same_but_for_the_hour(a: &[Learned], b: &[Learned]) -> bool {
+    let coarse = |l: &Learned| Learned { last_seen_unix: l.last_seen_unix.div_euclid(3600), ..l.clone() };
+    a.iter().map(coarse).eq(b.iter().map(coarse))
+}
+
+fn log(event: &Event) {
+    let Event { kind, router, reason, .. } = event;
+    let (from, to) = (event.from.as_deref().unwrap_or("-"), event.to.as_deref().unwrap_or("-"));
+    let is_bad = [Verdict::SplitBrain, Verdict::NoMaster].iter().any(|bad| to == bad.as_str());
+    if is_bad && *kind == "verdict" {
+        tracing::error!(kind, ?router, from, to, "{reason:?}");
+    } else {
+        tracing::info!(kind, ?router, from, to, "{reason:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learned_routers_are_written_when_they_change_and_else_once_an_hour() {
+        let seen = |vrid, last_seen_unix| Learned {
+            interface: "eth0".into(),
+            vlan: None,
+            family: "ipv4".into(),
+            vrid,
+            version: 2,
+            interval_ms: 1000,
+            addresses: Vec::new(),
+            last_seen_unix,
+        };
+        assert!(same_but_for_the_hour(&[seen(1, 7200)], &[seen(1, 7201)]));
+        assert!(!same_but_for_the_hour(&[seen(1, 7199)], &[seen(1, 7200)]));
+        assert!(!same_but_for_the_hour(&[seen(1, 7200)], &[seen(2, 7200)]));
+        assert!(!same_but_for_the_hour(&[seen(1, 7200)], &[]));
+    }
+}

@@ -1,0 +1,167 @@
+//! What the engine does on the edge thread: the operator's commands, pings, and keeping what was learned. None of it can delay
+//! the core.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::config::{Config, Loaded};
+use crate::observe::{Fact, Learned, Target};
+use crate::sys::ping::Pinger;
+use crate::sys::state;
+use crate::time::Duration;
+
+use super::{Command, Order, Origin, describe};
+
+/// Between two pings of one host.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// A ping without an answer for so long is lost.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between two writes of the learned routers.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// Obeys the operator until nobody can command any more.
+pub(super) async fn obey(
+    mut commands: mpsc::Receiver<Command>,
+    orders: mpsc::Sender<Order>,
+    origin: Origin,
+    config: watch::Sender<Arc<Config>>,
+) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Reload(answer) => {
+                let result = reload(&origin, &orders, &config).await;
+                match &result {
+                    Ok(taken) => tracing::info!("{taken}"),
+                    Err(refused) => tracing::error!("{refused}"),
+                }
+                // Who asked may have gone; the log has it too.
+                let _ = answer.send(result);
+            }
+            // A core that ended ends the daemon: nobody is left to answer.
+            Command::Forget(router, answer) => drop(orders.send(Order::Forget(router, answer)).await),
+        }
+    }
+}
+
+async fn reload(
+    origin: &Origin,
+    orders: &mpsc::Sender<Order>,
+    config: &watch::Sender<Arc<Config>>,
+) -> Result<String, String> {
+    let Loaded { config: new, warnings } = match origin.load() {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            let _ = orders.send(Order::RefuseConfiguration).await;
+            return Err(format!("configuration refused, the running one stays:\n{}", describe(&errors)));
+        }
+    };
+    let new = Arc::new(new);
+    let old = config.send_replace(new.clone());
+    let (done, is_done) = oneshot::channel();
+    let _ = orders.send(Order::Reconfigure(new.clone(), done)).await;
+    is_done.await.map_err(|_| "the core has ended".to_owned())?;
+    let mut taken = format!(
+        "configuration taken: {} routers, {} peers, {} witnesses",
+        new.routers.len(),
+        new.peers.len(),
+        new.witnesses.len()
+    );
+    for key in needs_restart(&old, &new) {
+        taken.push_str(&format!("\n{key} changed: that takes a restart"));
+    }
+    if !warnings.is_empty() {
+        taken.push('\n');
+        taken.push_str(&describe(&warnings));
+    }
+    Ok(taken)
+}
+
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let changed = [
+        ("[web] listen", old.web != new.web),
+        ("[node] name", old.node.name != new.node.name),
+        ("[node] state_dir", old.node.state_dir != new.node.state_dir),
+    ];
+    changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(key, _)| key).collect()
+}
+
+/// Pings peers and witnesses once a second, for as long as there is a configuration.
+pub(super) async fn ping(orders: mpsc::Sender<Order>, mut config: watch::Receiver<Arc<Config>>) {
+    let pinger = match Pinger::open() {
+        Ok(pinger) => pinger,
+        Err(error) => return tracing::warn!("peers and witnesses can't be pinged: {error}"),
+    };
+    let mut second = interval(PING_EVERY);
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let targets = targets(&config.borrow_and_update());
+        tokio::select! {
+            // A target is an index into the configuration: no answer may outlive the one that it belongs to.
+            biased;
+            changed = config.changed() => if changed.is_err() { return },
+            () = round(&pinger, &orders, &targets) => drop(second.tick().await),
+        }
+    }
+}
+
+fn targets(config: &Config) -> Vec<(Target, IpAddr)> {
+    let peers = config.peers.iter().enumerate().map(|(i, peer)| (Target::Peer(i), peer.address));
+    let witnesses = config.witnesses.iter().enumerate().map(|(i, witness)| (Target::Witness(i), witness.address));
+    peers.chain(witnesses).collect()
+}
+
+async fn round(pinger: &Pinger, orders: &mpsc::Sender<Order>, targets: &[(Target, IpAddr)]) {
+    let pings = targets.iter().map(|&(target, host)| async move {
+        let rtt = pinger.ping(host, PING_TIMEOUT).await;
+        // A core that is behind has better things to do than old pings.
+        let _ = orders.try_send(Order::Feed(Fact::Ping { target, rtt }));
+    });
+    join_all(pings).await;
+}
+
+/// Writes the learned routers down when they changed, and not too often.
+pub(super) async fn keep(dir: &Path, mut learned: watch::Receiver<Vec<Learned>>) {
+    while learned.changed().await.is_ok() {
+        let routers = learned.borrow_and_update().clone();
+        save(dir, &routers);
+        sleep(KEEP_EVERY).await;
+    }
+}
+
+/// Writes the learned routers down. A failure is said, and is not the end.
+pub(super) fn save(dir: &Path, learned: &[Learned]) {
+    // Where it can't be made, the writing says so.
+    let _ = std::fs::create_dir_all(dir);
+    if let Err(error) = state::save(dir, learned) {
+        tracing::warn!("learned routers will not survive a restart: {error}");
+    }
+}
+
+/// Reads the learned routers. A failure is said, and is not the end.
+pub(super) fn restore(dir: &Path) -> Vec<Learned> {
+    state::load(dir).unwrap_or_else(|error| {
+        tracing::warn!("no learned routers of an earlier run: {error}");
+        Vec::new()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reload_cannot_change_is_named() {
+        let old = Config::discovery("lb01");
+        let mut new = old.clone();
+        new.watch.passive = true;
+        assert!(needs_restart(&old, &new).is_empty());
+        new.web.listen.clear();
+        new.node.name = "lb02".into();
+        assert_eq!(needs_restart(&old, &new), ["[web] listen", "[node] name"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! Where the local tasks of the core thread meet: each feeds facts, one turns the core.
+
+use std::cell::{RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::rc::Rc;
+
+use tokio::sync::{Notify, watch};
+
+use crate::config::Config;
+use crate::observe::{Fact, IfIndex, Link, Sensor};
+use crate::sys::clock;
+use crate::time::Instant;
+use crate::wire::Family;
+
+use super::core::Core;
+use super::interfaces::{Links, Wanted};
+use super::sources::Sniffer;
+
+/// Shared by the tasks of one thread. No borrow of its cells outlives a call.
+pub(super) struct Hub {
+    core: RefCell<Core>,
+    links: RefCell<Links>,
+    wanted: RefCell<Wanted>,
+    passive: RefCell<bool>,
+    sniffers: RefCell<BTreeMap<IfIndex, Sniffer>>,
+    sniffed: watch::Sender<BTreeSet<IfIndex>>,
+    own_sockets: RefCell<BTreeMap<Family, u64>>,
+    /// Facts were fed since the last turn.
+    pub dirty: Notify,
+}
+
+impl Hub {
+    /// A hub around a core that is to follow `config`.
+    pub fn new(core: Core, config: &Config) -> Self {
+        Self {
+            core: RefCell::new(core),
+            links: RefCell::default(),
+            wanted: RefCell::new(Wanted::of(config)),
+            passive: RefCell::new(config.watch.passive),
+            sniffers: RefCell::default(),
+            sniffed: watch::Sender::default(),
+            own_sockets: RefCell::default(),
+            dirty: Notify::new(),
+        }
+    }
+
+    /// The core, for the length of a statement.
+    pub fn core(&self) -> RefMut<'_, Core> {
+        self.core.borrow_mut()
+    }
+
+    /// Feeds one fact as of `at`, and has the core turn soon.
+    pub fn feed(&self, at: Instant, fact: &Fact) {
+        self.core().feed(at, fact);
+        self.dirty.notify_one();
+    }
+
+    /// Reports what `source` says of a sensor, and has the core turn soon.
+    pub fn report(&self, sensor: Sensor, interface: Option<IfIndex>, source: &'static str, says: Result<(), String>) {
+        self.core().report(sensor, interface, source, says);
+        self.dirty.notify_one();
+    }
+
+    /// Takes in a batch from netlink, and opens and closes captures as it demands.
+    pub fn learn(self: &Rc<Self>, facts: Vec<Fact>) {
+        let now = clock::now();
+        for fact in facts {
+            match fact {
+                Fact::Link(link) => self.learn_link(now, link),
+                Fact::LinkGone(index) => self.unlearn_link(now, index),
+                Fact::Sensor { sensor, interface, state } => self.report(sensor, interface, "netlink", state),
+                other => self.feed(now, &other),
+            }
+        }
+        self.follow();
+    }
+
+    fn learn_link(&self, now: Instant, link: Link) {
+        let before = self.links.borrow_mut().remove(&link.index);
+        let link = Link { sniffed: before.as_ref().is_some_and(|before| before.sniffed), ..link };
+        let came_up = link.up && before.is_some_and(|before| !before.up);
+        if came_up && let Some(sniffer) = self.sniffers.borrow().get(&link.index) {
+            sniffer.revive();
+        }
+        self.feed(now, &Fact::Link(link.clone()));
+        self.links.borrow_mut().insert(link.index, link);
+    }
+
+    fn unlearn_link(&self, now: Instant, index: IfIndex) {
+        self.links.borrow_mut().remove(&index);
+        self.sniffers.borrow_mut().remove(&index);
+        self.core().forget_reports(index);
+        self.feed(now, &Fact::LinkGone(index));
+    }
+
+    /// Forgets all links: a new subscription tells of those that are still there.
+    pub fn unlearn_links(&self) {
+        let known: Vec<IfIndex> = self.links.borrow().keys().copied().collect();
+        for index in known {
+            self.unlearn_link(clock::now(), index);
+        }
+    }
+
+    /// Takes a new configuration.
+    pub fn reconfigure(self: &Rc<Self>, config: &Config) {
+        self.core().reconfigure(clock::now(), config);
+        self.wanted.replace(Wanted::of(config));
+        self.passive.replace(config.watch.passive);
+        // What flapped under the old configuration has no claim under the new one.
+        for link in self.links.borrow_mut().values_mut() {
+            link.sniffed &= link.up;
+        }
+        self.follow();
+        self.dirty.notify_one();
+    }
+
+    /// Opens captures on what is to be sniffed, and closes the others.
+    fn follow(self: &Rc<Self>) {
+        let chosen = self.wanted.borrow().choose(&self.links.borrow());
+        let lacks = self.wanted.borrow().lacks(&self.links.borrow());
+        self.report(Sensor::Capture, None, "interfaces", lacks.map_or(Ok(()), Err));
+        let unwanted: Vec<IfIndex> =
+            self.sniffers.borrow().keys().filter(|index| !chosen.contains(index)).copied().collect();
+        for index in unwanted {
+            self.sniffers.borrow_mut().remove(&index);
+            self.core().forget_reports(index);
+            self.mark_sniffed(index, false);
+        }
+        for &index in &chosen {
+            self.sniffers.borrow_mut().entry(index).or_insert_with(|| Sniffer::start(self, index));
+        }
+        self.sniffed.send_replace(chosen);
+    }
+
+    /// Tells the core whether an interface is sniffed.
+    pub fn mark_sniffed(&self, index: IfIndex, sniffed: bool) {
+        let Some(link) = self.links.borrow_mut().get_mut(&index).map(|link| {
+            link.sniffed = sniffed;
+            link.clone()
+        }) else {
+            return;
+        };
+        if sniffed {
+            tracing::info!(interface = ?link.name, "sniffing");
+        } else {
+            tracing::info!(interface = ?link.name, "sniffing no more");
+        }
+        self.feed(clock::now(), &Fact::Link(link));
+    }
+
+    /// The interface's name, for messages.
+    pub fn name_of(&self, index: IfIndex) -> String {
+        self.links.borrow().get(&index).map_or_else(|| format!("interface {}", index.0), |link| link.name.clone())
+    }
+
+    /// Refuses an interface that is down: a socket opened on it would fail at its first read.
+    ///
+    /// # Errors
+    /// It is down.
+    pub fn require_up(&self, index: IfIndex) -> io::Result<()> {
+        let is_up = self.links.borrow().get(&index).is_some_and(|link| link.up);
+        if is_up { Ok(()) } else { Err(io::Error::new(io::ErrorKind::NetworkDown, "it is down: `ip link set ... up`")) }
+    }
+
+    /// The sniffed interfaces, as they change.
+    pub fn sniffed(&self) -> watch::Receiver<BTreeSet<IfIndex>> {
+        let mut sniffed = self.sniffed.subscribe();
+        sniffed.mark_changed();
+        sniffed
+    }
+
+    /// Whether nothing may be sent, not even a group membership.
+    pub fn is_passive(&self) -> bool {
+        *self.passive.borrow()
+    }
+
+    /// Notes the inode of a protocol-112 socket of our own, which is no daemon's.
+    pub fn own_socket(&self, family: Family, inode: u64) {
+        self.own_sockets.borrow_mut().insert(family, inode);
+    }
+
+    /// The inodes of all those sockets.
+    pub fn own_sockets(&self) -> Vec<u64> {
+        self.own_sockets.borrow().values().copied().collect()
+    }
+}

@@ -1,0 +1,229 @@
+//! The sources of facts: each a local task of the core thread that opens, feeds, and opens again after a failure.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
+
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, spawn_local, yield_now};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::observe::{Fact, Frame, IfIndex, Sensor};
+use crate::sys::capture::{Capture, Captured};
+use crate::sys::clock;
+use crate::sys::daemon::DaemonWatch;
+use crate::sys::netlink::Netlink;
+use crate::sys::taps::{IpTap, RawTap};
+use crate::time::Duration;
+use crate::wire::{self, Family, LinkLayer, Seen};
+
+use super::hub::Hub;
+
+/// Frames read at most before other tasks have their turn.
+const BATCH: usize = 256;
+const SECOND: Duration = Duration::from_secs(1);
+/// The wait before a failed source is opened again doubles from a second up to this.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
+/// How a source ended: it never does but by an error.
+type Ended = io::Result<Infallible>;
+
+/// Starts the sources that belong to no interface.
+pub(super) fn start(hub: &Rc<Hub>) {
+    for family in [Family::V4, Family::V6] {
+        let hub = hub.clone();
+        spawn_local(async move {
+            let serve = async || raw_tap(&hub, family).await;
+            keep(&hub, Sensor::Delivered, None, raw_name(family), &Notify::new(), serve).await;
+        });
+    }
+    let netlink_hub = hub.clone();
+    spawn_local(async move {
+        let serve = async || netlink(&netlink_hub).await;
+        keep(&netlink_hub, Sensor::Netlink, None, "netlink", &Notify::new(), serve).await;
+    });
+    spawn_local(daemons(hub.clone()));
+}
+
+/// The captures of one interface. They end when this is dropped.
+pub(super) struct Sniffer {
+    tasks: [AbortHandle; 2],
+    revived: Rc<[Notify; 2]>,
+}
+
+impl Sniffer {
+    /// Starts to sniff `interface`.
+    pub fn start(hub: &Rc<Hub>, interface: IfIndex) -> Self {
+        let revived = Rc::new([Notify::new(), Notify::new()]);
+        let (on, its) = (hub.clone(), revived.clone());
+        let frames = spawn_local(async move {
+            let serve = async || capture(&on, interface).await;
+            keep(&on, Sensor::Capture, Some(interface), "capture", &its[0], serve).await;
+        });
+        let (on, its) = (hub.clone(), revived.clone());
+        let delivered = spawn_local(async move {
+            let serve = async || ip_tap(&on, interface).await;
+            keep(&on, Sensor::Delivered, Some(interface), "ip tap", &its[1], serve).await;
+        });
+        Self { tasks: [frames.abort_handle(), delivered.abort_handle()], revived }
+    }
+
+    /// The interface came up: what waits for it need not wait longer.
+    pub fn revive(&self) {
+        self.revived.iter().for_each(Notify::notify_one);
+    }
+}
+
+impl Drop for Sniffer {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Keeps a source going: after a failure its sensor is blind, until it was opened again.
+async fn keep(
+    hub: &Hub,
+    sensor: Sensor,
+    interface: Option<IfIndex>,
+    source: &'static str,
+    revived: &Notify,
+    serve: impl AsyncFn() -> Ended,
+) {
+    let mut wait = SECOND;
+    loop {
+        let opened = clock::now();
+        let Err(error) = serve().await;
+        let place = interface.map(|interface| format!("{}: ", hub.name_of(interface))).unwrap_or_default();
+        hub.report(sensor, interface, source, Err(format!("{place}{source}: {error}")));
+        if clock::now().since(opened) > LONGEST_WAIT {
+            wait = SECOND;
+        }
+        tokio::select! {
+            () = sleep(wait) => wait = (wait * 2).min(LONGEST_WAIT),
+            () = revived.notified() => wait = SECOND,
+        }
+    }
+}
+
+async fn netlink(hub: &Rc<Hub>) -> Ended {
+    let mut netlink = Netlink::open().await?;
+    hub.unlearn_links();
+    hub.report(Sensor::Netlink, None, "netlink", Ok(()));
+    loop {
+        hub.learn(netlink.next().await?);
+    }
+}
+
+async fn capture(hub: &Hub, interface: IfIndex) -> Ended {
+    hub.require_up(interface)?;
+    let mut capture = Capture::open(interface)?;
+    hub.mark_sniffed(interface, true);
+    hub.report(Sensor::Capture, Some(interface), "capture", Ok(()));
+    let mut second = interval(SECOND);
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let is_readable = tokio::select! {
+            ready = capture.readable() => ready.map(|()| true)?,
+            _ = second.tick() => false,
+        };
+        if !is_readable {
+            let counters = capture.counters()?;
+            let fact = Fact::Capture { interface, frames: counters.frames, dropped: counters.dropped };
+            hub.feed(clock::now(), &fact);
+        } else if !capture.drain(BATCH, |captured| feed_frame(hub, interface, &captured))? {
+            yield_now().await;
+        }
+    }
+}
+
+fn feed_frame(hub: &Hub, interface: IfIndex, captured: &Captured<'_>) {
+    let dissected = wire::dissect(captured.bytes, LinkLayer::Ethernet);
+    if dissected.seen == Seen::Irrelevant {
+        return;
+    }
+    let vlan = captured.vlan.or(dissected.vlan);
+    hub.feed(captured.at, &Fact::Frame(Frame { interface, vlan, kind: captured.kind, seen: dissected.seen }));
+}
+
+async fn ip_tap(hub: &Hub, interface: IfIndex) -> Ended {
+    hub.require_up(interface)?;
+    let mut tap = IpTap::open(interface)?;
+    hub.report(Sensor::Delivered, Some(interface), "ip tap", Ok(()));
+    loop {
+        tap.readable().await?;
+        if !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
+            yield_now().await;
+        }
+    }
+}
+
+const fn raw_name(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "raw ipv4 tap",
+        Family::V6 => "raw ipv6 tap",
+    }
+}
+
+async fn raw_tap(hub: &Hub, family: Family) -> Ended {
+    let mut tap = match RawTap::open(family) {
+        // A host without IPv6 has nothing there to be blind to.
+        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => return std::future::pending().await,
+        opened => opened?,
+    };
+    hub.own_socket(family, tap.inode());
+    hub.report(Sensor::Delivered, None, raw_name(family), Ok(()));
+    let mut sniffed = hub.sniffed();
+    let mut joined = BTreeSet::new();
+    loop {
+        let is_readable = tokio::select! {
+            ready = tap.readable() => ready.map(|()| true)?,
+            _ = sniffed.changed() => false,
+        };
+        if !is_readable {
+            let wanted = sniffed.borrow_and_update().clone();
+            joined.retain(|interface| wanted.contains(interface));
+            join(hub, &tap, family, &wanted, &mut joined);
+        } else if !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
+            yield_now().await;
+        }
+    }
+}
+
+/// Joins the group on interfaces where that is still to be done. A membership is a report on the wire: none when passive.
+fn join(hub: &Hub, tap: &RawTap, family: Family, wanted: &BTreeSet<IfIndex>, joined: &mut BTreeSet<IfIndex>) {
+    if hub.is_passive() {
+        return;
+    }
+    for &interface in wanted {
+        if !joined.insert(interface) {
+            continue;
+        }
+        let answer = match tap.join(interface) {
+            // Joined already, or an interface without IPv6.
+            Err(error) if matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::InvalidInput) => Ok(()),
+            answer => answer.map_err(|error| {
+                format!("{}: the VRRP group can't be joined over {}: {error}", hub.name_of(interface), family.as_str())
+            }),
+        };
+        hub.report(Sensor::Delivered, Some(interface), raw_name(family), answer);
+    }
+}
+
+async fn daemons(hub: Rc<Hub>) {
+    let mut second = interval(SECOND);
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut own = hub.own_sockets();
+    let mut watch = DaemonWatch::new(own.clone());
+    loop {
+        second.tick().await;
+        if own != hub.own_sockets() {
+            own = hub.own_sockets();
+            watch = DaemonWatch::new(own.clone());
+        }
+        for family in [Family::V4, Family::V6] {
+            let state = watch.read(family);
+            hub.feed(clock::now(), &Fact::Daemon(crate::observe::Daemon { family, state }));
+        }
+    }
+}

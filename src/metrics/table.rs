@@ -1,0 +1,411 @@
+//! The table: each metric once, with its name, help, type, labels and where its samples come from.
+
+use crate::detect::{GAP_BUCKETS, RTT_BUCKETS, RouterView, State, Verdict};
+use crate::engine::LAG_BUCKETS;
+use crate::observe::DaemonState;
+use crate::sys::process::ProcessStats;
+use crate::time::WallClock;
+
+use super::family::Read::{Everywhere, Members, Node};
+use super::family::{Facts, Family, Kind, Read, Samples};
+
+use Kind::{Counter, Gauge, Histogram};
+
+/// Every metric that is exported.
+pub static FAMILIES: &[Family] = &[
+    row(
+        "vrrp_router_info",
+        "A virtual router that is seen: the protocol version of its master, and this node's relation to it.",
+        Gauge,
+        &["version", "mode", "role"],
+        Everywhere(|r, _, out| {
+            let version = r.version.map_or_else(String::new, |v| v.to_string());
+            out.put(&[&version, "watch", r.role.as_str()], 1.0);
+        }),
+    ),
+    row(
+        "vrrp_state",
+        "This node's own state, told from its own adverts and the daemon's socket.",
+        Gauge,
+        &["state"],
+        Members(|r, _, out| State::ALL.iter().for_each(|s| out.flag(&[s.as_str()], *s == r.state))),
+    ),
+    row(
+        "vrrp_state_transitions_total",
+        "Changes of this node's own state, by the state entered.",
+        Counter,
+        &["to"],
+        Members(|r, _, out| {
+            for (state, count) in State::ALL.iter().zip(r.state_transitions) {
+                out.put(&[state.as_str()], count as f64);
+            }
+        }),
+    ),
+    row(
+        "vrrp_verdict",
+        "The verdict on the virtual router.",
+        Gauge,
+        &["verdict"],
+        Members(|r, _, out| Verdict::ALL.iter().for_each(|v| out.flag(&[v.as_str()], *v == r.verdict))),
+    ),
+    row(
+        "vrrp_verdict_since_timestamp_seconds",
+        "Since when the verdict stands.",
+        Gauge,
+        &[],
+        Everywhere(|r, clock, out| out.put(&[], clock.unix_seconds(r.since))),
+    ),
+    row(
+        "vrrp_split_brain",
+        "1 from the proof that two nodes hold the virtual IP until health is proven, through blindness too.",
+        Gauge,
+        &[],
+        Everywhere(|r, _, out| out.flag(&[], r.split_brain)),
+    ),
+    row(
+        "vrrp_cause",
+        "An active cause of the verdict; 1 on the node where the remedy applies.",
+        Gauge,
+        &["cause"],
+        Everywhere(causes),
+    ),
+    row(
+        "vrrp_split_brain_episodes_total",
+        "Splits that lasted longer than a takeover.",
+        Counter,
+        &[],
+        Everywhere(|r, _, out| out.put(&[], r.split_brain_episodes as f64)),
+    ),
+    row(
+        "vrrp_split_brain_seconds_total",
+        "Time spent split, takeovers not counted.",
+        Counter,
+        &[],
+        Everywhere(|r, _, out| out.put(&[], r.split_brain_time.as_secs_f64())),
+    ),
+    row(
+        "vrrp_takeover_overlap_seconds_total",
+        "Time for which two masters overlapped while a takeover settled.",
+        Counter,
+        &[],
+        Members(|r, _, out| out.put(&[], r.takeover_overlap.as_secs_f64())),
+    ),
+    row(
+        "vrrp_no_master",
+        "1 while nobody serves the virtual IP.",
+        Gauge,
+        &[],
+        Everywhere(|r, _, out| out.flag(&[], r.no_master)),
+    ),
+    row(
+        "vrrp_masters",
+        "Masters believed active now.",
+        Gauge,
+        &[],
+        Everywhere(|r, _, out| out.put(&[], r.masters.len() as f64)),
+    ),
+    row(
+        "vrrp_master_transitions_total",
+        "Changes of master; frozen during a split.",
+        Counter,
+        &[],
+        Everywhere(|r, _, out| out.put(&[], r.master_transitions as f64)),
+    ),
+    row(
+        "vrrp_last_transition_timestamp_seconds",
+        "The last change of master.",
+        Gauge,
+        &[],
+        Members(|r, clock, out| {
+            if let Some(at) = r.last_transition {
+                out.put(&[], clock.unix_seconds(at));
+            }
+        }),
+    ),
+    row(
+        "vrrp_speaker_master",
+        "1 for a speaker that is believed to be an active master.",
+        Gauge,
+        &["source", "local"],
+        Everywhere(|r, _, out| {
+            for s in &r.speakers {
+                out.flag(&[&s.source.to_string(), if s.local { "true" } else { "false" }], s.master);
+            }
+        }),
+    ),
+    row(
+        "vrrp_speaker_priority",
+        "The priority that a speaker advertises.",
+        Gauge,
+        &["source"],
+        Everywhere(|r, _, out| {
+            r.speakers.iter().for_each(|s| out.put(&[&s.source.to_string()], f64::from(s.priority)));
+        }),
+    ),
+    row(
+        "vrrp_speaker_advert_interval_seconds",
+        "The advertisement interval that a speaker advertises.",
+        Gauge,
+        &["source"],
+        Members(|r, _, out| {
+            r.speakers.iter().for_each(|s| out.put(&[&s.source.to_string()], s.interval.as_secs_f64()));
+        }),
+    ),
+    row(
+        "vrrp_adverts_received_total",
+        "Adverts of other nodes, on the wire.",
+        Counter,
+        &["source"],
+        Everywhere(|r, _, out| {
+            for s in r.speakers.iter().filter(|s| !s.local) {
+                out.put(&[&s.source.to_string()], s.received as f64);
+            }
+        }),
+    ),
+    row(
+        "vrrp_adverts_delivered_total",
+        "Adverts of other nodes that got past ingress (tap ip), and past netfilter (tap raw).",
+        Counter,
+        &["source", "tap"],
+        Members(|r, _, out| {
+            for s in &r.speakers {
+                for (tap, count) in s.delivered.iter().flatten() {
+                    out.put(&[&s.source.to_string(), tap.as_str()], *count as f64);
+                }
+            }
+        }),
+    ),
+    row(
+        "vrrp_adverts_sent_total",
+        "Adverts that left this host.",
+        Counter,
+        &[],
+        Members(|r, _, out| out.put(&[], r.adverts_sent as f64)),
+    ),
+    row(
+        "vrrp_adverts_missed_total",
+        "Adverts that a master should have sent and that did not come.",
+        Counter,
+        &["source"],
+        Everywhere(|r, _, out| r.speakers.iter().for_each(|s| out.put(&[&s.source.to_string()], s.missed as f64))),
+    ),
+    row(
+        "vrrp_last_advert_timestamp_seconds",
+        "A speaker's last advert.",
+        Gauge,
+        &["source"],
+        Everywhere(|r, clock, out| {
+            r.speakers.iter().for_each(|s| out.put(&[&s.source.to_string()], clock.unix_seconds(s.last_advert)));
+        }),
+    ),
+    row(
+        "vrrp_advert_gap_intervals",
+        "Time between two adverts as a multiple of the advertised interval.",
+        Histogram,
+        &[],
+        Members(|r, _, out| out.histogram(&[], &GAP_BUCKETS, &r.gaps)),
+    ),
+    row(
+        "vrrp_priority_zero_received_total",
+        "Adverts of priority 0 heard from others: a master that stepped down.",
+        Counter,
+        &[],
+        Members(|r, _, out| out.put(&[], r.priority_zero_received as f64)),
+    ),
+    row(
+        "vrrp_vip_owned",
+        "1 if the address is on this node and usable.",
+        Gauge,
+        &["address"],
+        Members(|r, _, out| r.addresses.iter().for_each(|a| out.flag(&[&a.address.to_string()], a.owned))),
+    ),
+    row(
+        "vrrp_vip_claimants",
+        "Distinct hosts that answer for the address; absent where it is not probed.",
+        Gauge,
+        &["address"],
+        Members(|r, _, out| {
+            for a in &r.addresses {
+                if let Some(claimants) = &a.claimants {
+                    out.put(&[&a.address.to_string()], claimants.len() as f64);
+                }
+            }
+        }),
+    ),
+    row(
+        "vrrp_adverts_rejected_total",
+        "Adverts that were refused; vrid is empty where it could not be read.",
+        Counter,
+        &["interface", "vrid", "reason"],
+        Node(|f, out| {
+            for r in &f.snapshot.rejected {
+                let vrid = r.vrid.map_or_else(String::new, |vrid| vrid.to_string());
+                out.put(&[&r.interface, &vrid, r.reason.as_str()], r.count as f64);
+            }
+        }),
+    ),
+    row(
+        "vrrp_local_daemon_up",
+        "1 if some process on this host has a VRRP socket; absent where it can't be told.",
+        Gauge,
+        &["family"],
+        Node(|f, out| {
+            for (family, state) in &f.snapshot.daemons {
+                match state {
+                    DaemonState::Alive | DaemonState::Frozen => out.flag(&[family.as_str()], true),
+                    DaemonState::Absent => out.flag(&[family.as_str()], false),
+                    DaemonState::Unknown => {}
+                }
+            }
+        }),
+    ),
+    row(
+        "vrrp_peer_up",
+        "1 if the peer answers on the channel; absent before the first answer or loss.",
+        Gauge,
+        &["peer", "channel"],
+        Node(|f, out| {
+            for peer in &f.snapshot.peers {
+                if let Some(up) = peer.up {
+                    out.flag(&[&peer.name, "ping"], up);
+                }
+            }
+        }),
+    ),
+    row(
+        "vrrp_peer_rtt_seconds",
+        "Round trips of pings to the peer.",
+        Histogram,
+        &["peer"],
+        Node(|f, out| f.snapshot.peers.iter().for_each(|p| out.histogram(&[&p.name], &RTT_BUCKETS, &p.rtts))),
+    ),
+    row(
+        "vrrp_peer_probes_total",
+        "Pings sent to the peer.",
+        Counter,
+        &["peer"],
+        Node(|f, out| f.snapshot.peers.iter().for_each(|p| out.put(&[&p.name], p.probes as f64))),
+    ),
+    row(
+        "vrrp_peer_probes_lost_total",
+        "Pings to the peer that were not answered.",
+        Counter,
+        &["peer"],
+        Node(|f, out| f.snapshot.peers.iter().for_each(|p| out.put(&[&p.name], p.lost as f64))),
+    ),
+    row(
+        "vrrp_witness_up",
+        "1 if the witness answers; absent before the first answer or loss.",
+        Gauge,
+        &["witness"],
+        Node(|f, out| {
+            for witness in &f.snapshot.witnesses {
+                if let Some(up) = witness.up {
+                    out.flag(&[&witness.name], up);
+                }
+            }
+        }),
+    ),
+    row(
+        "vrrp_sensor_up",
+        "1 if the sensor sees; 0 if it is blind.",
+        Gauge,
+        &["sensor", "interface"],
+        Node(|f, out| {
+            f.snapshot.sensors.iter().for_each(|s| out.flag(&[s.sensor.as_str(), &s.interface], s.state.is_ok()));
+        }),
+    ),
+    row(
+        "vrrp_table_full_total",
+        "How often a bounded table had no room.",
+        Counter,
+        &["table"],
+        Node(|f, out| f.snapshot.table_full.iter().for_each(|(table, count)| out.put(&[table], *count as f64))),
+    ),
+    row(
+        "vipwarden_capture_frames_total",
+        "Frames that the capture read.",
+        Counter,
+        &["interface"],
+        Node(|f, out| f.snapshot.captures.iter().for_each(|c| out.put(&[&c.interface], c.frames as f64))),
+    ),
+    row(
+        "vipwarden_capture_dropped_total",
+        "Frames that the kernel dropped for want of room: the capture was blind to them.",
+        Counter,
+        &["interface"],
+        Node(|f, out| f.snapshot.captures.iter().for_each(|c| out.put(&[&c.interface], c.dropped as f64))),
+    ),
+    row(
+        "vipwarden_loop_lag_seconds",
+        "How late this daemon's own timers ran.",
+        Histogram,
+        &[],
+        Node(|f, out| out.histogram(&[], &LAG_BUCKETS, &f.view.loop_lag)),
+    ),
+    row(
+        "vipwarden_build_info",
+        "This daemon.",
+        Gauge,
+        &["version", "revision", "node"],
+        Node(|f, out| out.put(&[f.identity.version, f.identity.revision, &f.identity.node], 1.0)),
+    ),
+    row(
+        "vipwarden_config_last_reload_successful",
+        "1 if the last configuration that was read was taken.",
+        Gauge,
+        &[],
+        Node(|f, out| out.flag(&[], f.view.reload_ok)),
+    ),
+    row(
+        "vipwarden_config_last_reload_success_timestamp_seconds",
+        "When a configuration was last taken.",
+        Gauge,
+        &[],
+        Node(|f, out| out.put(&[], f.snapshot.clock.unix_seconds(f.view.reloaded_at))),
+    ),
+    process("process_cpu_seconds_total", "User and system CPU time spent.", Counter, |f, out| {
+        put_process(f, out, |p| p.cpu_seconds);
+    }),
+    process("process_resident_memory_bytes", "Resident memory size.", Gauge, |f, out| {
+        put_process(f, out, |p| p.resident_bytes);
+    }),
+    process("process_virtual_memory_bytes", "Virtual memory size.", Gauge, |f, out| {
+        put_process(f, out, |p| p.virtual_bytes);
+    }),
+    process("process_open_fds", "Open file descriptors.", Gauge, |f, out| put_process(f, out, |p| p.open_fds)),
+    process("process_max_fds", "The limit on open file descriptors.", Gauge, |f, out| {
+        put_process(f, out, |p| p.max_fds);
+    }),
+    process("process_start_time_seconds", "Start of the process, in Unix seconds.", Gauge, |f, out| {
+        put_process(f, out, |p| p.start_time_seconds);
+    }),
+];
+
+const fn row(
+    name: &'static str,
+    help: &'static str,
+    kind: Kind,
+    labels: &'static [&'static str],
+    read: Read,
+) -> Family {
+    Family { name, help, kind, labels, read }
+}
+
+const fn process(name: &'static str, help: &'static str, kind: Kind, read: fn(&Facts<'_>, &mut Samples<'_>)) -> Family {
+    row(name, help, kind, &[], Node(read))
+}
+
+fn put_process(facts: &Facts<'_>, out: &mut Samples<'_>, read: fn(&ProcessStats) -> f64) {
+    if let Some(stats) = &facts.process {
+        out.put(&[], read(stats));
+    }
+}
+
+/// A cause is 1 where the remedy applies, and where nobody can tell: better two nodes that ask to be mended than none.
+fn causes(router: &RouterView, _: WallClock, out: &mut Samples<'_>) {
+    for cause in router.causes() {
+        let mut findings = router.findings.iter().filter(|f| f.cause == cause);
+        out.flag(&[cause.as_str()], findings.any(|f| f.here || f.node.is_none()));
+    }
+}

@@ -1,0 +1,231 @@
+//! `/metrics` as Prometheus reads it.
+
+#[path = "support/snapshot.rs"]
+mod scene;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use vipwarden::detect::{Role, Snapshot};
+use vipwarden::engine::Shared;
+use vipwarden::metrics::{self, FAMILIES, Format, Kind};
+use vipwarden::observe::{DaemonState, Sensor};
+use vipwarden::time::Duration;
+
+fn scrape_shared(shared: Shared, format: Format) -> String {
+    metrics::encode(&metrics::registry(shared).unwrap().gather(), format)
+}
+
+fn scrape(snapshot: Snapshot) -> String {
+    scrape_shared(scene::shared(snapshot), Format::Text)
+}
+
+/// The samples whose line starts with `prefix`, as (series, value).
+fn samples<'a>(text: &'a str, prefix: &str) -> Vec<(&'a str, f64)> {
+    text.lines()
+        .filter(|line| line.starts_with(prefix))
+        .map(|line| line.rsplit_once(' ').map(|(series, value)| (series, value.parse().unwrap())).unwrap())
+        .collect()
+}
+
+fn value(text: &str, series: &str) -> Option<f64> {
+    samples(text, series).into_iter().find(|(s, _)| *s == series).map(|(_, value)| value)
+}
+
+const WEB: &str = r#"router="web",vip="192.168.1.100",interface="eth0",vlan="",family="ipv4",vrid="51""#;
+
+#[test]
+fn promtool_finds_nothing_to_say_about_a_scrape_with_one_of_everything() {
+    let mut promtool = match Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+    {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: promtool is not installed");
+            return;
+        }
+        other => other.unwrap(),
+    };
+    promtool.stdin.take().unwrap().write_all(scrape(scene::rich()).as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn every_family_of_the_table_is_exported_once_by_a_member() {
+    let text = scrape(scene::rich());
+    for family in FAMILIES {
+        let heads = text.lines().filter(|l| *l == format!("# TYPE {} {}", family.name, kind(family.kind))).count();
+        assert_eq!(heads, 1, "{}", family.name);
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+    }
+}
+
+#[test]
+fn counters_and_only_counters_end_in_total() {
+    for family in FAMILIES {
+        assert_eq!(family.name.ends_with("_total"), family.kind == Kind::Counter, "{}", family.name);
+    }
+}
+
+#[test]
+fn no_series_is_printed_twice() {
+    let text = scrape(scene::rich());
+    let mut seen = BTreeSet::new();
+    for (series, _) in samples(&text, "v") {
+        assert!(seen.insert(series), "{series}");
+    }
+}
+
+#[test]
+fn both_formats_carry_the_same_series() {
+    let shared = scene::shared(scene::rich());
+    let series = |format| {
+        let text = scrape_shared(shared.clone(), format);
+        let lines = text.lines().filter(|l| !l.starts_with('#'));
+        lines.map(|l| l.rsplit_once(' ').unwrap().0.to_string()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(series(Format::Text), series(Format::OpenMetrics));
+    assert!(series(Format::Text).len() > 100);
+}
+
+#[test]
+fn open_metrics_names_counter_families_without_suffix_and_says_where_it_ends() {
+    let text = scrape_shared(scene::shared(scene::rich()), Format::OpenMetrics);
+    assert!(text.ends_with("\n# EOF\n"));
+    assert!(text.contains("# TYPE vrrp_split_brain_episodes counter\n"));
+    assert!(text.contains("vrrp_split_brain_episodes_total{"));
+    assert!(!text.contains("# TYPE vrrp_split_brain_episodes_total"));
+    assert!(text.contains("le=\"1.0\"") && text.contains("le=\"+Inf\""));
+}
+
+#[test]
+fn observers_export_less_and_stay_below_twenty_series_a_router() {
+    let count = |routers: Vec<_>| samples(&scrape(scene::with(routers)), "vrrp_").len();
+    let (none, one, two) =
+        (count(vec![]), count(vec![scene::observed(1)]), count(vec![scene::observed(1), scene::observed(2)]));
+    assert!(one - none <= 20, "{} series", one - none);
+    assert_eq!(two - one, one - none);
+
+    let text = scrape(scene::with(vec![scene::observed(1)]));
+    for family in FAMILIES.iter().filter(|f| f.is_per_router()) {
+        let exported = text.contains(&format!("# TYPE {} ", family.name));
+        let absent_in_health = family.name == "vrrp_cause";
+        assert_eq!(exported, !family.is_for_members() && !absent_in_health, "{}", family.name);
+    }
+}
+
+#[test]
+fn a_state_is_one_gauge_for_each_value_and_one_of_them_is_1() {
+    let text = scrape(scene::with(vec![scene::split_brain()]));
+    for family in ["vrrp_state{", "vrrp_verdict{"] {
+        let values = samples(&text, family);
+        assert_eq!((values.len(), values.iter().map(|(_, v)| v).sum::<f64>()), (5, 1.0), "{family}");
+    }
+    assert_eq!(value(&text, &format!("vrrp_verdict{{{WEB},verdict=\"split_brain\"}}")), Some(1.0));
+    assert_eq!(value(&text, &format!("vrrp_split_brain{{{WEB}}}")), Some(1.0));
+    assert_eq!(value(&text, &format!("vrrp_masters{{{WEB}}}")), Some(2.0));
+}
+
+#[test]
+fn a_cause_is_1_where_the_remedy_applies_and_where_nobody_can_tell() {
+    let cause = |here, node: Option<&str>| {
+        let mut router = scene::split_brain();
+        (router.findings[0].here, router.findings[0].node) = (here, node.map(String::from));
+        value(&scrape(scene::with(vec![router])), &format!("vrrp_cause{{{WEB},cause=\"firewall_drop\"}}"))
+    };
+    assert_eq!(cause(true, Some("lb01")), Some(1.0));
+    assert_eq!(cause(false, Some("lb02")), Some(0.0));
+    assert_eq!(cause(false, None), Some(1.0));
+    assert!(!scrape(scene::with(vec![scene::healthy()])).contains("vrrp_cause"));
+}
+
+#[test]
+fn this_nodes_own_adverts_are_sent_and_never_received() {
+    let text = scrape(scene::with(vec![scene::healthy()]));
+    assert_eq!(
+        samples(&text, "vrrp_adverts_received_total{"),
+        [(format!("vrrp_adverts_received_total{{{WEB},source=\"10.0.0.6\"}}").as_str(), 252.0)]
+    );
+    assert_eq!(value(&text, &format!("vrrp_adverts_sent_total{{{WEB}}}")), Some(250.0));
+    assert_eq!(
+        value(&text, &format!("vrrp_adverts_delivered_total{{{WEB},source=\"10.0.0.6\",tap=\"raw\"}}")),
+        Some(0.0)
+    );
+}
+
+#[test]
+fn what_is_not_known_is_absent_and_not_zero() {
+    let mut router = scene::healthy();
+    router.last_transition = None;
+    router.addresses[0].claimants = None;
+    let mut snapshot = scene::with(vec![router]);
+    snapshot.peers[0].up = None;
+    snapshot.witnesses[0].up = None;
+    snapshot.daemons[0].1 = DaemonState::Unknown;
+    let text = scrape(snapshot);
+    for name in ["vrrp_last_transition_timestamp_seconds", "vrrp_vip_claimants", "vrrp_peer_up", "vrrp_witness_up"] {
+        assert!(!text.contains(name), "{name}");
+    }
+    assert_eq!(samples(&text, "vrrp_local_daemon_up"), [("vrrp_local_daemon_up{family=\"ipv6\"}", 0.0)]);
+}
+
+#[test]
+fn buckets_are_cumulative_and_end_at_the_count() {
+    let text = scrape(scene::with(vec![scene::healthy()]));
+    let buckets: Vec<_> = samples(&text, "vrrp_advert_gap_intervals_bucket").iter().map(|(_, v)| *v).collect();
+    assert_eq!(buckets, [0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0]);
+    assert_eq!(value(&text, &format!("vrrp_advert_gap_intervals_count{{{WEB}}}")), Some(2.0));
+    assert_eq!(value(&text, &format!("vrrp_advert_gap_intervals_sum{{{WEB}}}")), Some(10.0));
+}
+
+#[test]
+fn a_hostile_name_breaks_out_of_no_label() {
+    let evil = "a\"} 1\nvrrp_forged{x=\"\\\u{0}\r\u{1b}";
+    let text = scrape(scene::hostile(evil));
+    assert!(text.contains(r#"peer="a\"} 1"#), "quotes are escaped");
+    assert!(!text.lines().any(|line| line.starts_with("vrrp_forged")));
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+}
+
+#[test]
+fn a_loop_that_hangs_makes_nothing_healthy() {
+    let shared = scene::shared(scene::with(vec![scene::healthy()]));
+    let mut view = (**shared.view.load()).clone();
+    view.last_turn = view.last_turn - Duration::from_secs(6);
+    shared.view.store(std::sync::Arc::new(view));
+    let text = scrape_shared(shared, Format::Text);
+    assert_eq!(value(&text, &format!("vrrp_verdict{{{WEB},verdict=\"healthy\"}}")), Some(0.0));
+    assert_eq!(value(&text, &format!("vrrp_verdict{{{WEB},verdict=\"unknown\"}}")), Some(1.0));
+    assert_eq!(value(&text, "vrrp_sensor_up{sensor=\"loop\",interface=\"\"}"), Some(0.0));
+}
+
+#[test]
+fn each_sensor_says_whether_it_sees() {
+    let text = scrape(scene::rich());
+    let series = |sensor: Sensor, interface: &str| {
+        value(&text, &format!("vrrp_sensor_up{{sensor=\"{}\",interface=\"{interface}\"}}", sensor.as_str()))
+    };
+    assert_eq!(series(Sensor::Carrier, "eth0"), Some(1.0));
+    assert_eq!(series(Sensor::Carrier, "eth1"), Some(0.0));
+}
+
+#[test]
+fn roles_are_told_by_the_info_metric() {
+    for (router, role) in [(scene::healthy(), Role::Member), (scene::observed(1), Role::Observer)] {
+        let text = scrape(scene::with(vec![router]));
+        let [(series, value)] = samples(&text, "vrrp_router_info{")[..] else { panic!("one series") };
+        assert!(series.contains(&format!("version=\"2\",mode=\"watch\",role=\"{}\"", role.as_str())), "{series}");
+        assert_eq!(value, 1.0);
+    }
+}

@@ -1,0 +1,291 @@
+//! Snapshots built by hand: the same scenes for the tests of metrics, JSON and page, and for the scrape benchmark.
+#![allow(dead_code, reason = "each test and bench uses its share")]
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use vipwarden::detect::{
+    AddressView, CaptureView, Cause, Event, Evidence, Finding, Holder, PeerView, RejectedView, Role, RouterView,
+    SensorView, Snapshot, SpeakerView, State, Verdict, WitnessView,
+};
+use vipwarden::engine::{EventLog, Identity, Shared, View};
+use vipwarden::observe::{DaemonState, Sensor, Tap};
+use vipwarden::sys::clock;
+use vipwarden::time::{Duration, Instant};
+use vipwarden::wire::{Family, MacAddr, RejectReason};
+
+pub const MAC_A: MacAddr = MacAddr(0x02, 0, 0, 0, 0, 0xaa);
+pub const MAC_B: MacAddr = MacAddr(0x02, 0, 0, 0, 0, 0xbb);
+
+pub fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn ago(seconds: f64) -> Instant {
+    clock::now() - Duration::from_secs_f64(seconds)
+}
+
+/// What the edge reads, around `snapshot`.
+pub fn shared(snapshot: Snapshot) -> Shared {
+    let started = ago(3600.0);
+    let identity = Identity {
+        node: "lb01".into(),
+        version: "0.1.0",
+        revision: "unknown",
+        boot_id: "0123456789abcdef0123456789abcdef".into(),
+        started,
+    };
+    let mut view =
+        View { last_turn: clock::now(), loop_lag: Default::default(), reload_ok: true, reloaded_at: started, snapshot };
+    view.loop_lag.observe(&vipwarden::engine::LAG_BUCKETS, 0.0002);
+    Shared {
+        identity: Arc::new(identity),
+        view: Arc::new(ArcSwap::from_pointee(view)),
+        events: Arc::new(EventLog::new(8)),
+        commands: mpsc::channel(1).0,
+    }
+}
+
+/// A node that sees, and knows no router.
+pub fn empty() -> Snapshot {
+    let sensor =
+        |sensor, interface: &str| SensorView { sensor, interface: interface.into(), state: Ok(()), since: ago(3000.0) };
+    Snapshot {
+        at: clock::now(),
+        clock: clock::wall(),
+        routers: Vec::new(),
+        peers: Vec::new(),
+        witnesses: Vec::new(),
+        sensors: vec![
+            sensor(Sensor::Capture, "eth0"),
+            sensor(Sensor::Carrier, "eth0"),
+            sensor(Sensor::Arp, "eth0"),
+            sensor(Sensor::Netlink, ""),
+            sensor(Sensor::Loop, ""),
+        ],
+        captures: vec![CaptureView { interface: "eth0".into(), frames: 7210, dropped: 0 }],
+        daemons: vec![(Family::V4, DaemonState::Alive), (Family::V6, DaemonState::Absent)],
+        rejected: Vec::new(),
+        table_full: vec![("routers", 0), ("speakers", 0)],
+        others: Vec::new(),
+    }
+}
+
+/// `empty` with these routers, a peer and a witness.
+pub fn with(routers: Vec<RouterView>) -> Snapshot {
+    let mut rtts = vipwarden::detect::Histogram::default();
+    rtts.observe(&vipwarden::detect::RTT_BUCKETS, 0.0004);
+    let mut snapshot = empty();
+    snapshot.routers = routers.into_iter().map(Arc::new).collect();
+    snapshot.peers = vec![PeerView {
+        name: "lb02".into(),
+        address: ip("10.0.0.6"),
+        up: Some(true),
+        rtt: Some(Duration::from_micros(400)),
+        rtts,
+        probes: 12,
+        lost: 1,
+    }];
+    snapshot.witnesses = vec![WitnessView { name: "gateway".into(), address: ip("10.0.0.1"), up: Some(true) }];
+    snapshot
+}
+
+/// A speaker; `local` is this node.
+pub fn speaker(source: &str, local: bool, master: bool, priority: u8) -> SpeakerView {
+    SpeakerView {
+        source: ip(source),
+        peer: (!local).then(|| "lb02".into()),
+        mac: Some(if local { MAC_A } else { MAC_B }),
+        local,
+        master,
+        version: 2,
+        priority,
+        interval: Duration::from_secs(1),
+        auth: "password",
+        last_advert: ago(0.3),
+        addresses: vec![ip("192.168.1.100")],
+        received: 252,
+        missed: 3,
+        delivered: (!local).then_some([(Tap::Ip, 252), (Tap::Raw, 0)]),
+    }
+}
+
+fn holder(node: &str, here: bool, how: &[&'static str]) -> Holder {
+    Holder { node: Some(node.into()), here, mac: Some(if here { MAC_A } else { MAC_B }), how: how.to_vec() }
+}
+
+/// A member's router whose one master is this node.
+pub fn healthy() -> RouterView {
+    let mut gaps = vipwarden::detect::Histogram::default();
+    gaps.observe(&vipwarden::detect::GAP_BUCKETS, 1.0);
+    gaps.observe(&vipwarden::detect::GAP_BUCKETS, 9.0);
+    RouterView {
+        name: "web".into(),
+        vip: Some(ip("192.168.1.100")),
+        interface: "eth0".into(),
+        vlan: None,
+        family: Family::V4,
+        vrid: 51,
+        configured: true,
+        role: Role::Member,
+        version: Some(2),
+        state: State::Master,
+        state_transitions: [0, 1, 1, 0, 0],
+        verdict: Verdict::Healthy,
+        since: ago(252.0),
+        split_brain: false,
+        no_master: false,
+        findings: Vec::new(),
+        evidence: vec![Evidence {
+            kind: "advert",
+            at: ago(0.3),
+            says: "this node advertises priority 200 and holds 192.168.1.100".into(),
+        }],
+        masters: vec![ip("10.0.0.5")],
+        holders: vec![holder("lb01", true, &["netlink", "advert", "arp"])],
+        speakers: vec![speaker("10.0.0.5", true, true, 200), speaker("10.0.0.6", false, false, 100)],
+        addresses: vec![AddressView { address: ip("192.168.1.100"), owned: true, claimants: Some(vec![MAC_A]) }],
+        split_brain_episodes: 0,
+        split_brain_time: Duration::ZERO,
+        takeover_overlap: Duration::from_millis(3),
+        master_transitions: 1,
+        last_transition: Some(ago(252.0)),
+        adverts_sent: 250,
+        priority_zero_received: 1,
+        gaps,
+    }
+}
+
+/// Two masters, because the peer's firewall drops our adverts.
+pub fn split_brain() -> RouterView {
+    let mut router = healthy();
+    router.verdict = Verdict::SplitBrain;
+    router.split_brain = true;
+    router.split_brain_episodes = 1;
+    router.split_brain_time = Duration::from_secs(252);
+    router.masters.push(ip("10.0.0.6"));
+    router.holders.push(holder("lb02", false, &["advert", "arp"]));
+    router.speakers[1].master = true;
+    router.addresses[0].claimants = Some(vec![MAC_A, MAC_B]);
+    router.findings = vec![Finding {
+        cause: Cause::FirewallDrop,
+        node: Some("lb02".into()),
+        here: false,
+        local: "adverts of priority 200 leave eth0".into(),
+        remote: "lb02 goes on advertising 100: it does not hear them".into(),
+        remedy: "nft insert rule inet filter input ip protocol 112 accept".into(),
+    }];
+    router.evidence.push(Evidence {
+        kind: "arp",
+        at: ago(0.1),
+        says: "02:00:00:00:00:aa and 02:00:00:00:00:bb answer for 192.168.1.100".into(),
+    });
+    router
+}
+
+/// Nobody serves.
+pub fn no_master() -> RouterView {
+    let mut router = healthy();
+    (router.name, router.vrid, router.vip) = ("db".into(), 52, Some(ip("192.168.1.101")));
+    router.verdict = Verdict::NoMaster;
+    router.state = State::Backup;
+    router.no_master = true;
+    router.masters.clear();
+    router.holders.clear();
+    router.speakers = vec![SpeakerView { last_advert: ago(40.0), ..speaker("10.0.0.6", false, false, 100) }];
+    router.addresses[0] = AddressView { address: ip("192.168.1.101"), owned: false, claimants: Some(Vec::new()) };
+    router
+}
+
+/// Something else than health, proven.
+pub fn degraded() -> RouterView {
+    let mut router = healthy();
+    (router.name, router.vrid, router.vip) = ("mail".into(), 53, Some(ip("192.168.1.102")));
+    router.verdict = Verdict::Degraded;
+    router.findings = vec![Finding {
+        cause: Cause::AuthMismatch,
+        node: None,
+        here: false,
+        local: "password".into(),
+        remote: "none".into(),
+        remedy: "give both nodes the same authentication".into(),
+    }];
+    router
+}
+
+/// Of which nothing can be said.
+pub fn unknown() -> RouterView {
+    let mut router = healthy();
+    (router.name, router.vrid, router.vip) = ("2001:db8::100/54".into(), 54, Some(ip("2001:db8::100")));
+    (router.family, router.vlan) = (Family::V6, Some(100));
+    router.verdict = Verdict::Unknown;
+    router
+}
+
+/// A router that a bystander sees.
+pub fn observed(number: u16) -> RouterView {
+    let [high, low] = number.to_be_bytes();
+    let vip = IpAddr::from([10, 9, high, low]);
+    let mut router = healthy();
+    router.name = format!("{vip}/7");
+    (router.vip, router.vlan, router.vrid) = (Some(vip), Some(number % 4000 + 1), 7);
+    (router.configured, router.role, router.state) = (false, Role::Observer, State::Init);
+    router.speakers = vec![speaker("10.0.0.5", false, true, 200), speaker("10.0.0.6", false, false, 100)];
+    router
+}
+
+/// A snapshot with one of everything, blind on one interface.
+pub fn rich() -> Snapshot {
+    let mut snapshot = with(vec![split_brain(), no_master(), degraded(), unknown(), observed(1)]);
+    snapshot.sensors.push(SensorView {
+        sensor: Sensor::Carrier,
+        interface: "eth1".into(),
+        state: Err("eth1 has no carrier: check the cable".into()),
+        since: ago(100.0),
+    });
+    snapshot.rejected = vec![
+        RejectedView { interface: "eth0".into(), vrid: Some(51), reason: RejectReason::Checksum, count: 4 },
+        RejectedView { interface: "eth0".into(), vrid: None, reason: RejectReason::Truncated, count: 1 },
+    ];
+    snapshot.witnesses.push(WitnessView { name: "silent".into(), address: ip("10.0.0.2"), up: None });
+    snapshot
+}
+
+/// Everything that has a name bears one that tries to break out.
+pub fn hostile(name: &str) -> Snapshot {
+    let mut router = split_brain();
+    router.name = name.into();
+    router.interface = name.into();
+    router.speakers[1].peer = Some(name.into());
+    router.holders[1].node = Some(name.into());
+    let finding = &mut router.findings[0];
+    finding.node = Some(name.into());
+    (finding.local, finding.remote, finding.remedy) = (name.into(), name.into(), name.into());
+    router.evidence[0].says = name.into();
+    let mut healthy = healthy();
+    (healthy.name, healthy.interface, healthy.holders[0].node) = (name.into(), name.into(), Some(name.into()));
+    let mut snapshot = with(vec![router, healthy]);
+    snapshot.peers[0].name = name.into();
+    snapshot.witnesses[0].name = name.into();
+    snapshot.captures[0].interface = name.into();
+    snapshot.sensors[0] =
+        SensorView { sensor: Sensor::Capture, interface: name.into(), state: Err(name.into()), since: ago(1.0) };
+    snapshot
+}
+
+/// A change of verdict on the first router.
+pub fn event(reason: &str) -> Event {
+    Event {
+        at: clock::now(),
+        router: "web".into(),
+        vip: Some(ip("192.168.1.100")),
+        kind: "verdict",
+        from: Some("healthy".into()),
+        to: Some("split_brain".into()),
+        reason: reason.into(),
+        causes: vec![Cause::FirewallDrop],
+        evidence: vec!["10.0.0.6 advertises too".into()],
+    }
+}
