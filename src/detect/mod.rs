@@ -1,6 +1,14 @@
 //! Evidence → verdict with causes, and the snapshot that everyone else reads.
+//!
+//! [`Watcher`] is the whole: it owns the model, judges each router whose evidence changed or whose time came, and remembers
+//! between judgements only what a [`Case`](case::Case) holds.
 
+mod case;
+mod cause;
+mod conflict;
+mod party;
 mod snapshot;
+mod view;
 mod watcher;
 
 pub use snapshot::*;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::observe::{DaemonState, Sensor, Tap};
+pub use crate::observe::{GAP_BUCKETS, Histogram, RTT_BUCKETS};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{Family, MacAddr, OtherProtocol, RejectReason};
 
@@ -114,49 +115,7 @@ pub struct RouterView {
 impl RouterView {
     /// The causes of all findings, in order, each once.
     pub fn causes(&self) -> Vec<Cause> {
-        let mut causes = Vec::new();
-        for finding in &self.findings {
-            if !causes.contains(&finding.cause) {
-                causes.push(finding.cause);
-            }
-        }
-        causes
-    }
-}
-
-/// Upper bounds of the buckets of [`RouterView::gaps`], as multiples of the advertised interval.
-pub const GAP_BUCKETS: [f64; 7] = [0.5, 1.05, 1.5, 2.0, 2.5, 3.0, 4.0];
-
-/// A histogram with `N` bounds: `counts[i]` observations at or below bound `i` and above the one before.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Histogram<const N: usize> {
-    /// Not cumulative.
-    pub counts: [u64; N],
-    /// Those above the last bound.
-    pub above: u64,
-    /// Sum of all observations.
-    pub sum: f64,
-}
-
-impl<const N: usize> Default for Histogram<N> {
-    fn default() -> Self {
-        Self { counts: [0; N], above: 0, sum: 0.0 }
-    }
-}
-
-impl<const N: usize> Histogram<N> {
-    /// Counts one observation.
-    pub fn observe(&mut self, bounds: &[f64; N], value: f64) {
-        match bounds.iter().position(|bound| value <= *bound) {
-            Some(i) => self.counts[i] += 1,
-            None => self.above += 1,
-        }
-        self.sum += value;
-    }
-
-    /// How many observations in all.
-    pub fn count(&self) -> u64 {
-        self.counts.iter().sum::<u64>() + self.above
+        super::case::causes(&self.findings)
     }
 }
 
@@ -432,9 +391,6 @@ pub struct PeerView {
     /// Pings lost.
     pub lost: u64,
 }
-
-/// Upper bounds of [`PeerView::rtts`], in seconds.
-pub const RTT_BUCKETS: [f64; 10] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
 
 /// A witness.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,17 @@
 //! The watching core as one value: facts in, requests, events and snapshots out. The daemon and `analyze` drive it alike.
 
-use crate::observe::{Fact, Learned, Request, Settings};
-use crate::time::{Instant, WallClock};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
-use super::{Event, Snapshot};
+use crate::observe::{Fact, IfIndex, Learned, Model, Notice, Request, Sensor, Settings, Slot, Target};
+use crate::time::{Instant, WallClock};
+use crate::wire::{Family, Version};
+
+use super::case::{Case, Outcome};
+use super::{Event, RouterView, Snapshot, view};
+
+/// Events that nobody fetched yet; beyond this the oldest are dropped.
+const MAX_EVENTS: usize = 4096;
 
 /// The model and the detector together.
 ///
@@ -12,74 +20,259 @@ use super::{Event, Snapshot};
 /// run backwards by more than a batch.
 #[derive(Debug)]
 pub struct Watcher {
-    settings: Settings,
+    model: Model,
+    clock: WallClock,
+    cases: BTreeMap<Slot, Case>,
+    deadlines: BTreeMap<Slot, Instant>,
+    views: BTreeMap<Slot, Arc<RouterView>>,
+    outdated: BTreeSet<Slot>,
+    events: VecDeque<Event>,
+    urgent: bool,
 }
 
 impl Watcher {
     /// A watcher that knows nothing yet.
-    pub fn new(_now: Instant, _clock: WallClock, settings: Settings) -> Self {
-        Self { settings }
+    pub fn new(now: Instant, clock: WallClock, settings: Settings) -> Self {
+        Self {
+            model: Model::new(now, settings),
+            clock,
+            cases: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
+            views: BTreeMap::new(),
+            outdated: BTreeSet::new(),
+            events: VecDeque::new(),
+            urgent: false,
+        }
     }
 
+    // ---- commands -------------------------------------------------------------------------------------------------
+
     /// Takes new settings; what was observed of routers that remain is kept.
-    pub fn reconfigure(&mut self, _now: Instant, settings: Settings) {
-        self.settings = settings;
+    pub fn reconfigure(&mut self, now: Instant, settings: Settings) {
+        self.model.reconfigure(now, settings);
+        self.handle_timeout(now);
+    }
+
+    /// The wall clock was set, or drifted: dates are told by this one from now on.
+    pub fn set_clock(&mut self, clock: WallClock) {
+        self.clock = clock;
     }
 
     /// Takes back routers learned in an earlier life. They start as unknown.
-    pub fn restore(&mut self, _now: Instant, _learned: &[Learned]) {}
-
-    /// The learned routers, to be kept across restarts.
-    pub fn learned(&self) -> Vec<Learned> {
-        Vec::new()
+    pub fn restore(&mut self, now: Instant, learned: &[Learned]) {
+        for entry in learned {
+            let family = if entry.family == Family::V6.as_str() { Family::V6 } else { Family::V4 };
+            let version = if entry.version == 2 { Version::V2 } else { Version::V3 };
+            self.model.restore(now, entry, family, version);
+        }
+        self.handle_timeout(now);
     }
 
     /// Forgets a learned router by name. False if there is none of that name, or if it is configured.
-    pub fn forget(&mut self, _name: &str) -> bool {
-        false
+    pub fn forget(&mut self, now: Instant, name: &str) -> bool {
+        let named: Vec<Slot> = self.model.routers().filter(|(_, r)| r.name() == name).map(|(slot, _)| slot).collect();
+        let mut forgotten = false;
+        for slot in named {
+            forgotten |= self.model.forget(slot);
+        }
+        self.take_notices(now);
+        forgotten
     }
 
-    /// Takes in one fact.
-    pub fn handle(&mut self, _now: Instant, _fact: &Fact) {}
+    // ---- getters --------------------------------------------------------------------------------------------------
 
-    /// Does what is due at `now`: judges what changed, expires what is old, plans probes. Call it after each batch of
-    /// facts and whenever [`Self::poll_timeout`] has passed.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
-
-    /// When [`Self::handle_timeout`] wants to be called next.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        None
-    }
-
-    /// The next thing to send.
-    pub fn poll_request(&mut self) -> Option<Request> {
-        None
-    }
-
-    /// The next thing that happened.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        None
+    /// The learned routers, to be kept across restarts.
+    pub fn learned(&self) -> Vec<Learned> {
+        let learned = self.model.routers().filter(|(_, r)| r.expected.is_none());
+        learned
+            .filter_map(|(_, r)| {
+                let (interval, version) = r.last_known?;
+                let last = r.last_advert.unwrap_or(r.known_since);
+                Some(Learned {
+                    interface: r.id.interface.clone(),
+                    vlan: r.id.vlan,
+                    family: r.id.family.as_str().into(),
+                    vrid: r.id.vrid,
+                    version: version.number(),
+                    interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
+                    addresses: r.vips.iter().map(|v| v.address).collect(),
+                    last_seen_unix: self.clock.unix_nanos(last) / 1_000_000_000,
+                })
+            })
+            .collect()
     }
 
     /// True if a verdict or a master changed since the last [`Self::snapshot`]: publish at once.
     pub fn is_urgent(&self) -> bool {
-        false
+        self.urgent
     }
 
-    /// The view at `now`.
+    /// True if adverts on this interface belong to a configured router or one that this node is a member of.
+    pub fn concerns_us(&self, interface: IfIndex) -> bool {
+        self.model.routers().any(|(_, r)| r.interface == Some(interface) && r.member)
+    }
+
+    // ---- handle ---------------------------------------------------------------------------------------------------
+
+    /// Takes in one fact.
+    pub fn handle(&mut self, now: Instant, fact: &Fact) {
+        self.model.handle(now, fact);
+    }
+
+    /// Does what is due at `now`: judges what changed, expires what is old, plans probes. Call it after each batch of
+    /// facts and whenever [`Self::poll_timeout`] has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.model.poll_timeout() <= now {
+            self.model.handle_timeout(now);
+        }
+        self.take_notices(now);
+        let mut dirty = self.model.poll_dirty();
+        dirty.extend(self.deadlines.iter().filter(|(_, at)| **at <= now).map(|(slot, _)| *slot));
+        for slot in dirty {
+            self.judge(now, slot);
+        }
+        self.outdated.append(&mut self.model.poll_stale());
+    }
+
+    fn judge(&mut self, now: Instant, slot: Slot) {
+        self.deadlines.remove(&slot);
+        self.outdated.insert(slot);
+        let Some(router) = self.model.router(slot) else { return };
+        let case = self.cases.entry(slot).or_insert_with(|| Case::new(now));
+        let Outcome { events, recheck, steady, test_output, urgent } = case.judge(&self.model, router, now);
+        if let Some(at) = recheck {
+            self.deadlines.insert(slot, at);
+        }
+        self.model.set_steady(slot, steady);
+        if test_output {
+            self.model.test_output(now, slot);
+        }
+        self.urgent |= urgent;
+        for event in events {
+            self.push(event);
+        }
+    }
+
+    fn push(&mut self, event: Event) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    fn take_notices(&mut self, now: Instant) {
+        for notice in self.model.poll_notices() {
+            if let Notice::Forgotten(slot, ..) = &notice {
+                self.cases.remove(slot);
+                self.deadlines.remove(slot);
+                self.views.remove(slot);
+                self.outdated.remove(slot);
+            }
+            self.urgent |= matches!(notice, Notice::Sensor(..) | Notice::Forgotten(..) | Notice::Reach(_));
+            if let Some(event) = self.event_of(now, &notice) {
+                self.push(event);
+            }
+        }
+    }
+
+    fn event_of(&self, now: Instant, notice: &Notice) -> Option<Event> {
+        let bare = |kind, to: String, reason: String| Event {
+            at: now,
+            router: String::new(),
+            vip: None,
+            kind,
+            from: None,
+            to: Some(to),
+            reason,
+            causes: Vec::new(),
+            evidence: Vec::new(),
+        };
+        match notice {
+            Notice::Learned(slot) => {
+                let router = self.model.router(*slot)?;
+                let reason = format!("VRID {} was heard on {}", router.id.vrid, router.id.interface);
+                Some(Event { router: router.name(), vip: router.vip(), ..bare("router", "learned".into(), reason) })
+            }
+            Notice::Forgotten(_, name, vip) => {
+                let reason = "by hand, by a reload, or for its long silence".into();
+                Some(Event { router: name.clone(), vip: *vip, ..bare("router", "forgotten".into(), reason) })
+            }
+            Notice::Stranger(slot, source) => {
+                let router = self.model.router(*slot)?;
+                let reason = format!("{source} advertises and is no known speaker: not believed");
+                Some(Event { router: router.name(), vip: router.vip(), ..bare("speaker", "stranger".into(), reason) })
+            }
+            Notice::Sensor(sensor, interface) => {
+                let (_, _, state) = self.model.sight.sensors().find(|(s, i, _)| s == sensor && i == interface)?;
+                let place = interface.and_then(|i| self.model.host.link(i)).map_or("", |l| l.name.as_str());
+                let reason = match &state.state {
+                    Ok(()) => format!("sensor {} {place} sees again", sensor.as_str()),
+                    Err(why) => format!("sensor {} {place}: {why}", sensor.as_str()),
+                };
+                Some(bare("sensor", if state.state.is_ok() { "up" } else { "down" }.into(), reason))
+            }
+            Notice::Reach(target) => {
+                let reach = match target {
+                    Target::Peer(i) => self.model.peers.get(*i),
+                    Target::Witness(i) => self.model.witnesses.get(*i),
+                }?;
+                let up = reach.up == Some(true);
+                let reason = format!(
+                    "{} ({}) {} ping",
+                    reach.name,
+                    reach.address,
+                    if up { "answers" } else { "does not answer" }
+                );
+                Some(bare("peer", if up { "up" } else { "down" }.into(), reason))
+            }
+        }
+    }
+
+    // ---- poll -----------------------------------------------------------------------------------------------------
+
+    /// When [`Self::handle_timeout`] wants to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let case = self.deadlines.values().min().copied();
+        Some(case.map_or(self.model.poll_timeout(), |at| at.min(self.model.poll_timeout())))
+    }
+
+    /// The next thing to send.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        self.model.poll_request()
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The view at `now`. Routers that did not change since the last one are shared with it.
     pub fn snapshot(&mut self, now: Instant) -> Snapshot {
+        self.urgent = false;
+        for slot in std::mem::take(&mut self.outdated) {
+            if let (Some(router), Some(case)) = (self.model.router(slot), self.cases.get(&slot)) {
+                self.views.insert(slot, Arc::new(view::router(&self.model, router, case, now)));
+            }
+        }
+        let model = &self.model;
         Snapshot {
             at: now,
-            clock: WallClock::default(),
-            routers: Vec::new(),
-            peers: Vec::new(),
-            witnesses: Vec::new(),
-            sensors: Vec::new(),
-            captures: Vec::new(),
-            daemons: Vec::new(),
-            rejected: Vec::new(),
-            table_full: Vec::new(),
-            others: Vec::new(),
+            clock: self.clock,
+            routers: view::order(model).iter().filter_map(|slot| self.views.get(slot)).cloned().collect(),
+            peers: view::peers(model),
+            witnesses: view::witnesses(model),
+            sensors: view::sensors(model),
+            captures: view::captures(model),
+            daemons: [Family::V4, Family::V6].map(|family| (family, model.host.daemon(family))).to_vec(),
+            rejected: view::rejected(model),
+            table_full: model.table_full.iter().map(|(table, count)| (*table, *count)).collect(),
+            others: model.others.clone(),
         }
+    }
+
+    /// The sensors that are blind now, for the loop's own use.
+    pub fn blind(&self) -> impl Iterator<Item = (Sensor, &str)> {
+        let sensors = self.model.sight.sensors();
+        sensors.filter_map(|(sensor, _, state)| Some((sensor, state.state.as_ref().err()?.as_str())))
     }
 }

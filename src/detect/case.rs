@@ -1,0 +1,483 @@
+//! The case of one virtual router: what the evidence amounts to now, and what is remembered from one judgement to the next.
+
+use std::net::IpAddr;
+
+use crate::observe::{DaemonState, Model, Router, Speaker};
+use crate::time::{Duration, Instant};
+
+use super::conflict::{self, Conflict};
+use super::party::{Party, parties};
+use super::{Cause, Event, Evidence, Finding, Holder, State, Verdict, cause};
+
+/// What is remembered of one virtual router.
+#[derive(Debug)]
+pub struct Case {
+    /// Verdict.
+    pub verdict: Verdict,
+    /// Since when.
+    pub since: Instant,
+    /// 1 from the proof of a split until health is proven.
+    pub split: bool,
+    /// Why.
+    pub findings: Vec<Finding>,
+    /// What it rests on.
+    pub evidence: Vec<Evidence>,
+    /// Masters believed active.
+    pub masters: Vec<IpAddr>,
+    /// Who holds.
+    pub holders: Vec<Holder>,
+    /// The settled master, frozen during a split.
+    pub master: Option<IpAddr>,
+    /// Changes of it.
+    pub transitions: u64,
+    /// The last one.
+    pub last_transition: Option<Instant>,
+    /// This node's part.
+    pub state: State,
+    /// Entries into each state.
+    pub state_transitions: [u64; State::ALL.len()],
+    /// Splits longer than a takeover.
+    pub episodes: u64,
+    /// Settled overlaps.
+    pub takeover_overlap: Duration,
+    split_time: Duration,
+    overlap: Option<Overlap>,
+}
+
+/// A time during which two held.
+#[derive(Clone, Copy, Debug)]
+struct Overlap {
+    start: Instant,
+    last: Instant,
+    /// Longer than a takeover: a split episode.
+    split: bool,
+}
+
+/// What a judgement leads to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// When to judge again without news.
+    pub recheck: Option<Instant>,
+    /// The speaker whose next adverts are no news.
+    pub steady: Option<IpAddr>,
+    /// Whether to ask if the firewall lets adverts out.
+    pub test_output: bool,
+    /// Something changed that everyone should see at once.
+    pub urgent: bool,
+}
+
+/// The verdict of one moment, before anything is remembered.
+struct Judgement {
+    verdict: Verdict,
+    findings: Vec<Finding>,
+    evidence: Vec<Evidence>,
+    recheck: Option<Instant>,
+}
+
+impl Judgement {
+    fn of(verdict: Verdict) -> Self {
+        Self { verdict, findings: Vec::new(), evidence: Vec::new(), recheck: None }
+    }
+
+    fn with(mut self, finding: Option<Finding>) -> Self {
+        self.findings.extend(finding);
+        self
+    }
+
+    fn says(mut self, kind: &'static str, at: Instant, says: String) -> Self {
+        self.evidence.push(Evidence { kind, at, says });
+        self
+    }
+
+    fn again(mut self, at: Instant) -> Self {
+        self.recheck = Some(self.recheck.map_or(at, |known| known.min(at)));
+        self
+    }
+}
+
+impl Case {
+    /// A case of which nothing is known.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            verdict: Verdict::Unknown,
+            since: now,
+            split: false,
+            findings: Vec::new(),
+            evidence: Vec::new(),
+            masters: Vec::new(),
+            holders: Vec::new(),
+            master: None,
+            transitions: 0,
+            last_transition: None,
+            state: State::Init,
+            state_transitions: [0; State::ALL.len()],
+            episodes: 0,
+            takeover_overlap: Duration::ZERO,
+            split_time: Duration::ZERO,
+            overlap: None,
+        }
+    }
+
+    /// The length of all split episodes, the running one included.
+    pub fn split_time(&self) -> Duration {
+        let running = self.overlap.filter(|o| o.split).map_or(Duration::ZERO, |o| o.last.since(o.start));
+        self.split_time + running
+    }
+
+    /// Judges a router at `now`.
+    pub fn judge(&mut self, model: &Model, router: &Router, now: Instant) -> Outcome {
+        let parties = parties(model, router, now);
+        let conflict = conflict::find(&parties, router, now);
+        let mut outcome = Outcome::default();
+        let blindness = blindness(model, router);
+        let found = match &blindness {
+            Some(why) => Judgement::of(Verdict::Unknown).says("sensor", now, why.clone()),
+            None => self.assess(model, router, &parties, conflict, now),
+        };
+        if blindness.is_none() {
+            self.account(router, conflict, found.verdict);
+            self.follow_master(model, router, &parties, found.verdict, &mut outcome);
+        }
+        self.masters = parties.iter().filter_map(|p| p.active).map(|s| s.advert.source).collect();
+        self.holders = parties.iter().map(|p| holder(p, model)).collect();
+        self.follow_state(model, router, now, &mut outcome);
+        outcome.test_output = parties.iter().any(|p| p.here && p.active.is_none());
+        outcome.recheck = recheck(router, conflict, &found, now);
+        outcome.steady = match parties.as_slice() {
+            [only] if found.verdict == Verdict::Healthy => only.active.map(|s| s.advert.source),
+            _ => None,
+        };
+        self.conclude(router, found, now, &mut outcome);
+        outcome
+    }
+
+    fn assess(
+        &self,
+        model: &Model,
+        router: &Router,
+        parties: &[Party<'_>],
+        conflict: Option<Conflict>,
+        now: Instant,
+    ) -> Judgement {
+        if let Some(conflict) = conflict.filter(|c| c.proven) {
+            return proven(model, router, parties, conflict, now);
+        }
+        if let Some(heals) = self.heals_at(model, router).filter(|at| now < *at) {
+            return self.as_before().again(heals);
+        }
+        let contest = conflict.filter(|c| parties[c.pair.0].active.is_some() && parties[c.pair.1].active.is_some());
+        if let Some(contest) = contest {
+            let (a, b) = (&parties[contest.pair.0], &parties[contest.pair.1]);
+            let found = witness(Judgement::of(Verdict::Degraded), model, &[a, b], now);
+            return found.with(Some(cause::transient(model, a, b)));
+        }
+        let advertising: Vec<&Party<'_>> = parties.iter().filter(|p| p.active.is_some()).collect();
+        match (advertising.as_slice(), parties) {
+            ([master], _) => self.one_master(model, router, master, now),
+            (_, []) => self.silence(model, router, now),
+            (_, [holder, ..]) => self.silent_holder(model, router, holder, now),
+        }
+    }
+
+    /// The judgement stays what it was.
+    fn as_before(&self) -> Judgement {
+        Judgement {
+            verdict: self.verdict,
+            findings: self.findings.clone(),
+            evidence: self.evidence.clone(),
+            recheck: None,
+        }
+    }
+
+    /// A split is over when the loser had time for two more adverts and a probe, and gave neither.
+    fn heals_at(&self, model: &Model, router: &Router) -> Option<Instant> {
+        let overlap = self.overlap.filter(|_| self.verdict == Verdict::SplitBrain)?;
+        if router.judged().any(|s| s.resigned() && s.last >= overlap.last) {
+            return None;
+        }
+        let interval = router.judged().map(Speaker::interval).max().or(router.interval()).unwrap_or_default();
+        let probe = if model.is_probed(router) { model.settings.probe_interval } else { Duration::ZERO };
+        Some(overlap.last + (interval * 2).max(probe + Duration::from_millis(200)))
+    }
+
+    /// One advertises. Healthy takes more than that: that we listened for long enough to have heard another.
+    fn one_master(&self, model: &Model, router: &Router, master: &Party<'_>, now: Instant) -> Judgement {
+        let Some(speaker) = master.active else { return Judgement::of(Verdict::Unknown) };
+        let interval = speaker.interval();
+        let listening = listening_since(model, router, interval);
+        let enough = listening + interval + (interval / 4).max(Duration::from_millis(25));
+        if now < enough {
+            let says = format!(
+                "listening since {} ms: too short to have heard another master",
+                now.since(listening).as_millis()
+            );
+            return Judgement::of(Verdict::Unknown).says("sensor", now, says).again(enough);
+        }
+        let latent = cause::dropped_here(model, router, now).or_else(|| cause::latent_ttl(model, master));
+        let verdict = if latent.is_some() { Verdict::Degraded } else { Verdict::Healthy };
+        witness(Judgement::of(verdict), model, &[master], now).with(latent)
+    }
+
+    /// Nobody advertises, and somebody still holds.
+    fn silent_holder(&self, model: &Model, router: &Router, holder: &Party<'_>, now: Instant) -> Judgement {
+        match self.silent_since(model, router) {
+            Some(quiet) if quiet <= now => {
+                let found = witness(Judgement::of(Verdict::Degraded), model, &[holder], now);
+                found.with(Some(cause::silent_alone(model, router, holder, now)))
+            }
+            Some(quiet) => self.as_before().again(quiet),
+            None => Judgement::of(Verdict::Unknown),
+        }
+    }
+
+    /// Nobody advertises, and nobody holds.
+    fn silence(&self, model: &Model, router: &Router, now: Instant) -> Judgement {
+        let Some(quiet) = self.silent_since(model, router) else {
+            return Judgement::of(Verdict::Unknown).says(
+                "advert",
+                now,
+                "no advert was heard yet, and no interval is configured".into(),
+            );
+        };
+        if now < quiet {
+            let waiting =
+                if self.verdict == Verdict::SplitBrain { Judgement::of(Verdict::Unknown) } else { self.as_before() };
+            return waiting.again(quiet);
+        }
+        let last = router.judged().max_by_key(|s| s.last);
+        if router.expected.is_none() && last.is_none_or(Speaker::resigned) {
+            let says = match last {
+                Some(speaker) => {
+                    format!("{} gave mastership up with priority 0, and nobody took it", speaker.advert.source)
+                }
+                None => "nothing was heard of it since this daemon started".into(),
+            };
+            return Judgement::of(Verdict::Unknown).says("advert", now, says);
+        }
+        let silent = now.since(router.last_advert.unwrap_or(router.known_since));
+        let asked = if router.vips.iter().any(|v| v.probed.is_some()) {
+            "nobody answers for the address"
+        } else {
+            "the address is not probed from here"
+        };
+        Judgement::of(Verdict::NoMaster).says(
+            "advert",
+            now,
+            format!("no advert for {:.1} s, and {asked}", silent.as_secs_f64()),
+        )
+    }
+
+    /// When silence has lasted for more than four adverts and a margin; `None` while the interval is unknown.
+    fn silent_since(&self, model: &Model, router: &Router) -> Option<Instant> {
+        let interval = router.interval()?;
+        let from = listening_since(model, router, interval).max(router.last_advert.unwrap_or(router.known_since));
+        Some(from + interval * 4 + (interval / 4).max(Duration::from_millis(25)))
+    }
+
+    /// Keeps the books on overlaps.
+    fn account(&mut self, router: &Router, conflict: Option<Conflict>, verdict: Verdict) {
+        let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(Duration::from_secs(4));
+        if let Some(conflict) = conflict {
+            let overlap =
+                self.overlap.get_or_insert(Overlap { start: conflict.start, last: conflict.start, split: false });
+            overlap.last = overlap.last.max(conflict.last);
+            let long = conflict.proven && overlap.last.since(overlap.start) > takeover;
+            if long && !overlap.split {
+                overlap.split = true;
+                self.episodes += 1;
+            }
+        } else if verdict != Verdict::SplitBrain
+            && let Some(over) = self.overlap.take()
+        {
+            let length = over.last.since(over.start);
+            if over.split {
+                self.split_time += length;
+            } else {
+                self.takeover_overlap += length;
+            }
+        }
+    }
+
+    fn follow_master(
+        &mut self,
+        model: &Model,
+        router: &Router,
+        parties: &[Party<'_>],
+        verdict: Verdict,
+        outcome: &mut Outcome,
+    ) {
+        let mut active = parties.iter().filter(|p| p.active.is_some());
+        let (Some(party), None) = (active.next(), active.next()) else { return };
+        let Some(speaker) = party.active.filter(|_| verdict != Verdict::SplitBrain) else { return };
+        if self.master == Some(speaker.advert.source) {
+            return;
+        }
+        let from = self.master.replace(speaker.advert.source);
+        if from.is_some() {
+            self.transitions += 1;
+            self.last_transition = Some(speaker.spell);
+        }
+        let resigned = router.judged().any(|s| Some(s.advert.source) == from && s.resigned());
+        let reason = match from {
+            None => format!("{} is master", party.name(model)),
+            Some(old) if resigned => format!("{old} gave mastership up (priority 0), {} took it", party.name(model)),
+            Some(old) => format!("{} took over from {old}", party.name(model)),
+        };
+        let mut event = event(
+            router,
+            speaker.spell,
+            "master",
+            from.map(|a| a.to_string()),
+            Some(speaker.advert.source.to_string()),
+        );
+        event.reason = reason;
+        outcome.events.push(event);
+        outcome.urgent = true;
+    }
+
+    /// This node's own part: told from its own adverts and the daemon's socket, not from the address.
+    fn follow_state(&mut self, model: &Model, router: &Router, now: Instant, outcome: &mut Outcome) {
+        let daemon = model.host.daemon(router.id.family);
+        let runs = matches!(daemon, DaemonState::Alive | DaemonState::Frozen);
+        let speaks =
+            router.local().is_some_and(|s| !s.resigned() && now <= s.gone_at()) && daemon != DaemonState::Absent;
+        let down = router.interface.and_then(|i| model.host.link(i)).is_none_or(|l| !l.up || !l.carrier);
+        let state = match (router.member, down, speaks, runs) {
+            (false, ..) => State::Init,
+            (_, true, _, true) => State::Fault,
+            (_, _, true, _) => State::Master,
+            (_, _, _, true) => State::Backup,
+            _ => State::Init,
+        };
+        if state != self.state {
+            let mut event = event(router, now, "state", Some(self.state.as_str().into()), Some(state.as_str().into()));
+            event.reason = format!("this node went from {} to {}", self.state.as_str(), state.as_str());
+            self.state = state;
+            self.state_transitions[state as usize] += 1;
+            outcome.events.push(event);
+            outcome.urgent = true;
+        }
+    }
+
+    fn conclude(&mut self, router: &Router, found: Judgement, now: Instant, outcome: &mut Outcome) {
+        let before = causes(&self.findings);
+        let after = causes(&found.findings);
+        if found.verdict != Verdict::Unknown {
+            self.split = found.verdict == Verdict::SplitBrain;
+        }
+        if found.verdict != self.verdict || before != after {
+            let (from, to) = (self.verdict.as_str().to_owned(), found.verdict.as_str().to_owned());
+            let mut event = event(router, now, "verdict", Some(from), Some(to));
+            event.reason = reason(&found);
+            event.evidence = found.evidence.iter().map(|e| e.says.clone()).collect();
+            event.causes = after;
+            outcome.events.push(event);
+            outcome.urgent = true;
+        }
+        if found.verdict != self.verdict {
+            self.verdict = found.verdict;
+            self.since = now;
+        }
+        self.findings = found.findings;
+        self.evidence = found.evidence;
+    }
+}
+
+fn proven(model: &Model, router: &Router, parties: &[Party<'_>], conflict: Conflict, now: Instant) -> Judgement {
+    let (a, b) = (&parties[conflict.pair.0], &parties[conflict.pair.1]);
+    let collision = cause::collision(model, a, b);
+    let verdict = if collision.is_some() { Verdict::Degraded } else { Verdict::SplitBrain };
+    let mut found = witness(Judgement::of(verdict), model, &[a, b], now);
+    found.findings = match collision {
+        Some(collision) => vec![collision],
+        None => cause::of_conflict(model, router, a, b, now),
+    };
+    found
+}
+
+/// Says what each party does.
+fn witness(mut found: Judgement, model: &Model, parties: &[&Party<'_>], now: Instant) -> Judgement {
+    for party in parties {
+        let name = party.name(model);
+        if let Some(speaker) = party.active {
+            let says = format!("{name} advertises priority {} from {}", speaker.advert.priority, speaker.advert.source);
+            found = found.says("advert", speaker.last, says);
+        }
+        if party.held.is_some() {
+            found = found.says("netlink", now, format!("{name} holds the address"));
+        }
+        if let Some((address, claim)) = party.claims.first() {
+            let kind = if address.is_ipv4() { "arp" } else { "nd" };
+            found = found.says(kind, claim.last, format!("{} answers for {address}", claim.mac));
+        }
+    }
+    found
+}
+
+fn blindness(model: &Model, router: &Router) -> Option<String> {
+    let Some(interface) = router.interface else {
+        return Some(format!("there is no interface {} here now", router.id.interface));
+    };
+    match model.host.link(interface) {
+        None => Some(format!("there is no interface {} here now", router.id.interface)),
+        Some(link) if !link.sniffed => Some(format!("adverts are not captured on {}", link.name)),
+        Some(_) => model.sight.blind(interface).map(str::to_owned),
+    }
+}
+
+/// Since when nothing that concerns this router can have been missed.
+fn listening_since(model: &Model, router: &Router, interval: Duration) -> Instant {
+    router.interface.map_or(Instant::ZERO, |interface| model.sight.clear_since(interface, interval))
+}
+
+/// The next moment at which time alone may change the verdict.
+fn recheck(router: &Router, conflict: Option<Conflict>, found: &Judgement, now: Instant) -> Option<Instant> {
+    let steady = found.verdict == Verdict::Healthy;
+    let speakers = router.judged().flat_map(|s| {
+        let silent = s.last + s.interval() * 4 + (s.interval() / 4).max(Duration::from_millis(25));
+        if steady { [s.gone_at(); 3] } else { [s.overdue_at(), s.gone_at(), silent] }
+    });
+    let speakers = speakers.filter(|at| *at >= now);
+    let moments = speakers.chain(conflict.and_then(|c| c.recheck)).chain(found.recheck);
+    moments.map(|at| at.max(now) + Duration::from_nanos(1)).min()
+}
+
+fn holder(party: &Party<'_>, model: &Model) -> Holder {
+    let known = party.here || party.speaker.is_some() || party.mac.is_some_and(|m| model.peer_by_mac(m).is_some());
+    Holder { node: known.then(|| party.name(model)), here: party.here, mac: party.mac, how: party.how() }
+}
+
+fn event(router: &Router, at: Instant, kind: &'static str, from: Option<String>, to: Option<String>) -> Event {
+    Event {
+        at,
+        router: router.name(),
+        vip: router.vip(),
+        kind,
+        from,
+        to,
+        reason: String::new(),
+        causes: Vec::new(),
+        evidence: Vec::new(),
+    }
+}
+
+fn reason(found: &Judgement) -> String {
+    match found.findings.first() {
+        Some(finding) if !finding.local.is_empty() => finding.local.clone(),
+        Some(finding) => finding.remote.clone(),
+        None => found.evidence.first().map_or_else(String::new, |e| e.says.clone()),
+    }
+}
+
+/// The causes of findings, in order, each once.
+pub fn causes(findings: &[Finding]) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for finding in findings {
+        if !causes.contains(&finding.cause) {
+            causes.push(finding.cause);
+        }
+    }
+    causes
+}

@@ -1,0 +1,381 @@
+//! From two holders to the cause: the first row that matches wins.
+
+use std::net::IpAddr;
+
+use crate::observe::{DaemonState, Expected, Model, Router, Speaker, Tap};
+use crate::time::{Duration, Instant};
+use crate::wire::{Auth, ChecksumForm, Version};
+
+use super::party::Party;
+use super::{Cause, Finding};
+
+/// What one side speaks: its last advert, or what the configuration says that it should.
+#[derive(Clone, Debug, PartialEq)]
+struct Dialect {
+    version: Option<Version>,
+    auth: Option<Auth>,
+    interval: Option<Duration>,
+    checksum: Option<ChecksumForm>,
+    addresses: Vec<IpAddr>,
+    ttl: u8,
+    multicast: bool,
+}
+
+impl Dialect {
+    fn of(speaker: &Speaker) -> Self {
+        let advert = &speaker.advert;
+        let mut addresses = advert.addresses.clone();
+        addresses.sort_unstable();
+        Self {
+            version: Some(advert.version),
+            auth: Some(advert.auth),
+            interval: Some(speaker.interval()),
+            checksum: Some(advert.checksum),
+            addresses,
+            ttl: advert.ttl,
+            multicast: advert.is_multicast(),
+        }
+    }
+
+    fn expected(expected: &Expected) -> Self {
+        let mut addresses = expected.addresses.clone();
+        addresses.sort_unstable();
+        Self {
+            version: expected.version,
+            auth: expected.auth,
+            interval: expected.advert_interval,
+            checksum: None,
+            addresses,
+            ttl: 255,
+            multicast: expected.unicast_peers.is_empty(),
+        }
+    }
+}
+
+/// The findings on two parties that both hold.
+pub fn of_conflict(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: Instant) -> Vec<Finding> {
+    let (one, two) = if b.here { (b, a) } else { (a, b) };
+    let mut findings: Vec<Finding> = mismatch(model, router, one, two).into_iter().collect();
+    let mismatched = !findings.is_empty();
+    if mismatched && one.here && one.active.is_none() {
+        findings.push(muted(model, one));
+    }
+    if findings.is_empty() {
+        findings.extend(tie(model, one, two));
+    }
+    if findings.is_empty() && one.here && one.active.is_none() {
+        findings.push(silent_here(model, router, one, two, now));
+    }
+    if findings.is_empty() {
+        findings.extend(dropped_here(model, router, now));
+    }
+    if findings.is_empty() {
+        findings
+            .extend([one, two].into_iter().filter(|p| !p.here && p.active.is_none()).map(|p| silent_there(model, p)));
+    }
+    if findings.is_empty() {
+        findings.push(undetermined(model, one, two));
+    }
+    findings
+}
+
+/// The two sides' last adverts (or this node's expectation) differ in what makes a receiver refuse the other.
+fn mismatch(model: &Model, router: &Router, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
+    let dialect = |p: &Party<'_>| match p.speaker {
+        Some(speaker) => Some(Dialect::of(speaker)),
+        None => router.expected.as_ref().filter(|_| p.here).map(Dialect::expected),
+    };
+    let (x, y) = (dialect(one)?, dialect(two)?);
+    let (cause, local, remote, remedy) = difference(&x, &y)?;
+    Some(Finding {
+        cause,
+        node: Some(two.name(model)),
+        here: one.here,
+        local: format!("{} {local}", one.name(model)),
+        remote: format!("{} {remote}", two.name(model)),
+        remedy: remedy.into(),
+    })
+}
+
+/// The first difference, in the order in which a receiver checks, with both values in words.
+fn difference(x: &Dialect, y: &Dialect) -> Option<(Cause, String, String, &'static str)> {
+    let differ = |a: Option<Version>, b: Option<Version>| a.zip(b).is_some_and(|(a, b)| a != b);
+    if differ(x.version, y.version) {
+        let say = |d: &Dialect| format!("speaks VRRP version {}", d.version.map_or(0, Version::number));
+        return Some((
+            Cause::VersionMismatch,
+            say(x),
+            say(y),
+            "set the same VRRP version (vrrp_version) on both nodes",
+        ));
+    }
+    let v2 = x.version == Some(Version::V2) || y.version == Some(Version::V2);
+    let auth = |d: &Dialect| d.auth.map_or("unknown", |a| a.kind());
+    if let (Some(a), Some(b)) = (x.auth, y.auth)
+        && a.kind() != b.kind()
+    {
+        let say = |d: &Dialect| format!("authenticates with {}", auth(d));
+        return Some((Cause::AuthMismatch, say(x), say(y), "set the same auth_type and auth_pass on both nodes"));
+    }
+    if v2 && x.interval.zip(y.interval).is_some_and(|(a, b)| a != b) {
+        let say = |d: &Dialect| format!("advertises every {} s", d.interval.unwrap_or_default().as_secs_f64());
+        return Some((
+            Cause::IntervalMismatch,
+            say(x),
+            say(y),
+            "set the same advert interval (advert_int) on both nodes",
+        ));
+    }
+    if x.checksum.zip(y.checksum).is_some_and(|(a, b)| a != b) {
+        let say = |d: &Dialect| d.checksum.map_or(String::new(), |c| format!("computes the checksum over {}", form(c)));
+        let remedy = "make both compute the VRRPv3 checksum alike (FRR: vrrp … checksum-with-ipv4-pseudoheader)";
+        return Some((Cause::ChecksumMismatch, say(x), say(y), remedy));
+    }
+    if (x.multicast && x.ttl != 255) || (y.multicast && y.ttl != 255) {
+        let say = |d: &Dialect| format!("is heard with TTL {}", d.ttl);
+        return Some((
+            Cause::TtlInvalid,
+            say(x),
+            say(y),
+            "take out the router or the TTL rewrite between the two nodes",
+        ));
+    }
+    if x.addresses != y.addresses {
+        let say = |d: &Dialect| format!("advertises {}", list(&d.addresses));
+        let remedy = "give both nodes the same list of virtual addresses (virtual_ipaddress)";
+        return Some((Cause::AddressesMismatch, say(x), say(y), remedy));
+    }
+    if x.auth.zip(y.auth).is_some_and(|(a, b)| a != b) {
+        let say = |d: &Dialect| format!("authenticates with {}", auth(d));
+        return Some((
+            Cause::AuthMismatch,
+            say(x),
+            format!("{}, and not the same secret", say(y)),
+            "set the same auth_pass on both nodes",
+        ));
+    }
+    None
+}
+
+fn form(checksum: ChecksumForm) -> &'static str {
+    match checksum {
+        ChecksumForm::Message | ChecksumForm::MessageOnly => "the message only",
+        ChecksumForm::PseudoHeader => "pseudo-header and message",
+        ChecksumForm::MulticastPseudoHeader => "a multicast pseudo-header and the message",
+        ChecksumForm::Invalid => "nothing that fits",
+    }
+}
+
+/// Addresses in words, at most eight of them.
+pub fn list(addresses: &[IpAddr]) -> String {
+    const SHOWN: usize = 8;
+    let mut text = addresses.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if addresses.len() > SHOWN {
+        text.push_str(&format!(" and {} more", addresses.len() - SHOWN));
+    }
+    text
+}
+
+fn tie(model: &Model, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
+    let (x, y) = (one.active?, two.active?);
+    let tied = x.advert.priority == y.advert.priority && x.advert.source == y.advert.source;
+    let mac = |s: &Speaker| s.mac().map_or("an unknown MAC".into(), |m| m.to_string());
+    tied.then(|| Finding {
+        cause: Cause::PriorityTie,
+        node: Some(two.name(model)),
+        here: one.here,
+        local: format!("{} from {}, priority {}", x.advert.source, mac(x), x.advert.priority),
+        remote: format!("{} from {}, priority {}", y.advert.source, mac(y), y.advert.priority),
+        remedy: "give the two nodes different addresses: both use the same primary address".into(),
+    })
+}
+
+/// This node holds an address and sends nothing.
+fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_>, now: Instant) -> Finding {
+    let held = own.held.unwrap_or(now);
+    let spoke = own.speaker.is_some_and(|s| s.last >= held);
+    let blocked = router.output.is_some_and(|(_, blocked)| blocked);
+    let finding = |cause, local: &str, remedy: String| Finding {
+        cause,
+        node: Some(model.settings.node.clone()),
+        here: true,
+        local: local.into(),
+        remote: format!("{} {}", other.name(model), does(other)),
+        remedy,
+    };
+    match model.host.daemon(router.id.family) {
+        DaemonState::Absent => {
+            finding(Cause::StaleAddress, "no VRRP daemon runs here, and the address is still there", delete(router))
+        }
+        DaemonState::Frozen => finding(
+            Cause::StaleAddress,
+            "the VRRP daemon is frozen: it does not read its socket, and the address is still there",
+            format!("continue or kill the daemon, then {}", delete(router)),
+        ),
+        _ if blocked => finding(
+            Cause::FirewallDrop,
+            "this host's firewall refuses to let protocol 112 out (EPERM)",
+            "nft insert rule inet filter output ip protocol 112 accept".into(),
+        ),
+        DaemonState::Alive if !spoke => finding(
+            Cause::StrayAddress,
+            "the address was added here while this node is a backup: it never advertised since",
+            delete(router),
+        ),
+        DaemonState::Alive => muted(model, own),
+        DaemonState::Unknown => finding(
+            Cause::Undetermined,
+            "the address is held here and no advert leaves; whether a VRRP daemon runs can't be told",
+            delete(router),
+        ),
+    }
+}
+
+fn muted(model: &Model, own: &Party<'_>) -> Finding {
+    Finding {
+        cause: Cause::MutedMaster,
+        node: Some(own.name(model)),
+        here: own.here,
+        local: "holds the address, its VRRP daemon runs, and no advert leaves".into(),
+        remote: String::new(),
+        remedy: "look at the daemon's log: it refuses the other side's adverts, or its own don't get out".into(),
+    }
+}
+
+fn delete(router: &Router) -> String {
+    let held = router.vips.iter().filter(|v| v.held.is_some()).map(|v| v.address);
+    let commands = held.take(4).map(|address| {
+        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        format!("ip addr del {address}/{prefix} dev {}", router.id.interface)
+    });
+    commands.collect::<Vec<_>>().join("; ")
+}
+
+/// A host that answers for the address and does not advertise. From here its death, its freezing and its filters look alike.
+fn silent_there(model: &Model, party: &Party<'_>) -> Finding {
+    let name = party.name(model);
+    let mac = party.mac.map_or_else(String::new, |mac| format!(" ({mac})"));
+    let is_peer = party.mac.is_some_and(|mac| model.peer_by_mac(mac).is_some());
+    let (cause, says, remedy) = if party.speaker.is_some() {
+        let remedy =
+            format!("on {name}: see whether its VRRP daemon is dead, frozen or filtered; delete the address there");
+        (Cause::StaleAddress, "answers for the address and does not advertise any more", remedy)
+    } else if is_peer {
+        let remedy = format!("on {name}: delete the address, it was added by hand or left behind");
+        (Cause::StrayAddress, "answers for the address and never advertised", remedy)
+    } else {
+        let remedy = format!("find the host with MAC{mac} and take the address from it");
+        (Cause::ForeignClaim, "answers for the address and is no VRRP speaker", remedy)
+    };
+    Finding {
+        cause,
+        node: Some(name.clone()),
+        here: false,
+        local: String::new(),
+        remote: format!("{name}{mac} {says}"),
+        remedy,
+    }
+}
+
+/// This host's own firewall keeps adverts from the local daemon.
+pub fn dropped_here(model: &Model, router: &Router, now: Instant) -> Option<Finding> {
+    if !router.member || model.host.daemon(router.id.family) == DaemonState::Absent {
+        return None;
+    }
+    let heard = router.judged().filter(|s| !s.local && s.is_fresh(now));
+    let (speaker, tap) = heard.filter_map(|s| s.dropped_before(now).map(|tap| (s, tap))).next()?;
+    let (place, remedy) = match tap {
+        Tap::Ip => (
+            "ingress (netdev or tc)",
+            "nft list ruleset netdev, tc filter show: take out the rule that drops protocol 112",
+        ),
+        Tap::Raw => ("INPUT, prerouting or rp_filter", "nft insert rule inet filter input ip protocol 112 accept"),
+    };
+    let remedy = if router.id.family == crate::wire::Family::V6 {
+        remedy.replace("ip protocol 112", "ip6 nexthdr 112")
+    } else {
+        remedy.into()
+    };
+    let (wire, [ip, raw]) = (speaker.received, speaker.delivered);
+    Some(Finding {
+        cause: Cause::FirewallDrop,
+        node: Some(model.settings.node.clone()),
+        here: true,
+        local: format!(
+            "adverts from {} reach {}, {place} drops them (wire {wire}, past ingress {ip}, delivered {raw})",
+            speaker.advert.source, router.id.interface
+        ),
+        remote: format!("{} advertises priority {}", speaker.advert.source, speaker.advert.priority),
+        remedy,
+    })
+}
+
+fn undetermined(model: &Model, one: &Party<'_>, two: &Party<'_>) -> Finding {
+    Finding {
+        cause: Cause::Undetermined,
+        node: None,
+        here: false,
+        local: format!("{} {}", one.name(model), does(one)),
+        remote: format!("{} {}", two.name(model), does(two)),
+        remedy: "see on each node whether the other's adverts reach its VRRP daemon: firewall, switch, log".into(),
+    }
+}
+
+/// What a party does, in words.
+pub fn does(party: &Party<'_>) -> String {
+    let mut acts = Vec::new();
+    if let Some(speaker) = party.active {
+        acts.push(format!("advertises {}", speaker.advert.priority));
+    }
+    if party.held.is_some() {
+        acts.push("holds the address".into());
+    }
+    if !party.claims.is_empty() {
+        acts.push(format!("answers for {}", party.claims[0].0));
+    }
+    acts.join(", ")
+}
+
+/// Two clusters that share nothing but a VRID.
+pub fn collision(model: &Model, a: &Party<'_>, b: &Party<'_>) -> Option<Finding> {
+    let (x, y) = (a.active?, b.active?);
+    let shared = x.advert.addresses.iter().any(|address| y.advert.addresses.contains(address));
+    (!shared).then(|| Finding {
+        cause: Cause::VridCollision,
+        node: None,
+        here: a.here || b.here,
+        local: format!("{} advertises {}", a.name(model), list(&x.advert.addresses)),
+        remote: format!("{} advertises {}", b.name(model), list(&y.advert.addresses)),
+        remedy: "give one of the two clusters another VRID".into(),
+    })
+}
+
+/// The election is settling, or just did.
+pub fn transient(model: &Model, a: &Party<'_>, b: &Party<'_>) -> Finding {
+    Finding {
+        cause: Cause::Transient,
+        node: None,
+        here: false,
+        local: format!("{} {}", a.name(model), does(a)),
+        remote: format!("{} {}", b.name(model), does(b)),
+        remedy: "nothing, if it is over within one master down interval".into(),
+    }
+}
+
+/// One holder, and nobody advertises.
+pub fn silent_alone(model: &Model, router: &Router, party: &Party<'_>, now: Instant) -> Finding {
+    if party.here { silent_here(model, router, party, party, now) } else { silent_there(model, party) }
+}
+
+/// A lone master whose adverts every receiver must refuse.
+pub fn latent_ttl(model: &Model, party: &Party<'_>) -> Option<Finding> {
+    let speaker = party.active.filter(|s| s.advert.is_multicast() && s.advert.ttl != 255)?;
+    Some(Finding {
+        cause: Cause::TtlInvalid,
+        node: Some(party.name(model)),
+        here: party.here,
+        local: format!("{} is heard with TTL {}", speaker.advert.source, speaker.advert.ttl),
+        remote: "every receiver refuses a TTL below 255".into(),
+        remedy: "take out the router or the TTL rewrite on the way".into(),
+    })
+}

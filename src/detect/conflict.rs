@@ -1,0 +1,100 @@
+//! Do two hosts hold one address? Proof, and from when to when.
+
+use crate::observe::{Router, Speaker};
+use crate::time::{Duration, Instant};
+
+use super::party::Party;
+
+/// Two parties that hold at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Indices of the two.
+    pub pair: (usize, usize),
+    /// True once it is more than a takeover caught in the act.
+    pub proven: bool,
+    /// When the second began.
+    pub start: Instant,
+    /// The latest moment at which both are known to have held.
+    pub last: Instant,
+    /// When it may become proven without further news.
+    pub recheck: Option<Instant>,
+}
+
+/// The conflict among these parties: a proven one before a mere contest.
+pub fn find(parties: &[Party<'_>], router: &Router, now: Instant) -> Option<Conflict> {
+    let mut found: Option<Conflict> = None;
+    for (i, a) in parties.iter().enumerate() {
+        for (j, b) in parties.iter().enumerate().skip(i + 1) {
+            let Some(conflict) = between(a, b, router, now) else { continue };
+            let conflict = Conflict { pair: (i, j), ..conflict };
+            if found.is_none_or(|f| (conflict.proven, f.start) > (f.proven, conflict.start)) {
+                found = Some(conflict);
+            }
+        }
+    }
+    found
+}
+
+fn between(a: &Party<'_>, b: &Party<'_>, router: &Router, now: Instant) -> Option<Conflict> {
+    if let (Some(x), Some(y)) = (a.active, b.active) {
+        return Some(contest(x, y));
+    }
+    let overlapping = router.vips.iter().any(|v| a.covers(v.address, router) && b.covers(v.address, router));
+    if !overlapping {
+        return None;
+    }
+    // One of the two holds without advertising; its evidence has to last.
+    let (silent, other) = if a.active.is_none() && (b.active.is_some() || a.held.is_none()) { (a, b) } else { (b, a) };
+    match silent.held {
+        Some(held) => Some(held_beside(held, other, router, now)),
+        None => claimed_beside(silent, other),
+    }
+}
+
+/// Two who advertise. In an election the loser falls silent as soon as it hears the winner; two who both went on after they must
+/// have heard each other do not hear, or do not obey.
+fn contest(x: &Speaker, y: &Speaker) -> Conflict {
+    let start = x.spell.max(y.spell);
+    let went_on = |one: &Speaker, other: &Speaker| {
+        let reaction = (other.interval() / 10).max(Duration::from_millis(20));
+        other.contested.is_some_and(|first| one.last > first + reaction)
+    };
+    let proven = went_on(x, y) && went_on(y, x);
+    Conflict { pair: (0, 0), proven, start, last: x.last.min(y.last).max(start), recheck: None }
+}
+
+/// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go.
+fn held_beside(held: Instant, other: &Party<'_>, router: &Router, now: Instant) -> Conflict {
+    let grace = router.interval().unwrap_or(Duration::from_secs(1));
+    let grace = grace.clamp(Duration::from_millis(200), Duration::from_secs(1));
+    let answered = other.claims.iter().filter_map(|(_, claim)| claim.before).min();
+    let start = held.max(other.start().or(answered).unwrap_or(now));
+    let sure = start + grace;
+    let persists = other.active.is_some() || other.claims.iter().any(|(_, claim)| claim.persists_since(held));
+    let proven = persists && sure <= now;
+    Conflict { pair: (0, 0), proven, start, last: now, recheck: (!proven).then_some(sure) }
+}
+
+/// A host that doesn't advertise answers for the address, while another advertises, holds or answers too.
+fn claimed_beside(silent: &Party<'_>, other: &Party<'_>) -> Option<Conflict> {
+    /// How long a loser may still answer after the winner's first advert.
+    const RELEASE: Duration = Duration::from_millis(50);
+    let answers_twice = |p: &Party<'_>| p.claims.iter().any(|(_, claim)| claim.before.is_some());
+    let since = match other.start() {
+        Some(start) => start,
+        None if answers_twice(other) => Instant::ZERO,
+        None => return None,
+    };
+    let after = since + RELEASE;
+    let lasting = silent.claims.iter().filter(|(_, claim)| claim.persists_since(after)).map(|(_, claim)| *claim);
+    let newest = silent.claims.iter().map(|(_, claim)| claim.last).max()?;
+    let proven = lasting.clone().next().is_some();
+    let begun = lasting.filter_map(|claim| claim.before).min().unwrap_or(newest);
+    (newest > after).then_some(Conflict {
+        pair: (0, 0),
+        proven,
+        start: begun.max(since),
+        last: newest.max(since),
+        recheck: None,
+    })
+}

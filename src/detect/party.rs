@@ -1,0 +1,126 @@
+//! Who holds a virtual router's addresses, by any evidence: adverts, this host's own addresses, answers to probes.
+
+use std::net::IpAddr;
+
+use crate::observe::{Claim, Model, Router, Speaker};
+use crate::time::Instant;
+use crate::wire::MacAddr;
+
+/// One host that holds, or says so.
+#[derive(Clone, Debug)]
+pub struct Party<'a> {
+    /// Its adverts, if it is believed an active master.
+    pub active: Option<&'a Speaker>,
+    /// Its last adverts, if it ever sent any.
+    pub speaker: Option<&'a Speaker>,
+    /// True if it is this host.
+    pub here: bool,
+    /// Its hardware address, where known.
+    pub mac: Option<MacAddr>,
+    /// Since when this host holds an address of the router; only for `here`.
+    pub held: Option<Instant>,
+    /// The answers it gave, with the address it answered for.
+    pub claims: Vec<(IpAddr, &'a Claim)>,
+}
+
+impl<'a> Party<'a> {
+    fn new(speaker: Option<&'a Speaker>, active: bool) -> Self {
+        Self {
+            active: speaker.filter(|_| active),
+            speaker,
+            here: speaker.is_some_and(|s| s.local),
+            mac: speaker.and_then(Speaker::mac),
+            held: None,
+            claims: Vec::new(),
+        }
+    }
+
+    /// Since when it holds, as far as is known without its answers to probes.
+    pub fn start(&self) -> Option<Instant> {
+        self.active.map(|s| s.spell).or(self.held)
+    }
+
+    /// True if it stands for `address`: advertises it, holds it, or answers for it.
+    pub fn covers(&self, address: IpAddr, router: &Router) -> bool {
+        let vip = router.vips.iter().find(|v| v.address == address);
+        let excluded = vip.is_some_and(|v| v.configured) && self.active.is_some();
+        excluded
+            || self.active.is_some_and(|s| s.advert.addresses.contains(&address))
+            || (self.here && vip.is_some_and(|v| v.held.is_some()))
+            || self.claims.iter().any(|(a, _)| *a == address)
+    }
+
+    /// Its name: this node, a peer, its address, or its MAC.
+    pub fn name(&self, model: &Model) -> String {
+        if self.here {
+            return model.settings.node.clone();
+        }
+        let peer = self.speaker.and_then(|s| s.peer).or(self.mac.and_then(|mac| model.peer_by_mac(mac)));
+        match (peer.and_then(|i| model.settings.peers.get(i)), self.speaker, self.mac) {
+            (Some(peer), ..) => peer.name.clone(),
+            (None, Some(speaker), _) => speaker.advert.source.to_string(),
+            (None, None, Some(mac)) => mac.to_string(),
+            (None, None, None) => "a host".into(),
+        }
+    }
+
+    /// By what evidence it holds.
+    pub fn how(&self) -> Vec<&'static str> {
+        let mut how = Vec::new();
+        if self.held.is_some() {
+            how.push("netlink");
+        }
+        if self.active.is_some() {
+            how.push("advert");
+        }
+        if let Some((address, _)) = self.claims.first() {
+            how.push(if address.is_ipv4() { "arp" } else { "nd" });
+        }
+        if self.claims.iter().any(|(_, claim)| claim.echoed) {
+            how.push("echo");
+        }
+        how
+    }
+}
+
+/// Everyone who holds at `now`; a host that does so by several evidences is one party.
+pub fn parties<'a>(model: &Model, router: &'a Router, now: Instant) -> Vec<Party<'a>> {
+    let mut parties: Vec<Party<'a>> = router.active(now).into_iter().map(|s| Party::new(Some(s), true)).collect();
+    add_own(&mut parties, router);
+    for vip in &router.vips {
+        for claim in vip.claims() {
+            add_claim(&mut parties, model, router, vip.address, claim);
+        }
+    }
+    parties
+}
+
+fn add_own<'a>(parties: &mut Vec<Party<'a>>, router: &'a Router) {
+    let Some(held) = router.vips.iter().filter_map(|v| v.held).min() else { return };
+    match parties.iter_mut().find(|p| p.here) {
+        Some(own) => own.held = Some(held),
+        None => parties.push(Party { held: Some(held), here: true, ..Party::new(router.local(), false) }),
+    }
+}
+
+fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router, address: IpAddr, claim: &'a Claim) {
+    let virtual_mac = router.virtual_mac();
+    let by_virtual_mac = parties.iter().any(|p| p.active.is_some_and(|s| s.mac() == Some(virtual_mac)));
+    if by_virtual_mac && claim.mac != virtual_mac {
+        // The parent of a virtual MAC's interface may answer too, with its own: FRR's backups do, and hold nothing.
+        return;
+    }
+    let masters = parties.iter().filter(|p| p.active.is_some()).count();
+    let own = parties.iter_mut().find(|p| {
+        p.mac == Some(claim.mac) && !p.here
+            || (claim.mac == virtual_mac && masters == 1 && p.active.is_some())
+            || p.here && model.host.has_mac(claim.mac)
+    });
+    if let Some(party) = own {
+        party.claims.push((address, claim));
+        return;
+    }
+    let past = router.judged().filter(|s| !s.local && s.mac() == Some(claim.mac)).max_by_key(|s| s.last);
+    let claims = vec![(address, claim)];
+    parties.push(Party { mac: Some(claim.mac), claims, ..Party::new(past, false) });
+}

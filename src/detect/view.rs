@@ -1,0 +1,147 @@
+//! From the model and a case to what is shown.
+
+use std::net::IpAddr;
+
+use crate::observe::{Model, Router, Slot, Speaker, Tap, Vip};
+use crate::time::Instant;
+
+use super::case::Case;
+use super::{
+    AddressView, CaptureView, PeerView, RejectedView, Role, RouterView, SensorView, SpeakerView, Verdict, WitnessView,
+};
+
+/// The view of one router.
+pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> RouterView {
+    let masters: &[IpAddr] = &case.masters;
+    RouterView {
+        name: router.name(),
+        vip: router.vip(),
+        interface: router.id.interface.clone(),
+        vlan: router.id.vlan,
+        family: router.id.family,
+        vrid: router.id.vrid,
+        configured: router.expected.is_some(),
+        role: if router.member { Role::Member } else { Role::Observer },
+        version: router.last_known.map(|(_, version)| version.number()),
+        state: case.state,
+        state_transitions: case.state_transitions,
+        verdict: case.verdict,
+        since: case.since,
+        split_brain: case.split,
+        no_master: case.verdict == Verdict::NoMaster,
+        findings: case.findings.clone(),
+        evidence: case.evidence.clone(),
+        masters: masters.to_vec(),
+        holders: case.holders.clone(),
+        speakers: router.speakers.iter().map(|s| speaker(model, router, s, now)).collect(),
+        addresses: router.vips.iter().map(|v| address(model, router, v)).collect(),
+        split_brain_episodes: case.episodes,
+        split_brain_time: case.split_time(),
+        takeover_overlap: case.takeover_overlap,
+        master_transitions: case.transitions,
+        last_transition: case.last_transition,
+        adverts_sent: router.adverts_sent,
+        priority_zero_received: router.priority_zero_received,
+        gaps: router.gaps,
+    }
+}
+
+fn speaker(model: &Model, router: &Router, s: &Speaker, now: Instant) -> SpeakerView {
+    let active = router.active(now).iter().any(|a| std::ptr::eq(*a, s));
+    let delivered = [(Tap::Ip, s.delivered[Tap::Ip as usize]), (Tap::Raw, s.delivered[Tap::Raw as usize])];
+    SpeakerView {
+        source: s.advert.source,
+        peer: s.peer.and_then(|i| model.settings.peers.get(i)).map(|p| p.name.clone()),
+        mac: s.mac(),
+        local: s.local,
+        master: active,
+        version: s.advert.version.number(),
+        priority: s.advert.priority,
+        interval: s.interval(),
+        auth: s.advert.auth.kind(),
+        last_advert: s.last,
+        addresses: s.advert.addresses.clone(),
+        received: s.received,
+        missed: s.missed,
+        delivered: s.comparable.then_some(delivered),
+    }
+}
+
+/// Claimants: those who answer, and this host itself where it holds the address. Its own answer can't be heard.
+fn address(model: &Model, router: &Router, vip: &Vip) -> AddressView {
+    let own = vip.held.and_then(|_| own_mac(model, router));
+    let probed = vip.probed.is_some() && model.is_probed(router);
+    let claimants = probed.then(|| vip.claims().iter().map(|c| c.mac).chain(own).collect());
+    AddressView { address: vip.address, owned: vip.held.is_some(), claimants }
+}
+
+fn own_mac(model: &Model, router: &Router) -> Option<crate::wire::MacAddr> {
+    let spoken = router.local().and_then(Speaker::mac);
+    spoken.or_else(|| router.interface.and_then(|i| model.host.link(i)).and_then(|l| l.mac))
+}
+
+/// Routers in the order in which they are shown.
+pub fn order(model: &Model) -> Vec<Slot> {
+    let mut slots: Vec<(Slot, &Router)> = model.routers().collect();
+    slots.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+    slots.into_iter().map(|(slot, _)| slot).collect()
+}
+
+/// The peers.
+pub fn peers(model: &Model) -> Vec<PeerView> {
+    let view = |r: &crate::observe::Reach| PeerView {
+        name: r.name.clone(),
+        address: r.address,
+        up: r.up,
+        rtt: r.rtt,
+        rtts: r.rtts,
+        probes: r.probes,
+        lost: r.lost,
+    };
+    model.peers.iter().map(view).collect()
+}
+
+/// The witnesses.
+pub fn witnesses(model: &Model) -> Vec<WitnessView> {
+    let view = |r: &crate::observe::Reach| WitnessView { name: r.name.clone(), address: r.address, up: r.up };
+    model.witnesses.iter().map(view).collect()
+}
+
+fn interface_name(model: &Model, index: Option<crate::observe::IfIndex>) -> String {
+    index.and_then(|i| model.host.link(i)).map_or_else(String::new, |l| l.name.clone())
+}
+
+/// The sensors.
+pub fn sensors(model: &Model) -> Vec<SensorView> {
+    let view = |(sensor, interface, state): (_, _, &crate::observe::SensorState)| SensorView {
+        sensor,
+        interface: interface_name(model, interface),
+        state: state.state.clone(),
+        since: state.since,
+    };
+    model.sight.sensors().map(view).collect()
+}
+
+/// Capture counters.
+pub fn captures(model: &Model) -> Vec<CaptureView> {
+    let counters = model.captures.iter();
+    counters
+        .map(|(index, (frames, dropped))| CaptureView {
+            interface: interface_name(model, Some(*index)),
+            frames: *frames,
+            dropped: *dropped,
+        })
+        .collect()
+}
+
+/// Refused adverts.
+pub fn rejected(model: &Model) -> Vec<RejectedView> {
+    let rows = model.refusals.rows();
+    rows.map(|(interface, vrid, reason, count)| RejectedView {
+        interface: interface_name(model, Some(interface)),
+        vrid,
+        reason,
+        count,
+    })
+    .collect()
+}

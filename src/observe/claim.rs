@@ -1,0 +1,213 @@
+//! Who answers for one virtual address: rounds of probes, and the hosts that answered them.
+
+use std::net::IpAddr;
+
+use crate::time::{Duration, Instant};
+use crate::wire::MacAddr;
+
+/// Hosts remembered for one address; an ARP proxy or a liar can't make it more.
+const MAX_CLAIMS: usize = 8;
+
+/// How long answers to a probe may take.
+const ROUND: Duration = Duration::from_millis(150);
+
+/// A virtual address, and who answers for it.
+#[derive(Clone, Debug)]
+pub struct Vip {
+    /// The address.
+    pub address: IpAddr,
+    /// True if the configuration names it: such ones are probed first.
+    pub configured: bool,
+    /// Since when this host holds it such that the segment reaches it.
+    pub held: Option<Instant>,
+    /// The last probe, if there was one.
+    pub probed: Option<Instant>,
+    /// When it is to be probed next.
+    pub next_probe: Instant,
+    claims: Vec<Claim>,
+    closed: bool,
+}
+
+/// A host that answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// Its newest answer.
+    pub last: Instant,
+    /// Its answer to the probe before that one.
+    pub before: Option<Instant>,
+    /// True once a directed echo, sent to it alone, came back.
+    pub echoed: bool,
+    answered: bool,
+}
+
+impl Claim {
+    /// True if it answered two probes since `start`: what it held before does not count, nor a single late answer.
+    pub fn persists_since(&self, start: Instant) -> bool {
+        self.before.is_some_and(|before| before > start)
+    }
+}
+
+impl Vip {
+    /// An address that nobody asked about yet.
+    pub fn new(address: IpAddr, configured: bool, now: Instant) -> Self {
+        Self { address, configured, held: None, probed: None, next_probe: now, claims: Vec::new(), closed: true }
+    }
+
+    /// A probe goes out: those who did not answer the last one are dropped.
+    pub fn begin_round(&mut self, now: Instant, interval: Duration) {
+        self.close_round();
+        for claim in &mut self.claims {
+            claim.answered = false;
+        }
+        self.probed = Some(now);
+        self.next_probe = now + interval;
+        self.closed = false;
+    }
+
+    /// When the open round ends.
+    pub fn round_ends(&self) -> Option<Instant> {
+        (!self.closed).then_some(self.probed? + ROUND)
+    }
+
+    /// Ends the round if its time is over: who did not answer holds it no more. True if it ended.
+    pub fn end_round(&mut self, now: Instant) -> bool {
+        let over = self.round_ends().is_some_and(|end| end <= now);
+        if over {
+            self.close_round();
+        }
+        over
+    }
+
+    fn close_round(&mut self) {
+        if !self.closed {
+            self.closed = true;
+            self.claims.retain(|claim| claim.answered);
+        }
+    }
+
+    /// Somebody answers. Answers count only while a round is open: they are answers then, and no strangers' gossip.
+    /// True if it is news that a judge should hear.
+    pub fn answer(&mut self, now: Instant, mac: MacAddr) -> bool {
+        if self.closed {
+            return false;
+        }
+        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.mac == mac) {
+            if claim.answered {
+                return false;
+            }
+            claim.before = Some(claim.last);
+            claim.last = now;
+            claim.answered = true;
+            return true;
+        }
+        if self.claims.len() == MAX_CLAIMS {
+            return false;
+        }
+        self.claims.push(Claim { mac, last: now, before: None, echoed: false, answered: true });
+        true
+    }
+
+    /// A directed echo came back from `mac`.
+    pub fn echo(&mut self, mac: MacAddr) -> bool {
+        let claim = self.claims.iter_mut().find(|claim| claim.mac == mac && !claim.echoed);
+        claim.is_some_and(|claim| {
+            claim.echoed = true;
+            true
+        })
+    }
+
+    /// Those who answer: in the last round, or in the open one so far.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// True once a whole round has been heard since `start`.
+    pub fn is_probed_since(&self, start: Instant) -> bool {
+        self.closed && self.probed.is_some_and(|probed| probed >= start)
+    }
+
+    /// Asks again soon, because something unexpected was heard.
+    pub fn hurry(&mut self, now: Instant) {
+        let soon = self.probed.map_or(now, |probed| probed + ROUND + ROUND / 3).max(now);
+        self.next_probe = self.next_probe.min(soon);
+    }
+
+    /// Forgets all answers: the interface can't be probed now.
+    pub fn reset(&mut self) {
+        self.claims.clear();
+        self.probed = None;
+        self.closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: MacAddr = MacAddr(2, 0, 0, 0, 0, 1);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_nanos(ms * 1_000_000)
+    }
+
+    fn vip() -> Vip {
+        Vip::new("10.0.0.100".parse().unwrap(), true, at(0))
+    }
+
+    #[test]
+    fn a_host_that_answers_no_more_is_dropped_when_its_round_ends() {
+        let mut vip = vip();
+        vip.begin_round(at(0), SECOND);
+        assert!(vip.answer(at(1), A));
+        assert!(vip.end_round(at(200)));
+        assert_eq!(vip.claims().len(), 1, "it answered");
+        vip.begin_round(at(1000), SECOND);
+        assert_eq!(vip.claims().len(), 1, "an open round keeps the last one's answers");
+        assert!(vip.end_round(at(1200)));
+        assert!(vip.claims().is_empty());
+    }
+
+    #[test]
+    fn a_claim_persists_only_by_two_answers_after_the_start() {
+        let mut vip = vip();
+        for round in 0..3 {
+            vip.begin_round(at(round * 1000), SECOND);
+            vip.answer(at(round * 1000 + 1), A);
+        }
+        let claim = &vip.claims()[0];
+        assert!(claim.persists_since(at(900)));
+        assert!(!claim.persists_since(at(1500)), "only the answer at 2001 ms came after");
+    }
+
+    #[test]
+    fn an_answer_that_nobody_asked_for_makes_no_claim() {
+        let mut vip = vip();
+        assert!(!vip.answer(at(1), A));
+        assert!(vip.claims().is_empty());
+    }
+
+    #[test]
+    fn one_answer_a_round_counts_and_a_ninth_host_is_not_remembered() {
+        let mut vip = vip();
+        vip.begin_round(at(0), SECOND);
+        assert!(vip.answer(at(1), A));
+        assert!(!vip.answer(at(2), A));
+        for last in 2..20 {
+            vip.answer(at(3), MacAddr(2, 0, 0, 0, 0, last));
+        }
+        assert_eq!(vip.claims().len(), MAX_CLAIMS);
+    }
+
+    #[test]
+    fn a_hurried_probe_waits_for_the_open_round_and_never_postpones() {
+        let mut vip = vip();
+        vip.begin_round(at(0), SECOND);
+        vip.hurry(at(10));
+        assert_eq!(vip.next_probe, at(200));
+        vip.hurry(at(150));
+        assert_eq!(vip.next_probe, at(200));
+    }
+}

@@ -1,0 +1,219 @@
+//! This host: its interfaces, its addresses, and the VRRP daemons that run on it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::time::Instant;
+use crate::wire::{Family, MacAddr};
+
+use super::{Address, Daemon, DaemonState, IfIndex, Link, LinkKind};
+
+/// What netlink and `/proc` say of this host.
+#[derive(Debug, Default)]
+pub struct Host {
+    links: BTreeMap<IfIndex, Link>,
+    addresses: BTreeMap<(IpAddr, IfIndex), (Address, Instant)>,
+    daemons: [Option<DaemonState>; 2],
+}
+
+impl Host {
+    /// The interface, if it is there.
+    pub fn link(&self, index: IfIndex) -> Option<&Link> {
+        self.links.get(&index)
+    }
+
+    /// All interfaces.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
+    /// The index of a name.
+    pub fn index_of(&self, name: &str) -> Option<IfIndex> {
+        self.links.values().find(|l| l.name == name).map(|l| l.index)
+    }
+
+    /// Takes in an interface. Returns what was known of it before.
+    pub fn set_link(&mut self, link: Link) -> Option<Link> {
+        self.links.insert(link.index, link)
+    }
+
+    /// Drops an interface and its addresses.
+    pub fn remove_link(&mut self, index: IfIndex) -> Option<Link> {
+        self.addresses.retain(|(_, interface), _| *interface != index);
+        self.links.remove(&index)
+    }
+
+    /// Takes in an address. An unchanged one keeps its age.
+    pub fn set_address(&mut self, now: Instant, address: Address) {
+        let key = (address.address, address.interface);
+        match self.addresses.get_mut(&key) {
+            Some((known, _)) if known.usable == address.usable => *known = address,
+            _ => {
+                self.addresses.insert(key, (address, now));
+            }
+        }
+    }
+
+    /// Drops an address.
+    pub fn remove_address(&mut self, interface: IfIndex, address: IpAddr) {
+        self.addresses.remove(&(address, interface));
+    }
+
+    /// Takes in a daemon's state. True if it changed.
+    pub fn set_daemon(&mut self, daemon: Daemon) -> bool {
+        self.daemons[daemon.family as usize].replace(daemon.state) != Some(daemon.state)
+    }
+
+    /// How the local VRRP daemon of a family is.
+    pub fn daemon(&self, family: Family) -> DaemonState {
+        self.daemons[family as usize].unwrap_or(DaemonState::Unknown)
+    }
+
+    /// True if the address is configured anywhere on this host, usable or not.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.entries(address).next().is_some()
+    }
+
+    fn entries(&self, address: IpAddr) -> impl Iterator<Item = &(Address, Instant)> {
+        self.addresses.range((address, IfIndex(0))..=(address, IfIndex(u32::MAX))).map(|(_, entry)| entry)
+    }
+
+    /// Since when this host holds `address` such that a host on `interface`'s segment would reach it: on the interface
+    /// itself, the bridge it is a port of, or a macvlan over it. One on the loopback (LVS direct routing) or on a
+    /// macvlan that its owner holds down (FRR's backups) is present, and not held.
+    pub fn holds(&self, interface: IfIndex, address: IpAddr) -> Option<Instant> {
+        self.entries(address)
+            .filter(|(entry, _)| entry.usable && self.is_reached_through(entry.interface, interface))
+            .map(|(_, since)| *since)
+            .min()
+    }
+
+    fn is_reached_through(&self, holder: IfIndex, segment: IfIndex) -> bool {
+        let Some(link) = self.links.get(&holder) else { return false };
+        if !link.up || !link.carrier || link.protodown {
+            return false;
+        }
+        let port_of = self.links.get(&segment).and_then(|l| l.master);
+        holder == segment
+            || port_of == Some(holder)
+            || (link.kind == LinkKind::Macvlan && (link.parent == Some(segment) || link.parent == port_of))
+                && link.parent.is_some()
+    }
+
+    /// True if the MAC is one of this host's.
+    pub fn has_mac(&self, mac: MacAddr) -> bool {
+        self.links.values().any(|l| l.mac == Some(mac))
+    }
+
+    /// An address of `interface` itself whose prefix covers `target`, and that `is_vip` does not claim: what a probe may
+    /// be sent from.
+    pub fn source_for(
+        &self,
+        interface: IfIndex,
+        target: IpAddr,
+        is_vip: impl Fn(IpAddr) -> bool,
+    ) -> Option<(MacAddr, IpAddr)> {
+        let mac = self.links.get(&interface)?.mac?;
+        self.addresses
+            .iter()
+            .filter(|((_, on), (entry, _))| *on == interface && entry.usable)
+            .map(|(_, (entry, _))| entry)
+            .find(|entry| covers(entry.address, entry.prefix, target) && !is_vip(entry.address))
+            .map(|entry| (mac, entry.address))
+    }
+}
+
+/// True if `target` lies in the prefix of `address`.
+fn covers(address: IpAddr, prefix: u8, target: IpAddr) -> bool {
+    match (address, target) {
+        (IpAddr::V4(a), IpAddr::V4(t)) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
+            a.to_bits() & mask == t.to_bits() & mask
+        }
+        (IpAddr::V6(a), IpAddr::V6(t)) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
+            a.to_bits() & mask == t.to_bits() & mask
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(index: u32, kind: LinkKind, parent: Option<u32>) -> Link {
+        Link {
+            index: IfIndex(index),
+            name: format!("if{index}"),
+            mac: Some(MacAddr::new(2, 0, 0, 0, 0, index as u8)),
+            up: true,
+            carrier: true,
+            protodown: false,
+            kind,
+            master: None,
+            parent: parent.map(IfIndex),
+            vlan: None,
+            sniffed: false,
+        }
+    }
+
+    fn host() -> Host {
+        let mut host = Host::default();
+        host.set_link(link(1, LinkKind::Loopback, None));
+        host.set_link(link(2, LinkKind::Plain, None));
+        host.set_link(link(3, LinkKind::Macvlan, Some(2)));
+        host
+    }
+
+    fn put(host: &mut Host, interface: u32, address: &str, prefix: u8) {
+        let address =
+            Address { interface: IfIndex(interface), address: address.parse().unwrap(), prefix, usable: true };
+        host.set_address(Instant::from_nanos(7), address);
+    }
+
+    #[test]
+    fn a_vip_on_the_interface_or_its_macvlan_is_held_and_one_on_the_loopback_is_not_fault_32() {
+        for (on, held) in [(1, false), (2, true), (3, true)] {
+            let mut host = host();
+            put(&mut host, on, "10.0.0.100", 32);
+            assert_eq!(host.holds(IfIndex(2), "10.0.0.100".parse().unwrap()).is_some(), held, "interface {on}");
+        }
+    }
+
+    #[test]
+    fn a_vip_on_a_protodown_macvlan_is_present_and_not_held_fault_19() {
+        let mut host = host();
+        put(&mut host, 3, "10.0.0.100", 32);
+        host.set_link(Link { protodown: true, ..link(3, LinkKind::Macvlan, Some(2)) });
+        assert!(host.has_address("10.0.0.100".parse().unwrap()));
+        assert_eq!(host.holds(IfIndex(2), "10.0.0.100".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn a_probe_is_sent_only_from_a_covering_prefix_and_never_from_a_vip() {
+        let mut host = host();
+        put(&mut host, 2, "10.0.0.5", 24);
+        put(&mut host, 2, "10.0.0.100", 24);
+        let vip: IpAddr = "10.0.0.100".parse().unwrap();
+        let from = host.source_for(IfIndex(2), vip, |a| a == vip).map(|(_, a)| a);
+        assert_eq!(from, Some("10.0.0.5".parse().unwrap()));
+        assert_eq!(host.source_for(IfIndex(2), "10.0.1.100".parse().unwrap(), |_| false), None);
+    }
+
+    #[test]
+    fn a_vanished_interface_takes_its_addresses_with_it() {
+        let mut host = host();
+        put(&mut host, 2, "10.0.0.5", 24);
+        host.remove_link(IfIndex(2));
+        assert!(!host.has_address("10.0.0.5".parse().unwrap()));
+    }
+
+    #[test]
+    fn prefixes_of_length_zero_and_full_length_are_compared_without_overflow() {
+        assert!(covers("10.0.0.1".parse().unwrap(), 0, "192.0.2.1".parse().unwrap()));
+        assert!(!covers("10.0.0.1".parse().unwrap(), 32, "10.0.0.2".parse().unwrap()));
+        assert!(covers("fe80::1".parse().unwrap(), 64, "fe80::2".parse().unwrap()));
+        assert!(!covers("fe80::1".parse().unwrap(), 128, "fe80::2".parse().unwrap()));
+    }
+}

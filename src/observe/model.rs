@@ -1,0 +1,766 @@
+//! The model: every fact goes in here, and changes one thing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::time::{Duration, Instant};
+use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen, Version};
+
+use super::{
+    Delivered, Expected, Fact, Frame, Host, IfIndex, Learned, Link, PacketKind, Planner, Reach, Refusals, Request,
+    Router, RouterId, Sensor, Settings, Sight, Speaker, Target,
+};
+
+/// A router's number: unique within a life, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u32);
+
+/// Routers that may be called ours only because a VRRP daemon runs on this host: its socket does not say which it serves.
+const MAX_DAEMON_MEMBERS: usize = 512;
+
+/// Adverts after which a learned router is taken for real.
+const ESTABLISHED: u64 = 3;
+
+/// Speakers of other protocols remembered.
+const MAX_OTHERS: usize = 64;
+
+/// What changed, for those who judge and report.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// A router was learned.
+    Learned(Slot),
+    /// A router was forgotten: its name and VIP.
+    Forgotten(Slot, String, Option<IpAddr>),
+    /// A sensor went down or came back.
+    Sensor(Sensor, Option<IfIndex>),
+    /// A peer or witness went up or down.
+    Reach(Target),
+    /// An advert from a source that nobody named, where only known speakers count.
+    Stranger(Slot, IpAddr),
+}
+
+/// The model of the segment.
+#[derive(Debug)]
+pub struct Model {
+    /// Settings.
+    pub settings: Settings,
+    /// This host.
+    pub host: Host,
+    /// What we can see.
+    pub sight: Sight,
+    /// Peers.
+    pub peers: Vec<Reach>,
+    /// Witnesses.
+    pub witnesses: Vec<Reach>,
+    /// Hardware addresses of the peers, as ARP and ND showed them.
+    pub peer_macs: Vec<Option<MacAddr>>,
+    /// Refused adverts.
+    pub refusals: Refusals,
+    /// Frames and drops, by interface.
+    pub captures: BTreeMap<IfIndex, (u64, u64)>,
+    /// Speakers of other protocols.
+    pub others: Vec<OtherProtocol>,
+    /// How often each table was full.
+    pub table_full: BTreeMap<&'static str, u64>,
+    routers: BTreeMap<Slot, Router>,
+    index: BTreeMap<(IfIndex, Option<u16>, Family, u8), Slot>,
+    daemon_members: BTreeSet<Slot>,
+    next_slot: u32,
+    planner: Planner,
+    requests: Vec<Request>,
+    notices: Vec<Notice>,
+    dirty: BTreeSet<Slot>,
+    stale: BTreeSet<Slot>,
+    sweep: Instant,
+}
+
+/// The tables that have bounds, as `vrrp_table_full_total` names them.
+pub const TABLES: [&str; 5] = ["routers", "speakers", "members", "refusals", "others"];
+
+impl Model {
+    /// A model that saw nothing yet.
+    pub fn new(now: Instant, settings: Settings) -> Self {
+        let mut model = Self {
+            settings: Settings::default(),
+            host: Host::default(),
+            sight: Sight::default(),
+            peers: Vec::new(),
+            witnesses: Vec::new(),
+            peer_macs: Vec::new(),
+            refusals: Refusals::default(),
+            captures: BTreeMap::new(),
+            others: Vec::new(),
+            table_full: TABLES.iter().map(|t| (*t, 0)).collect(),
+            routers: BTreeMap::new(),
+            index: BTreeMap::new(),
+            daemon_members: BTreeSet::new(),
+            next_slot: 0,
+            planner: Planner::default(),
+            requests: Vec::new(),
+            notices: Vec::new(),
+            dirty: BTreeSet::new(),
+            stale: BTreeSet::new(),
+            sweep: now,
+        };
+        model.reconfigure(now, settings);
+        model
+    }
+
+    // ---- commands -------------------------------------------------------------------------------------------------
+
+    /// Takes new settings. Routers that remain keep what was seen of them; hosts that are still pinged keep their counts.
+    pub fn reconfigure(&mut self, now: Instant, settings: Settings) {
+        self.peers = keep_reach(&self.peers, settings.peers.iter().map(|p| (&p.name, p.address)));
+        self.witnesses = keep_reach(&self.witnesses, settings.witnesses.iter().map(|w| (&w.name, w.address)));
+        self.peer_macs = vec![None; settings.peers.len()];
+        self.settings = settings;
+        for expected in self.settings.routers.clone() {
+            let slot = self.configured_slot(now, &expected);
+            if let Some(router) = self.routers.get_mut(&slot) {
+                router.expect(now, Some(expected));
+            }
+        }
+        for slot in self.slots() {
+            self.reconfigure_router(now, slot);
+        }
+    }
+
+    fn configured_slot(&mut self, now: Instant, expected: &Expected) -> Slot {
+        let known = self.routers.iter().find(|(_, r)| is_meant(r, expected)).map(|(slot, _)| *slot);
+        known.unwrap_or_else(|| {
+            let id = RouterId {
+                interface: expected.interface.clone(),
+                vlan: None,
+                family: expected.family,
+                vrid: expected.vrid,
+            };
+            self.insert(now, id, Some(expected.clone()))
+        })
+    }
+
+    fn reconfigure_router(&mut self, now: Instant, slot: Slot) {
+        let settings = &self.settings;
+        let Some(router) = self.routers.get_mut(&slot) else { return };
+        let dropped = router.expected.is_some() && !settings.routers.iter().any(|e| is_meant(router, e));
+        if dropped && (!settings.discover || router.speakers.is_empty()) {
+            self.remove(slot);
+            return;
+        }
+        if dropped {
+            router.expect(now, None);
+        }
+        let expected = router.expected.clone();
+        for speaker in &mut router.speakers {
+            speaker.peer = peer_of(settings, speaker.advert.source);
+            speaker.known = is_known(expected.as_ref(), speaker.local, speaker.peer, speaker.advert.source);
+        }
+        self.refresh(slot);
+    }
+
+    /// Takes back a router that was learned in an earlier life.
+    pub fn restore(&mut self, now: Instant, learned: &Learned, family: Family, version: Version) {
+        let id = RouterId { interface: learned.interface.clone(), vlan: learned.vlan, family, vrid: learned.vrid };
+        if self.routers.values().any(|r| r.id == id) || self.learned_count() >= self.settings.max_routers {
+            return;
+        }
+        let slot = self.insert(now, id, None);
+        if let Some(router) = self.routers.get_mut(&slot) {
+            router.last_known = Some((Duration::from_millis(learned.interval_ms.clamp(10, 255_000)), version));
+            router.adverts = ESTABLISHED;
+            router.refresh_vips(now, &learned.addresses);
+        }
+        self.refresh(slot);
+    }
+
+    /// Drops a learned router. False if it is configured or not there.
+    pub fn forget(&mut self, slot: Slot) -> bool {
+        let learned = self.routers.get(&slot).is_some_and(|r| r.expected.is_none());
+        if learned {
+            self.remove(slot);
+        }
+        learned
+    }
+
+    // ---- getters --------------------------------------------------------------------------------------------------
+
+    /// All routers.
+    pub fn routers(&self) -> impl Iterator<Item = (Slot, &Router)> {
+        self.routers.iter().map(|(slot, router)| (*slot, router))
+    }
+
+    /// One router.
+    pub fn router(&self, slot: Slot) -> Option<&Router> {
+        self.routers.get(&slot)
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        self.routers.keys().copied().collect()
+    }
+
+    /// True if the router's addresses are probed from here.
+    pub fn is_probed(&self, router: &Router) -> bool {
+        router.member && !self.settings.passive && self.settings.probe_interval > Duration::ZERO
+    }
+
+    /// The peer or this node that uses a MAC, by name.
+    pub fn peer_by_mac(&self, mac: MacAddr) -> Option<usize> {
+        self.peer_macs.iter().position(|known| *known == Some(mac))
+    }
+
+    // ---- poll -----------------------------------------------------------------------------------------------------
+
+    /// What is to be sent.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        self.requests.pop()
+    }
+
+    /// What happened.
+    pub fn poll_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// The routers that want judging since the last call.
+    pub fn poll_dirty(&mut self) -> BTreeSet<Slot> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// The routers whose counters moved since the last call, and nothing else.
+    pub fn poll_stale(&mut self) -> BTreeSet<Slot> {
+        std::mem::take(&mut self.stale)
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Instant {
+        [self.planner.due(), self.sight.expires_at()].into_iter().flatten().fold(self.sweep, Instant::min)
+    }
+
+    /// Plans probes, ends rounds, clears passing blindness, forgets the long silent.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for (sensor, interface) in self.sight.expire(now) {
+            self.notices.push(Notice::Sensor(sensor, interface));
+            self.touch_all();
+        }
+        if self.planner.due().is_some_and(|due| due <= now) {
+            self.probe(now);
+        }
+        if self.sweep <= now {
+            self.sweep = now + Duration::from_secs(1);
+            self.update_daemon_members();
+            self.forget_silent(now);
+        }
+    }
+
+    fn probe(&mut self, now: Instant) {
+        let (interval, budget) = (self.settings.probe_interval, self.settings.probe_budget);
+        let probing = !self.settings.passive && interval > Duration::ZERO;
+        let mut probed: Vec<(Slot, &mut Router)> =
+            self.routers.iter_mut().filter(|(_, r)| probing && r.member).map(|(slot, r)| (*slot, r)).collect();
+        for (slot, router) in &mut probed {
+            if router.end_rounds(now) {
+                self.dirty.insert(*slot);
+            }
+        }
+        let requests = self.planner.plan(now, &self.host, probed.iter_mut().map(|(_, r)| &mut **r), interval, budget);
+        self.requests.extend(requests);
+        if let Some(at) = probed.iter().filter_map(|(_, r)| r.round_ends()).min() {
+            self.planner.wake(at);
+        }
+    }
+
+    fn forget_silent(&mut self, now: Instant) {
+        let after = self.settings.forget_after;
+        let silent = |r: &Router| now.since(r.last_advert.unwrap_or(r.known_since)) > after;
+        let gone = self.routers.iter().filter(|(_, r)| r.expected.is_none() && silent(r));
+        for slot in gone.map(|(slot, _)| *slot).collect::<Vec<_>>() {
+            self.remove(slot);
+        }
+    }
+
+    fn update_daemon_members(&mut self) {
+        let mut members = BTreeSet::new();
+        let mut full = 0;
+        for (slot, router) in &self.routers {
+            let runs =
+                matches!(self.host.daemon(router.id.family), super::DaemonState::Alive | super::DaemonState::Frozen);
+            if !runs || router.adverts < ESTABLISHED || router.expected.is_some() {
+                continue;
+            }
+            if members.len() < MAX_DAEMON_MEMBERS {
+                members.insert(*slot);
+            } else {
+                full += 1;
+            }
+        }
+        if full > 0 {
+            self.count_full("members");
+        }
+        let changed: Vec<Slot> = members.symmetric_difference(&self.daemon_members).copied().collect();
+        self.daemon_members = members;
+        for slot in changed {
+            self.refresh(slot);
+        }
+    }
+
+    // ---- handle ---------------------------------------------------------------------------------------------------
+
+    /// Takes in one fact.
+    pub fn handle(&mut self, now: Instant, fact: &Fact) {
+        match fact {
+            Fact::Frame(frame) => self.handle_frame(now, frame),
+            Fact::Delivered(delivered) => self.handle_delivered(*delivered),
+            Fact::Link(link) => self.handle_link(now, link),
+            Fact::LinkGone(index) => self.handle_link_gone(*index),
+            Fact::Address(address) => {
+                self.host.set_address(now, *address);
+                self.refresh_address(address.address);
+            }
+            Fact::AddressGone { interface, address } => {
+                self.host.remove_address(*interface, *address);
+                self.refresh_address(*address);
+            }
+            Fact::Daemon(daemon) => {
+                if self.host.set_daemon(*daemon) {
+                    self.update_daemon_members();
+                    self.touch_all();
+                }
+            }
+            Fact::OutputTest { interface, family, blocked } => self.handle_output(now, *interface, *family, *blocked),
+            Fact::Ping { target, rtt } => self.handle_ping(*target, *rtt),
+            Fact::Capture { interface, frames, dropped } => self.handle_capture(now, *interface, *frames, *dropped),
+            Fact::Sensor { sensor, interface, state } => self.set_sensor(now, *sensor, *interface, state.clone()),
+            Fact::LoopLate(by) => {
+                self.sight.late(now, *by);
+                let says =
+                    format!("the event loop was {} ms late: this host is overloaded or was paused", by.as_millis());
+                if self.sight.flash(now, Sensor::Loop, None, says) {
+                    self.notices.push(Notice::Sensor(Sensor::Loop, None));
+                }
+                self.touch_all();
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, now: Instant, frame: &Frame) {
+        match &frame.seen {
+            Seen::Advert(advert) => self.handle_advert(now, frame, advert),
+            Seen::Rejected(rejected) => self.refuse(frame.interface, rejected.vrid, rejected.reason),
+            Seen::Arp(arp) => self.handle_arp(now, frame, arp),
+            Seen::Neighbour(neighbour) => self.handle_neighbour(now, frame, neighbour),
+            Seen::EchoReply(reply) => {
+                if reply.identifier == super::probe::ECHO_IDENTIFIER && frame.kind == PacketKind::Host {
+                    self.handle_echo(frame.interface, reply.source, reply.frame_source);
+                }
+            }
+            Seen::Other(other) => {
+                if !self.others.contains(other) {
+                    if self.others.len() < MAX_OTHERS {
+                        self.others.push(other.clone());
+                    } else {
+                        self.count_full("others");
+                    }
+                }
+            }
+            Seen::Irrelevant => {}
+        }
+    }
+
+    fn handle_advert(&mut self, now: Instant, frame: &Frame, advert: &Advert) {
+        if let Some(defect) = advert.defect() {
+            self.refuse(frame.interface, Some(advert.vrid), defect);
+            if defect != crate::wire::RejectReason::Ttl {
+                return;
+            }
+        }
+        let local = frame.kind == PacketKind::Outgoing && self.host.has_address(advert.source);
+        let looped = !local
+            && frame.kind != PacketKind::Outgoing
+            && self.host.has_address(advert.source)
+            && advert.mac.is_some_and(|mac| self.host.has_mac(mac));
+        if looped {
+            return;
+        }
+        let key = (frame.interface, frame.vlan, advert.family(), advert.vrid);
+        let Some(slot) = self.index.get(&key).copied().or_else(|| self.learn(now, key)) else { return };
+        let untagged_parent = frame.vlan.is_none()
+            && matches!(frame.kind, PacketKind::Host | PacketKind::Multicast)
+            && self.host.link(frame.interface).is_some_and(|l| l.master.is_none());
+        let comparable = untagged_parent && !self.host.has_address(advert.source);
+        self.hear(now, slot, advert, local, comparable);
+    }
+
+    fn hear(&mut self, now: Instant, slot: Slot, advert: &Advert, local: bool, comparable: bool) {
+        let Some(router) = self.routers.get_mut(&slot) else { return };
+        router.count(now, advert, local);
+        let content_changed = match router.speaker_of(advert, local) {
+            Some(speaker) => speaker.advert != *advert,
+            None => {
+                if !router.make_room(now, self.settings.max_speakers) {
+                    self.count_full("speakers");
+                    return;
+                }
+                let peer = peer_of(&self.settings, advert.source);
+                let known = is_known(router.expected.as_ref(), local, peer, advert.source);
+                router.speakers.push(Speaker::new(now, advert.clone(), local, peer, known));
+                if !known {
+                    self.notices.push(Notice::Stranger(slot, advert.source));
+                }
+                true
+            }
+        };
+        router.hear(now, advert, local, comparable);
+        self.stale.insert(slot);
+        if content_changed {
+            router.refresh_vips(now, &[]);
+            self.refresh(slot);
+        } else if router.steady != Some(advert.source) {
+            self.dirty.insert(slot);
+        }
+    }
+
+    fn handle_delivered(&mut self, delivered: Delivered) {
+        let family = Family::of(&delivered.source);
+        let Some(slot) = self.index.get(&(delivered.interface, None, family, delivered.vrid)).copied() else { return };
+        let Some(router) = self.routers.get_mut(&slot) else { return };
+        for speaker in router.speakers.iter_mut().filter(|s| !s.local && s.advert.source == delivered.source) {
+            speaker.deliver(delivered.tap);
+        }
+        self.stale.insert(slot);
+        if router.steady != Some(delivered.source) {
+            self.dirty.insert(slot);
+        }
+    }
+
+    fn handle_arp(&mut self, now: Instant, frame: &Frame, arp: &Arp) {
+        let (address, mac) = (IpAddr::V4(arp.sender_ip), arp.sender_mac);
+        self.learn_peer_mac(address, mac);
+        let answers_us = arp.operation == ArpOperation::Reply && frame.kind == PacketKind::Host;
+        if answers_us {
+            self.handle_answer(now, frame.interface, address, mac);
+        } else if arp.is_gratuitous() && frame.kind != PacketKind::Outgoing {
+            self.handle_announcement(now, frame.interface, address, mac);
+        }
+    }
+
+    fn handle_neighbour(&mut self, now: Instant, frame: &Frame, neighbour: &Neighbour) {
+        let NeighbourKind::Advertisement { solicited, .. } = neighbour.kind else { return };
+        let mac = neighbour.link_address.unwrap_or(neighbour.frame_source);
+        let address = IpAddr::V6(neighbour.target);
+        self.learn_peer_mac(address, mac);
+        if solicited && frame.kind == PacketKind::Host {
+            self.handle_answer(now, frame.interface, address, mac);
+        } else if frame.kind != PacketKind::Outgoing {
+            self.handle_announcement(now, frame.interface, address, mac);
+        }
+    }
+
+    fn learn_peer_mac(&mut self, address: IpAddr, mac: MacAddr) {
+        let peers = self.settings.peers.iter().zip(&mut self.peer_macs);
+        for (peer, known) in peers {
+            if peer.address == address || peer.vrrp_addresses.contains(&address) {
+                *known = Some(mac);
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+        if self.host.has_mac(mac) {
+            return;
+        }
+        let mut echo = false;
+        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
+            let expected = router.is_expected_claimant(now, mac);
+            let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
+            if !vip.answer(now, mac) {
+                continue;
+            }
+            let claim = vip.claims().iter().find(|c| c.mac == mac);
+            if !expected && claim.is_some_and(|c| c.before.is_none() || !c.echoed) {
+                echo |= claim.is_some_and(|c| !c.echoed);
+                vip.hurry(now);
+                self.planner.wake(vip.next_probe);
+            }
+            self.dirty.insert(*slot);
+        }
+        if echo {
+            let request = self.planner.echo(&self.host, interface, address, mac);
+            self.requests.extend(request);
+        }
+    }
+
+    /// Somebody announces an address unasked: news to verify, no proof.
+    fn handle_announcement(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+        if self.host.has_mac(mac) {
+            return;
+        }
+        for router in self.routers.values_mut().filter(|r| r.interface == Some(interface)) {
+            if router.is_expected_claimant(now, mac) {
+                continue;
+            }
+            if let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) {
+                vip.hurry(now);
+                self.planner.wake(vip.next_probe);
+            }
+        }
+    }
+
+    fn handle_echo(&mut self, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
+            if router.vips.iter_mut().any(|v| v.address == address && v.echo(mac)) {
+                self.dirty.insert(*slot);
+            }
+        }
+    }
+
+    fn handle_link(&mut self, now: Instant, link: &Link) {
+        let before = self.host.set_link(link.clone());
+        if before.as_ref() == Some(link) {
+            return;
+        }
+        if before.as_ref().is_some_and(|b| b.name != link.name) {
+            self.rename(link);
+        }
+        if link.sniffed {
+            let carrier = if !link.up {
+                Err(format!("{} is down: ip link set {} up", link.name, link.name))
+            } else if !link.carrier {
+                Err(format!("{} has no carrier: look at its cable, its switch port or its peer", link.name))
+            } else {
+                Ok(())
+            };
+            self.set_sensor(now, Sensor::Carrier, Some(link.index), carrier);
+        } else if before.is_some_and(|b| b.sniffed) {
+            self.sight.remove_interface(link.index);
+        }
+        self.attach(link.index, &link.name);
+        self.refresh_all();
+    }
+
+    /// Routers of that name that have no interface now get this one.
+    fn attach(&mut self, index: IfIndex, name: &str) {
+        for (slot, router) in &mut self.routers {
+            if router.interface.is_none() && router.id.interface == name {
+                router.interface = Some(index);
+                self.index.insert((index, router.id.vlan, router.id.family, router.id.vrid), *slot);
+            }
+        }
+    }
+
+    /// Learned routers follow their interface to its new name; configured ones stay with the name they were given.
+    fn rename(&mut self, link: &Link) {
+        for router in self.routers.values_mut().filter(|r| r.interface == Some(link.index)) {
+            if router.expected.is_some() {
+                router.interface = None;
+            } else {
+                router.id.interface.clone_from(&link.name);
+            }
+        }
+        let routers = &self.routers;
+        self.index.retain(|_, slot| routers.get(slot).is_some_and(|r| r.interface.is_some()));
+    }
+
+    fn handle_link_gone(&mut self, index: IfIndex) {
+        self.host.remove_link(index);
+        self.sight.remove_interface(index);
+        self.planner.remove_interface(index);
+        self.captures.remove(&index);
+        for router in self.routers.values_mut().filter(|r| r.interface == Some(index)) {
+            router.interface = None;
+        }
+        self.index.retain(|(interface, ..), _| *interface != index);
+        self.refresh_all();
+    }
+
+    fn handle_output(&mut self, now: Instant, interface: IfIndex, family: Family, blocked: bool) {
+        let tested = |r: &Router| r.interface == Some(interface) && r.id.family == family;
+        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| tested(r)) {
+            router.output = Some((now, blocked));
+            self.dirty.insert(*slot);
+        }
+    }
+
+    fn handle_ping(&mut self, target: Target, rtt: Option<Duration>) {
+        let reach = match target {
+            Target::Peer(i) => self.peers.get_mut(i),
+            Target::Witness(i) => self.witnesses.get_mut(i),
+        };
+        if reach.is_some_and(|reach| reach.ping(rtt)) {
+            self.notices.push(Notice::Reach(target));
+        }
+    }
+
+    fn handle_capture(&mut self, now: Instant, interface: IfIndex, frames: u64, dropped: u64) {
+        let counters = self.captures.entry(interface).or_default();
+        *counters = (counters.0 + frames, counters.1 + dropped);
+        if dropped == 0 {
+            return;
+        }
+        self.sight.gap(now, interface);
+        let says = format!("the kernel dropped {dropped} frames for want of room: too much VRRP, ARP or ND traffic");
+        if self.sight.flash(now, Sensor::Capture, Some(interface), says) {
+            self.notices.push(Notice::Sensor(Sensor::Capture, Some(interface)));
+        }
+        self.touch_all();
+    }
+
+    fn set_sensor(&mut self, now: Instant, sensor: Sensor, interface: Option<IfIndex>, state: Result<(), String>) {
+        let failed = state.is_err();
+        if self.sight.set(now, sensor, interface, state) {
+            self.notices.push(Notice::Sensor(sensor, interface));
+            self.touch_all();
+        }
+        if failed && sensor == Sensor::Arp {
+            let routers = self.routers.values_mut().filter(|r| interface.is_none() || r.interface == interface);
+            routers.flat_map(|r| &mut r.vips).for_each(super::Vip::reset);
+        }
+    }
+
+    /// Says whose adverts on this router are no news from now on.
+    pub fn set_steady(&mut self, slot: Slot, source: Option<IpAddr>) {
+        if let Some(router) = self.routers.get_mut(&slot) {
+            router.steady = source;
+        }
+    }
+
+    /// Asks whether the host's firewall lets adverts out, if that was not asked within the last seconds.
+    pub fn test_output(&mut self, now: Instant, slot: Slot) {
+        const AGAIN: Duration = Duration::from_secs(2);
+        let Some(router) = self.routers.get_mut(&slot) else { return };
+        let Some(interface) = router.interface else { return };
+        let asked = router.output_asked.is_some_and(|at| now.since(at) < AGAIN);
+        if !asked && !self.settings.passive {
+            router.output_asked = Some(now);
+            self.requests.push(Request::OutputTest { interface, family: router.id.family });
+        }
+    }
+
+    // ---- tables ---------------------------------------------------------------------------------------------------
+
+    fn learned_count(&self) -> usize {
+        self.routers.values().filter(|r| r.expected.is_none()).count()
+    }
+
+    fn learn(&mut self, now: Instant, key: (IfIndex, Option<u16>, Family, u8)) -> Option<Slot> {
+        let (interface, vlan, family, vrid) = key;
+        let name = self.host.link(interface)?.name.clone();
+        if !self.settings.discover {
+            return None;
+        }
+        if self.learned_count() >= self.settings.max_routers && !self.evict(now) {
+            self.count_full("routers");
+            let says =
+                format!("{} routers are known, and more were seen: raise watch.max_routers", self.settings.max_routers);
+            if self.sight.flash(now, Sensor::Table, None, says) {
+                self.notices.push(Notice::Sensor(Sensor::Table, None));
+            }
+            return None;
+        }
+        let slot = self.insert(now, RouterId { interface: name, vlan, family, vrid }, None);
+        self.notices.push(Notice::Learned(slot));
+        Some(slot)
+    }
+
+    /// Drops a learned router that spoke once or twice, a while ago: noise. Those that were real are kept for their time.
+    fn evict(&mut self, now: Instant) -> bool {
+        const NOISE: Duration = Duration::from_secs(60);
+        let is_noise = |r: &Router| {
+            r.expected.is_none() && r.adverts < ESTABLISHED && now.since(r.last_advert.unwrap_or(r.known_since)) > NOISE
+        };
+        let noise = self.routers.iter().find(|(_, r)| is_noise(r)).map(|(slot, _)| *slot);
+        noise.is_some_and(|slot| {
+            self.remove(slot);
+            true
+        })
+    }
+
+    fn insert(&mut self, now: Instant, id: RouterId, expected: Option<Expected>) -> Slot {
+        let slot = Slot(self.next_slot);
+        self.next_slot += 1;
+        let interface = self.host.index_of(&id.interface);
+        if let Some(interface) = interface {
+            self.index.insert((interface, id.vlan, id.family, id.vrid), slot);
+        }
+        self.routers.insert(slot, Router::new(now, id, interface, expected));
+        self.refresh(slot);
+        slot
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        if let Some(router) = self.routers.remove(&slot) {
+            self.index.retain(|_, s| *s != slot);
+            self.daemon_members.remove(&slot);
+            self.dirty.remove(&slot);
+            self.stale.remove(&slot);
+            self.notices.push(Notice::Forgotten(slot, router.name(), router.vip()));
+        }
+    }
+
+    fn refuse(&mut self, interface: IfIndex, vrid: Option<u8>, reason: crate::wire::RejectReason) {
+        if !self.refusals.count(interface, vrid, reason) {
+            self.count_full("refusals");
+        }
+    }
+
+    fn count_full(&mut self, table: &'static str) {
+        *self.table_full.entry(table).or_default() += 1;
+    }
+
+    fn touch_all(&mut self) {
+        self.dirty.extend(self.routers.keys());
+    }
+
+    /// Works out anew what this host holds of a router, and whether it is a member of it.
+    fn refresh(&mut self, slot: Slot) {
+        let Some(router) = self.routers.get_mut(&slot) else { return };
+        for vip in &mut router.vips {
+            vip.held = router.interface.and_then(|interface| self.host.holds(interface, vip.address));
+        }
+        router.member = router.expected.is_some()
+            || router.speakers.iter().any(|s| s.local)
+            || self.daemon_members.contains(&slot)
+            || router.vips.iter().any(|v| v.held.is_some());
+        if router.member {
+            self.planner.wake(Instant::ZERO);
+        }
+        self.dirty.insert(slot);
+    }
+
+    fn refresh_all(&mut self) {
+        for slot in self.slots() {
+            self.refresh(slot);
+        }
+    }
+
+    fn refresh_address(&mut self, address: IpAddr) {
+        let has = |r: &Router| r.vips.iter().any(|v| v.address == address);
+        let touched: Vec<Slot> = self.routers.iter().filter(|(_, r)| has(r)).map(|(slot, _)| *slot).collect();
+        for slot in touched {
+            self.refresh(slot);
+        }
+    }
+}
+
+fn is_meant(router: &Router, expected: &Expected) -> bool {
+    router.id.interface == expected.interface
+        && router.id.vlan.is_none()
+        && router.id.family == expected.family
+        && router.id.vrid == expected.vrid
+}
+
+fn peer_of(settings: &Settings, source: IpAddr) -> Option<usize> {
+    settings.peers.iter().position(|p| p.address == source || p.vrrp_addresses.contains(&source))
+}
+
+fn is_known(expected: Option<&Expected>, local: bool, peer: Option<usize>, source: IpAddr) -> bool {
+    match expected {
+        Some(e) if e.only_known_speakers => local || peer.is_some() || e.unicast_peers.contains(&source),
+        _ => true,
+    }
+}
+
+fn keep_reach<'a>(old: &[Reach], new: impl Iterator<Item = (&'a String, IpAddr)>) -> Vec<Reach> {
+    let keep = |(name, address): (&String, IpAddr)| {
+        let known = old.iter().find(|r| r.name == *name && r.address == address);
+        known.cloned().unwrap_or_else(|| Reach::new(name, address))
+    };
+    new.map(keep).collect()
+}

@@ -1,0 +1,140 @@
+//! When to ask who answers: one budget an interface, configured addresses first, the rest in turn.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::time::{Duration, Instant};
+use crate::wire::MacAddr;
+
+use super::{Host, IfIndex, Request, Router};
+
+/// ICMP identifier of directed echoes; the sequence number tells them apart.
+pub const ECHO_IDENTIFIER: u16 = 0x7677;
+
+/// Tokens of one interface: `budget` a second, saved up for at most one second.
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+/// Plans probes.
+#[derive(Debug, Default)]
+pub struct Planner {
+    buckets: BTreeMap<IfIndex, Bucket>,
+    due: Option<Instant>,
+    sequence: u16,
+}
+
+impl Planner {
+    /// When [`Self::plan`] has something to do.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Something is to be asked at `at`.
+    pub fn wake(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// An interface is gone.
+    pub fn remove_interface(&mut self, interface: IfIndex) {
+        self.buckets.remove(&interface);
+    }
+
+    /// Begins the rounds that are due and within the budget. Returns what to send.
+    pub fn plan<'a>(
+        &mut self,
+        now: Instant,
+        host: &Host,
+        routers: impl Iterator<Item = &'a mut Router>,
+        interval: Duration,
+        budget: u32,
+    ) -> Vec<Request> {
+        self.due = None;
+        let mut by_interface: BTreeMap<IfIndex, Vec<&mut Router>> = BTreeMap::new();
+        for router in routers {
+            if let Some(interface) = router.interface {
+                by_interface.entry(interface).or_default().push(router);
+            }
+        }
+        let mut requests = Vec::new();
+        for (interface, mut routers) in by_interface {
+            self.plan_interface(now, host, interface, &mut routers, (interval, budget), &mut requests);
+        }
+        requests
+    }
+
+    fn plan_interface(
+        &mut self,
+        now: Instant,
+        host: &Host,
+        interface: IfIndex,
+        routers: &mut [&mut Router],
+        (interval, budget): (Duration, u32),
+        requests: &mut Vec<Request>,
+    ) {
+        let vips: Vec<IpAddr> = routers.iter().flat_map(|r| r.vips.iter().map(|v| v.address)).collect();
+        let mut turn: Vec<(bool, Instant, usize, usize)> = Vec::new();
+        for (r, router) in routers.iter().enumerate() {
+            for (v, vip) in router.vips.iter().enumerate() {
+                turn.push((!vip.configured, vip.next_probe, r, v));
+            }
+        }
+        turn.sort_unstable();
+        let bucket = self.buckets.entry(interface).or_insert(Bucket { tokens: f64::from(budget), filled: now });
+        let earned = now.since(bucket.filled).as_secs_f64() * f64::from(budget);
+        bucket.tokens = (bucket.tokens + earned).min(f64::from(budget));
+        bucket.filled = bucket.filled.max(now);
+        let mut next: Option<Instant> = None;
+        for (_, due, r, v) in turn {
+            let vip = &mut routers[r].vips[v];
+            if due > now {
+                next = Some(next.map_or(due, |n| n.min(due)));
+                continue;
+            }
+            let Some(request) = ask(host, interface, vip.address, |a| vips.contains(&a)) else {
+                vip.reset();
+                vip.next_probe = now + interval;
+                continue;
+            };
+            if bucket.tokens < 1.0 {
+                let wait = Duration::from_secs_f64((1.0 - bucket.tokens) / f64::from(budget.max(1)));
+                next = Some(next.map_or(now + wait, |n| n.min(now + wait)));
+                break;
+            }
+            bucket.tokens -= 1.0;
+            vip.begin_round(now, interval);
+            let after = vip.next_probe;
+            next = Some(next.map_or(after, |n| n.min(after)));
+            requests.push(request);
+        }
+        if let Some(next) = next {
+            self.wake(next);
+        }
+    }
+
+    /// A directed echo to the host that claims `target`, if this host has an address to send it from.
+    pub fn echo(&mut self, host: &Host, interface: IfIndex, target: IpAddr, mac: MacAddr) -> Option<Request> {
+        let (sender_mac, source) = host.source_for(interface, target, |a| a == target)?;
+        self.sequence = self.sequence.wrapping_add(1);
+        Some(Request::Echo {
+            interface,
+            sender_mac,
+            source,
+            target,
+            destination_mac: mac,
+            identifier: ECHO_IDENTIFIER,
+            sequence: self.sequence,
+        })
+    }
+}
+
+fn ask(host: &Host, interface: IfIndex, target: IpAddr, is_vip: impl Fn(IpAddr) -> bool) -> Option<Request> {
+    let (sender_mac, source) = host.source_for(interface, target, is_vip)?;
+    match (source, target) {
+        (IpAddr::V4(sender_ip), IpAddr::V4(target)) => Some(Request::Arp { interface, sender_mac, sender_ip, target }),
+        (IpAddr::V6(source), IpAddr::V6(target)) => Some(Request::Neighbour { interface, sender_mac, source, target }),
+        _ => None,
+    }
+}

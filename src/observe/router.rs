@@ -1,0 +1,250 @@
+//! One virtual router as it is seen: its speakers, its addresses, its counters.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::time::{Duration, Instant};
+use crate::wire::{Advert, Family, MacAddr, Version};
+
+use super::{Expected, Histogram, IfIndex, Speaker, Vip};
+
+/// Addresses remembered for a learned router; the wire can carry 255.
+const MAX_VIPS: usize = 255;
+
+/// What tells one virtual router from another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouterId {
+    /// Interface name.
+    pub interface: String,
+    /// VLAN, where the adverts are tagged.
+    pub vlan: Option<u16>,
+    /// Family.
+    pub family: Family,
+    /// VRID.
+    pub vrid: u8,
+}
+
+/// A virtual router.
+#[derive(Debug)]
+pub struct Router {
+    /// Identity.
+    pub id: RouterId,
+    /// The interface, while it is there.
+    pub interface: Option<IfIndex>,
+    /// Its `[[router]]`, if one names it.
+    pub expected: Option<Expected>,
+    /// Those who advertise or did.
+    pub speakers: Vec<Speaker>,
+    /// Its addresses: the configured ones, and those of the speakers.
+    pub vips: Vec<Vip>,
+    /// When it was first known.
+    pub known_since: Instant,
+    /// Interval and version of the last advert with a priority above 0; after a restart, as remembered.
+    pub last_known: Option<(Duration, Version)>,
+    /// When its last advert was seen, in this life or an earlier one.
+    pub last_advert: Option<Instant>,
+    /// True if this node is a member of it and not a bystander.
+    pub member: bool,
+    /// The speaker whose adverts are no news: set by the judge while all is well.
+    pub steady: Option<IpAddr>,
+    /// The last result of the output test: when, and whether the firewall refused.
+    pub output: Option<(Instant, bool)>,
+    /// When that test was last asked for.
+    pub output_asked: Option<Instant>,
+    /// Adverts that left this host.
+    pub adverts_sent: u64,
+    /// Priority-0 adverts from others.
+    pub priority_zero_received: u64,
+    /// Adverts heard in all.
+    pub adverts: u64,
+    /// Gaps between adverts, as multiples of the advertised interval.
+    pub gaps: Histogram<7>,
+}
+
+/// Upper bounds of the buckets of [`Router::gaps`].
+pub const GAP_BUCKETS: [f64; 7] = [0.5, 1.05, 1.5, 2.0, 2.5, 3.0, 4.0];
+
+impl Router {
+    /// A router of which nothing was heard.
+    pub fn new(now: Instant, id: RouterId, interface: Option<IfIndex>, expected: Option<Expected>) -> Self {
+        let mut router = Self {
+            id,
+            interface,
+            expected: None,
+            speakers: Vec::new(),
+            vips: Vec::new(),
+            known_since: now,
+            last_known: None,
+            last_advert: None,
+            member: false,
+            steady: None,
+            output: None,
+            output_asked: None,
+            adverts_sent: 0,
+            priority_zero_received: 0,
+            adverts: 0,
+            gaps: Histogram::default(),
+        };
+        router.expect(now, expected);
+        router
+    }
+
+    /// Takes a `[[router]]` or its absence.
+    pub fn expect(&mut self, now: Instant, expected: Option<Expected>) {
+        self.expected = expected;
+        self.refresh_vips(now, &[]);
+    }
+
+    /// The address that joins nodes: the lowest one that is not link-local, or the lowest of all.
+    pub fn vip(&self) -> Option<IpAddr> {
+        let routable = self.vips.iter().map(|v| v.address).filter(|a| !is_link_local(*a)).min();
+        routable.or_else(|| self.vips.iter().map(|v| v.address).min())
+    }
+
+    /// Its configured name, or `VIP/VRID`.
+    pub fn name(&self) -> String {
+        match (&self.expected, self.vip()) {
+            (Some(expected), _) => expected.name.clone(),
+            (None, Some(vip)) => format!("{vip}/{}", self.id.vrid),
+            (None, None) => format!("{}/{}", self.id.interface, self.id.vrid),
+        }
+    }
+
+    /// The interval to expect: the last master's, else the configured one.
+    pub fn interval(&self) -> Option<Duration> {
+        self.last_known.map(|(interval, _)| interval).or(self.expected.as_ref()?.advert_interval)
+    }
+
+    /// Speakers that count: known ones.
+    pub fn judged(&self) -> impl Iterator<Item = &Speaker> {
+        self.speakers.iter().filter(|s| s.known)
+    }
+
+    /// Speakers believed to be masters at `now`: those whose adverts are on time, or, while nobody's are, those for whom the
+    /// backups still wait.
+    pub fn active(&self, now: Instant) -> Vec<&Speaker> {
+        let fresh: Vec<&Speaker> = self.judged().filter(|s| s.is_fresh(now)).collect();
+        if fresh.is_empty() {
+            return self.judged().filter(|s| !s.resigned() && now <= s.gone_at()).collect();
+        }
+        fresh
+    }
+
+    /// The speaker on this host, whether it still speaks or not.
+    pub fn local(&self) -> Option<&Speaker> {
+        self.judged().filter(|s| s.local).max_by_key(|s| s.last)
+    }
+
+    /// The speaker that this advert belongs to.
+    pub fn speaker_of(&mut self, advert: &Advert, local: bool) -> Option<&mut Speaker> {
+        self.speakers.iter_mut().find(|s| s.is_source_of(advert, local))
+    }
+
+    /// Counts an advert.
+    pub fn count(&mut self, now: Instant, advert: &Advert, local: bool) {
+        self.adverts += 1;
+        self.last_advert = Some(now);
+        if local {
+            self.adverts_sent += 1;
+        }
+        if advert.priority > 0 {
+            self.last_known = Some((advert.interval.into(), advert.version));
+        } else if !local {
+            self.priority_zero_received += 1;
+        }
+    }
+
+    /// Takes in an advert of a speaker that is known here.
+    pub fn hear(&mut self, now: Instant, advert: &Advert, local: bool, comparable: bool) {
+        let Some(speaker) = self.speaker_of(advert, local) else { return };
+        if comparable {
+            speaker.expect_delivery(now);
+        }
+        if let Some(intervals) = speaker.hear(now, advert) {
+            self.gaps.observe(&GAP_BUCKETS, intervals);
+        }
+        self.note_contest(now, advert, local);
+    }
+
+    /// Remembers each speaker's first advert since two were on time at once: what each of them sends a moment after the
+    /// other's was sent in the knowledge of it, if it can hear at all.
+    fn note_contest(&mut self, now: Instant, advert: &Advert, local: bool) {
+        let contested = self.judged().filter(|s| s.is_fresh(now)).nth(1).is_some();
+        if !contested {
+            self.speakers.iter_mut().for_each(|s| s.contested = None);
+        } else if let Some(speaker) = self.speaker_of(advert, local) {
+            speaker.contested.get_or_insert(now);
+        }
+    }
+
+    /// When the first of the open probe rounds ends.
+    pub fn round_ends(&self) -> Option<Instant> {
+        self.vips.iter().filter_map(Vip::round_ends).min()
+    }
+
+    /// Ends the probe rounds whose time is over. True if one ended: who did not answer is known then.
+    pub fn end_rounds(&mut self, now: Instant) -> bool {
+        let mut ended = false;
+        for vip in &mut self.vips {
+            ended |= vip.end_round(now);
+        }
+        ended
+    }
+
+    /// True if an answer from `mac` is what the adverts lead one to expect.
+    pub fn is_expected_claimant(&self, now: Instant, mac: MacAddr) -> bool {
+        self.active(now).iter().any(|s| s.mac() == Some(mac) || mac == self.virtual_mac())
+    }
+
+    /// Makes room for one more speaker: the one that has been silent longest goes, if it is gone for good. False if there is none.
+    pub fn make_room(&mut self, now: Instant, max_speakers: usize) -> bool {
+        if self.speakers.len() < max_speakers {
+            return true;
+        }
+        let silent = self.speakers.iter().enumerate().filter(|(_, s)| !s.local && now > s.gone_at() + s.interval());
+        match silent.min_by_key(|(_, s)| (s.peer.is_some(), s.last)).map(|(i, _)| i) {
+            Some(oldest) => {
+                self.speakers.remove(oldest);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Sets the addresses anew from the configuration, the speakers that matter and `remembered` ones. Those that stay keep their claims.
+    pub fn refresh_vips(&mut self, now: Instant, remembered: &[IpAddr]) {
+        let newest = self.judged().map(|s| s.last).max();
+        let speaking =
+            self.speakers.iter().filter(|s| s.known && (s.local || Some(s.last) == newest || s.is_fresh(now)));
+        let mut wanted: BTreeMap<IpAddr, bool> = BTreeMap::new();
+        for address in speaking.flat_map(|s| &s.advert.addresses).chain(remembered).take(MAX_VIPS) {
+            wanted.insert(*address, false);
+        }
+        for address in self.expected.iter().flat_map(|e| e.addresses.iter().chain(&e.excluded_addresses)) {
+            wanted.insert(*address, true);
+        }
+        let mut old: BTreeMap<IpAddr, Vip> = self.vips.drain(..).map(|v| (v.address, v)).collect();
+        let keep = |(address, configured): (IpAddr, bool)| match old.remove(&address) {
+            Some(mut vip) => {
+                vip.configured = configured;
+                vip
+            }
+            None => Vip::new(address, configured, now),
+        };
+        self.vips = wanted.into_iter().map(keep).collect();
+    }
+
+    /// The virtual MAC of this router (RFC 9568 §7.3).
+    pub fn virtual_mac(&self) -> MacAddr {
+        let family = if self.id.family == Family::V4 { 1 } else { 2 };
+        MacAddr(0x00, 0x00, 0x5e, 0x00, family, self.id.vrid)
+    }
+}
+
+/// 169.254.0.0/16 or fe80::/10.
+pub fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(a) => a.is_link_local(),
+        IpAddr::V6(a) => a.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,154 @@
+//! One speaker of a virtual router: what it advertised last, and when.
+
+use crate::time::{Duration, Instant};
+use crate::wire::{Advert, Auth, MacAddr, Version};
+
+use super::Tap;
+
+/// A host that advertises, or did.
+#[derive(Clone, Debug)]
+pub struct Speaker {
+    /// Its newest advert.
+    pub advert: Advert,
+    /// True if it is this host.
+    pub local: bool,
+    /// Index of the `[[peer]]` whose address it uses.
+    pub peer: Option<usize>,
+    /// False if `only_known_speakers` is set and nobody named it: shown, never judged.
+    pub known: bool,
+    /// When its newest advert was seen.
+    pub last: Instant,
+    /// When its present spell of advertising began: after silence, or after a priority of 0.
+    pub spell: Instant,
+    /// Its first advert since two speakers were active at a time.
+    pub contested: Option<Instant>,
+    /// Adverts seen.
+    pub received: u64,
+    /// Adverts that were due and didn't come, within a spell.
+    pub missed: u64,
+    /// What got past ingress, and past netfilter.
+    pub delivered: [u64; 2],
+    /// Adverts on the wire since the last one that a tap saw, and the first of them.
+    pub undelivered: [(u64, Instant); 2],
+    /// False where the taps prove nothing (this host's own, tagged, flooded, a bridge port).
+    pub comparable: bool,
+}
+
+impl Speaker {
+    /// A speaker at its first advert.
+    pub fn new(now: Instant, advert: Advert, local: bool, peer: Option<usize>, known: bool) -> Self {
+        Self {
+            advert,
+            local,
+            peer,
+            known,
+            last: now,
+            spell: now,
+            contested: None,
+            received: 0,
+            missed: 0,
+            delivered: [0; 2],
+            undelivered: [(0, now); 2],
+            comparable: false,
+        }
+    }
+
+    /// True if `advert` comes from this speaker. Source and MAC together: with one source on two hosts the MAC tells (fault 13).
+    pub fn is_source_of(&self, advert: &Advert, local: bool) -> bool {
+        self.advert.source == advert.source && self.advert.mac == advert.mac && self.local == local
+    }
+
+    /// Its advertised interval.
+    pub fn interval(&self) -> Duration {
+        self.advert.interval.into()
+    }
+
+    /// True if its last word was that it gives mastership up.
+    pub fn resigned(&self) -> bool {
+        self.advert.priority == 0
+    }
+
+    /// Takes in an advert. Returns the gap to the one before as a multiple of the interval, within a spell.
+    pub fn hear(&mut self, now: Instant, advert: &Advert) -> Option<f64> {
+        let interval = self.interval().max(Duration::from_millis(1));
+        let gap = now.since(self.last);
+        let continues = !self.resigned() && gap <= silence(interval);
+        if continues {
+            let due = (gap.as_secs_f64() / interval.as_secs_f64()).round() as u64;
+            self.missed += due.saturating_sub(1);
+        } else if advert.priority > 0 {
+            self.spell = now;
+        }
+        self.last = self.last.max(now);
+        self.received += 1;
+        if self.advert != *advert {
+            self.advert.clone_from(advert);
+        }
+        continues.then(|| gap.as_secs_f64() / interval.as_secs_f64())
+    }
+
+    /// True if its next advert is not overdue yet.
+    pub fn is_fresh(&self, now: Instant) -> bool {
+        !self.resigned() && now <= self.overdue_at()
+    }
+
+    /// When a missing next advert becomes conspicuous: a quarter of an interval late, and never less than a scheduler's hiccup.
+    pub fn overdue_at(&self) -> Instant {
+        let interval = self.interval();
+        self.last + interval + (interval / 4).max(Duration::from_millis(25))
+    }
+
+    /// When its backups stop waiting, at the earliest: three intervals (RFC 9568 §6.1 adds the skew, which depends on them).
+    pub fn gone_at(&self) -> Instant {
+        self.last + self.interval() * 3
+    }
+
+    /// How long a takeover from it may take: its master down interval (RFC 3768 §6.1 for v2, RFC 9568 §6.1 for v3).
+    pub fn master_down(&self) -> Duration {
+        let interval = self.interval();
+        let unit = if self.advert.version == Version::V2 { Duration::from_secs(1) } else { interval };
+        interval * 3 + unit * (256 - u32::from(self.advert.priority)) / 256
+    }
+
+    /// The count of one tap.
+    pub fn deliver(&mut self, tap: Tap) {
+        self.delivered[tap as usize] += 1;
+        self.undelivered[tap as usize].0 = 0;
+    }
+
+    /// Counts one advert on the wire that both taps should see too.
+    pub fn expect_delivery(&mut self, now: Instant) {
+        self.comparable = true;
+        for (count, since) in &mut self.undelivered {
+            if *count == 0 {
+                *since = now;
+            }
+            *count += 1;
+        }
+    }
+
+    /// The first tap on the way that has been missing this speaker's adverts: two in a row and more, and for longer than
+    /// the taps' sockets may lag behind the wire's.
+    pub fn dropped_before(&self, now: Instant) -> Option<Tap> {
+        const ENOUGH: u64 = 2;
+        const LAG: Duration = Duration::from_millis(100);
+        let authenticated = self.advert.auth == Auth::Header;
+        if !self.comparable || authenticated {
+            return None;
+        }
+        [Tap::Ip, Tap::Raw].into_iter().find(|tap| {
+            let (count, since) = self.undelivered[*tap as usize];
+            count >= ENOUGH && now.since(since) >= LAG
+        })
+    }
+
+    /// Source of its frames.
+    pub fn mac(&self) -> Option<MacAddr> {
+        self.advert.mac
+    }
+}
+
+/// How long silence may last within one spell: beyond that a next advert begins a new one.
+fn silence(interval: Duration) -> Duration {
+    interval * 4 + interval / 4
+}
