@@ -50,6 +50,7 @@ pub(super) fn adverts() -> Vec<SockFilter> {
     let mut program = Program::new();
     let v6 = program.label();
     program.load_byte(0);
+    // The bit that tells version 6 from version 4.
     program.jump_if_bits(0x20, v6);
     program.load_byte(9);
     program.accept_only(&[VRRP]);
@@ -213,5 +214,134 @@ impl Program {
                 SockFilter::new(instruction.code as u16, if_true, 0, instruction.operand)
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::Ipv6Addr;
+    use std::os::unix::net::UnixDatagram;
+
+    use socket2::SockRef;
+
+    use super::super::testing::{advert, advert_v4, advert_v6, ethernet, ipv4, ipv6};
+    use super::*;
+
+    /// What the kernel itself makes of `frame`: a datagram socket takes the same filters.
+    fn passes(filter: &[SockFilter], frame: &[u8]) -> bool {
+        let (near, far) = UnixDatagram::pair().expect("sockets");
+        SockRef::from(&near).attach_filter(filter).expect("a valid filter");
+        near.set_nonblocking(true).expect("a socket");
+        far.send(frame).expect("a socket");
+        let mut buffer = vec![0; 8192];
+        match near.recv(&mut buffer) {
+            Ok(length) => {
+                assert_eq!(length, frame.len().min(SNAP));
+                true
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                false
+            }
+        }
+    }
+
+    /// The verdict on a frame, which has to be the same behind one tag of either kind.
+    fn verdict(frame: &[u8]) -> bool {
+        let filter = virtual_ips();
+        let plain = passes(&filter, frame);
+        for tag in [[0x81, 0x00, 0xa0, 100], [0x88, 0xa8, 0, 1]] {
+            let mut tagged = frame.to_vec();
+            tagged.splice(12..12, tag);
+            assert_eq!(passes(&filter, &tagged), plain, "behind tag {tag:02x?}");
+        }
+        plain
+    }
+
+    fn frame_v4(protocol: u8, payload: &[u8]) -> Vec<u8> {
+        ethernet([255; 6], 0x0800, &ipv4(protocol, [10, 9, 9, 2], [10, 9, 9, 1], payload))
+    }
+
+    fn frame_v6(next_header: u8, payload: &[u8]) -> Vec<u8> {
+        ethernet([255; 6], 0x86dd, &ipv6(next_header, Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST, payload))
+    }
+
+    fn udp(source: u16, destination: u16) -> Vec<u8> {
+        [source.to_be_bytes(), destination.to_be_bytes(), [0, 8], [0, 0]].concat()
+    }
+
+    #[test]
+    fn adverts_pass_with_and_without_an_authentication_header() {
+        assert!(verdict(&advert_v4(51, [10, 9, 9, 2])));
+        assert!(verdict(&advert_v6(51, Ipv6Addr::LOCALHOST)));
+        for protocol in [51, 112] {
+            assert!(verdict(&frame_v4(protocol, &advert(51))) && verdict(&frame_v6(protocol, &advert(51))));
+        }
+    }
+
+    #[test]
+    fn arp_and_neighbour_discovery_pass_and_router_discovery_does_not() {
+        assert!(verdict(&ethernet([255; 6], 0x0806, &[0; 28])));
+        let passed: Vec<u8> = (0..=255).filter(|kind| verdict(&frame_v6(58, &[*kind, 0, 0, 0, 0, 0, 0, 0]))).collect();
+        assert_eq!(passed, [129, 135, 136], "echo reply, neighbour solicitation and advertisement");
+    }
+
+    #[test]
+    fn of_icmp_only_unfragmented_echo_replies_pass() {
+        let passed: Vec<u8> = (0..=255).filter(|kind| verdict(&frame_v4(1, &[*kind, 0, 0, 0, 0, 0, 0, 0]))).collect();
+        assert_eq!(passed, [0]);
+        for (flags, offset) in [(0x20, 0), (0, 1), (0x20, 9)] {
+            let mut fragment = frame_v4(1, &[0; 8]);
+            (fragment[20], fragment[21]) = (flags, offset);
+            assert!(!verdict(&fragment), "flags {flags:#x}, offset {offset}");
+        }
+        let mut unfragmentable = frame_v4(1, &[0; 8]);
+        unfragmentable[20] = 0x40;
+        assert!(verdict(&unfragmentable));
+    }
+
+    #[test]
+    fn ports_are_found_behind_an_ipv4_header_with_options() {
+        let mut frame = frame_v4(17, &[[0; 4].as_slice(), &udp(1985, 1985)].concat());
+        assert!(!verdict(&frame));
+        frame[14] = 0x46;
+        assert!(verdict(&frame));
+    }
+
+    #[test]
+    fn of_udp_only_hsrp_and_glbp_pass_told_by_the_destination_port() {
+        for port in [1985, 2029, 3222] {
+            assert!(verdict(&frame_v4(17, &udp(40000, port))) && verdict(&frame_v6(17, &udp(40000, port))));
+            assert!(!verdict(&frame_v4(17, &udp(port, 53))) && !verdict(&frame_v6(17, &udp(port, 53))));
+        }
+        assert!(!verdict(&frame_v4(6, &udp(1985, 1985))) && !verdict(&frame_v6(6, &udp(1985, 1985))), "TCP");
+    }
+
+    #[test]
+    fn other_protocols_and_frames_cut_short_are_dropped() {
+        assert!(!verdict(&ethernet([255; 6], 0x88cc, &[0; 60])), "LLDP");
+        let whole = advert_v4(51, [10, 9, 9, 2]);
+        assert!((1..24).all(|length| !passes(&virtual_ips(), &whole[..length])), "the protocol is the 24th byte");
+    }
+
+    #[test]
+    fn the_longest_advert_is_kept_whole_and_anything_longer_is_cut() {
+        let longest = frame_v6(112, &[0; 8 + 255 * 16 + 28]);
+        assert!(longest.len() < SNAP && verdict(&longest));
+        assert!(passes(&virtual_ips(), &frame_v6(112, &[0; 5000])));
+    }
+
+    #[test]
+    fn the_ip_taps_filter_passes_protocol_112_only() {
+        let passed = |protocol| {
+            let payload = advert(51);
+            let v4 = ipv4(protocol, [10, 9, 9, 2], [224, 0, 0, 18], &payload);
+            let v6 = ipv6(protocol, Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST, &payload);
+            (passes(&adverts(), &v4), passes(&adverts(), &v6))
+        };
+        for protocol in 0..=255 {
+            assert_eq!(passed(protocol), (protocol == 112, protocol == 112), "protocol {protocol}");
+        }
     }
 }

@@ -22,8 +22,8 @@ use crate::time::Duration;
 use parse::Change;
 use table::Table;
 
-/// Asked of the kernel for the subscription, in bytes. Without CAP_NET_ADMIN it gives `net.core.rmem_max` at most; an
-/// overrun is survived in any case.
+/// Asked of the kernel for the subscription, in bytes. It gives `net.core.rmem_max` at most and says nothing if that is
+/// less; an overrun is survived in any case.
 const RECEIVE_BUFFER_BYTES: u32 = 4 << 20;
 
 /// Batches that wait for [`Netlink::next`]. When they are full, further messages wait in the kernel's buffer.
@@ -43,8 +43,8 @@ pub struct Netlink {
 }
 
 impl Netlink {
-    /// Subscribes, then dumps: [`Self::next`] yields everything that is there, then what changes. Needs a tokio runtime;
-    /// no capability.
+    /// Subscribes, then dumps: [`Self::next`] yields everything that is there, then what changes. Needs a tokio runtime
+    /// with I/O and time; no capability.
     ///
     /// # Errors
     /// What the kernel says.

@@ -16,7 +16,8 @@ const MESSAGE: [u8; 8] = [0x31, 0, 0, 0, 0, 100, 0, 0];
 /// Tries whether this host's firewall lets protocol 112 out of `interface`, by a multicast packet with TTL 0 that never leaves
 /// the host and that no socket on it receives. True if it is blocked (EPERM).
 ///
-/// What drops later, in postrouting or on egress, is not found.
+/// What drops later, in postrouting or on egress, is not found. Where nobody on this host has joined the group yet, joining it
+/// for a moment sends an IGMP or MLD report: keep a [`super::taps::RawTap`] joined.
 ///
 /// # Errors
 /// Any other error than EPERM: the test says nothing. Without CAP_NET_RAW in words.
@@ -61,4 +62,106 @@ fn v6_packet(source: Ipv6Addr) -> Vec<u8> {
     packet.extend(GROUP_V6.octets());
     packet.extend(MESSAGE);
     packet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::capture::Capture;
+    use super::super::taps::RawTap;
+    use super::super::testing::*;
+    use super::*;
+    use crate::wire::Family::{V4, V6};
+    use crate::wire::{LinkLayer, Seen, dissect};
+
+    /// The VRIDs of the adverts, readable or not, that were on the wire of `near`.
+    async fn until_vrid(capture: &mut Capture, last: u8) -> Vec<Option<u8>> {
+        let mut vrids = Vec::new();
+        within_deadline(async {
+            while vrids.last() != Some(&Some(last)) {
+                capture.readable().await.expect("a runtime");
+                let look =
+                    |frame: crate::sys::capture::Captured<'_>| match dissect(frame.bytes, LinkLayer::Ethernet).seen {
+                        Seen::Advert(advert) => vrids.push(Some(advert.vrid)),
+                        Seen::Rejected(rejected) => vrids.push(rejected.vrid),
+                        _ => {}
+                    };
+                capture.drain(64, look).expect("near is up");
+            }
+        })
+        .await;
+        vrids
+    }
+
+    async fn first_vrid(tap: &mut RawTap) -> u8 {
+        let mut vrids = Vec::new();
+        within_deadline(async {
+            while vrids.is_empty() {
+                tap.readable().await.expect("a runtime");
+                tap.drain(1, |_, delivered| vrids.push(delivered.vrid)).expect("a socket");
+            }
+        })
+        .await;
+        vrids[0]
+    }
+
+    #[test]
+    fn the_output_test_leaves_nothing_on_the_wire_and_no_daemon_receives_it() {
+        with_neighbour(async |far| {
+            let interface = index_of("near");
+            let mut capture = Capture::open(interface).expect("root");
+            for (family, advert) in
+                [(V4, advert_v4(51, [10, 9, 9, 2])), (V6, advert_v6(51, Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2)))]
+            {
+                assert!(!output_blocked(interface, family).expect("near is up"), "{family:?}, nobody has joined");
+                let mut daemon = RawTap::open(family).expect("root");
+                daemon.join(interface).expect("near is there");
+                assert!(!output_blocked(interface, family).expect("near is up"), "{family:?}");
+                far.send(vec![advert]);
+                assert_eq!(until_vrid(&mut capture, 51).await, [Some(51)], "{family:?}: only what was sent after it");
+                assert_eq!(first_vrid(&mut daemon).await, 51, "{family:?}: only what was sent after it");
+            }
+        });
+    }
+
+    #[test]
+    fn a_firewall_that_lets_no_adverts_out_is_found_fault_26() {
+        let drops = ["meta l4proto 112 drop", "oifname near ip daddr 224.0.0.18 reject", "ip6 daddr ff02::12 reject"];
+        with_neighbour(async |_| {
+            firewall("inet", "output", &drops[..1]);
+            for family in [V4, V6] {
+                assert!(output_blocked(index_of("near"), family).expect("near is up"), "{family:?}");
+            }
+        });
+        with_neighbour(async |_| {
+            firewall("inet", "output", &drops[1..]);
+            for family in [V4, V6] {
+                assert!(output_blocked(index_of("near"), family).expect("near is up"), "{family:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_firewall_that_lets_only_adverts_out_is_not_blamed() {
+        with_neighbour(async |_| {
+            let rules = [
+                "ct state invalid drop",
+                "oifname near ip saddr 10.9.9.1 ip daddr 224.0.0.18 ip protocol 112 accept",
+                "oifname near ip6 saddr fe80::/10 ip6 daddr ff02::12 ip6 nexthdr 112 accept",
+                "drop",
+            ];
+            firewall("inet", "output", &rules);
+            for family in [V4, V6] {
+                assert!(!output_blocked(index_of("near"), family).expect("near is up"), "{family:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_says_nothing_about_the_firewall() {
+        with_neighbour(async |_| {
+            for family in [V4, V6] {
+                assert!(output_blocked(IfIndex(4000), family).is_err(), "{family:?}");
+            }
+        });
+    }
 }

@@ -88,3 +88,59 @@ pub(super) fn packet_statistics(socket: &Socket) -> io::Result<libc::tpacket_sta
     };
     if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::super::capture::Capture;
+    use super::super::probe::{Prober, output_blocked};
+    use super::super::taps::{IpTap, RawTap};
+    use super::super::testing::{drop_capabilities, index_of, with_neighbour};
+    use super::*;
+    use crate::wire::Family;
+
+    #[test]
+    fn without_the_capability_every_error_names_it_and_what_is_lost() {
+        fn message<T: Debug>(result: io::Result<T>) -> String {
+            let error = result.expect_err("no capability");
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+            error.to_string()
+        }
+        with_neighbour(async |_| {
+            let near = index_of("near");
+            drop_capabilities();
+            let messages = [
+                (message(Capture::open(near)), "no adverts can be captured"),
+                (message(IpTap::open(near)), "ingress filters"),
+                (message(RawTap::open(Family::V6)), "this host's firewall drops"),
+                (message(Prober::open()), "probes"),
+                (message(output_blocked(near, Family::V4)), "lets adverts out"),
+            ];
+            for (message, lost) in messages {
+                assert!(message.contains("CAP_NET_RAW") && message.contains(lost), "{message}");
+            }
+        });
+    }
+
+    #[test]
+    fn without_the_network_capability_the_receive_buffer_is_raised_to_the_systems_limit() {
+        let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).expect("a socket");
+        let before = socket.recv_buffer_size().expect("an option");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                drop_capabilities();
+                raise_receive_buffer(&socket).expect("an unprivileged option");
+            });
+        });
+        assert!(socket.recv_buffer_size().expect("an option") >= before);
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_named() {
+        with_neighbour(async |_| {
+            let error = Capture::open(IfIndex(4000)).expect_err("no such interface").to_string();
+            assert!(error.contains("interface index 4000") && error.contains("captured"), "{error}");
+        });
+    }
+}

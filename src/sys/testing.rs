@@ -60,6 +60,13 @@ impl Host {
         ip(&format!("link add near {near} type veth peer name far {far} netns {}", self.thread_id));
         set_up("near", "10.9.9.1/24", "fe80::1/64");
         self.run(|| set_up("far", "10.9.9.2/24", "fe80::2/64"));
+        self.wait_for_carrier();
+    }
+
+    /// Waits until both ends of the cable are up: what is sent before is lost.
+    pub fn wait_for_carrier(&self) {
+        wait_for_carrier("near");
+        self.run(|| wait_for_carrier("far"));
     }
 
     /// Deletes the cable and lays another.
@@ -169,13 +176,36 @@ fn set_up(interface: &str, v4: &str, v6: &str) {
     ip(&format!("link set {interface} up"));
 }
 
+/// The kernel notices a carrier behind our backs, and its last act then is this route.
+fn wait_for_carrier(interface: &str) {
+    let command = format!("-6 route show table all type multicast dev {interface}");
+    for _ in 0..5000 {
+        let route = run(Command::new("ip").args(command.split(' ')));
+        if !route.is_empty() && !route.contains("linkdown") {
+            return;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{interface} has no carrier");
+}
+
+/// Takes all capabilities from this thread.
+pub fn drop_capabilities() {
+    const VERSION_3: u32 = 0x2008_0522;
+    let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
+    // SAFETY: the kernel reads a header of two and data of six 32-bit words, and changes only the calling thread.
+    let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
 fn enter_namespace() {
     // SAFETY: takes no pointer; it changes only the calling thread.
     let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
     assert_eq!(result, 0, "these tests need root: {}", std::io::Error::last_os_error());
 }
 
-fn run(command: &mut Command) {
+fn run(command: &mut Command) -> String {
     let output = command.output().expect("the program is installed");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

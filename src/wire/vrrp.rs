@@ -3,7 +3,7 @@
 //! Panics: the accessors of [`Packet`] panic only on a buffer that [`Packet::new_checked`] refuses. [`parse`] and
 //! [`emit_advert`] never panic.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use super::ip;
 use super::{
@@ -108,10 +108,13 @@ impl<T: AsRef<[u8]>> Packet<T> {
         field::ADDRESSES + self.count() * address_length(family) + authentication
     }
 
-    /// The addresses that the message has room for, at most as many as it counts.
-    fn addresses(&self, family: Family) -> impl Iterator<Item = IpAddr> {
-        let length = address_length(family);
-        self.bytes()[field::ADDRESSES..].chunks_exact(length).take(self.count()).filter_map(address)
+    /// The addresses, at most as many as there is room for.
+    fn addresses(&self, family: Family) -> Vec<IpAddr> {
+        let list = &self.bytes()[field::ADDRESSES..];
+        match family {
+            Family::V4 => list.as_chunks::<4>().0.iter().take(self.count()).map(|octets| (*octets).into()).collect(),
+            Family::V6 => list.as_chunks::<16>().0.iter().take(self.count()).map(|octets| (*octets).into()).collect(),
+        }
     }
 
     /// The form in which the checksum is right. A trailer may or may not be covered.
@@ -177,7 +180,9 @@ fn read(packet: &ip::Packet<'_>, mac: Option<MacAddr>) -> Result<Advert, RejectR
     let (version, length) = shape(&view, packet).map_err(|reason| off_link(packet).unwrap_or(reason))?;
     let checksum = view.checksum_form(version, length, packet.source, packet.destination);
     let damaged = (checksum == ChecksumForm::Invalid).then_some(RejectReason::Checksum);
-    let auth = content(&view, version, packet).map_err(|reason| off_link(packet).or(damaged).unwrap_or(reason))?;
+    let addresses = view.addresses(packet.family());
+    let auth = content(&view, version, packet, addresses.first())
+        .map_err(|reason| off_link(packet).or(damaged).unwrap_or(reason))?;
     Ok(Advert {
         mac,
         source: packet.source,
@@ -189,7 +194,7 @@ fn read(packet: &ip::Packet<'_>, mac: Option<MacAddr>) -> Result<Advert, RejectR
         interval: view.interval(version),
         auth,
         checksum,
-        addresses: view.addresses(packet.family()).collect(),
+        addresses,
     })
 }
 
@@ -216,12 +221,16 @@ fn shape(view: &Packet<&[u8]>, packet: &ip::Packet<'_>) -> Result<(Version, usiz
 }
 
 /// The checks that come after the checksum: VRID, address count, first address, interval, authentication.
-fn content(view: &Packet<&[u8]>, version: Version, packet: &ip::Packet<'_>) -> Result<Auth, RejectReason> {
+fn content(
+    view: &Packet<&[u8]>,
+    version: Version,
+    packet: &ip::Packet<'_>,
+    first: Option<&IpAddr>,
+) -> Result<Auth, RejectReason> {
     if view.vrid() == 0 {
         return Err(RejectReason::Vrid);
     }
-    let first = view.addresses(packet.family()).next().ok_or(RejectReason::Length)?;
-    if matches!(first, IpAddr::V6(address) if !address.is_unicast_link_local()) {
+    if matches!(first.ok_or(RejectReason::Length)?, IpAddr::V6(address) if !address.is_unicast_link_local()) {
         return Err(RejectReason::Addresses);
     }
     if matches!(view.interval(version), Interval::Seconds(Seconds(0)) | Interval::CentiSeconds(CentiSeconds(0))) {
@@ -324,10 +333,4 @@ const fn address_length(family: Family) -> usize {
         Family::V4 => 4,
         Family::V6 => 16,
     }
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = || Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).into());
-    let v6 = || Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).into());
-    v4().or_else(v6)
 }

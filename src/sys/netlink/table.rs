@@ -101,6 +101,8 @@ fn key(address: &Address) -> Key {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::observe::LinkKind;
 
@@ -172,5 +174,64 @@ mod tests {
         let mut table = Table::default();
         table.apply(Change::Address(vip(64, false)));
         assert_eq!(table.apply(Change::Address(vip(64, true))), [Fact::Address(vip(64, true))]);
+    }
+
+    fn any_change() -> impl Strategy<Value = Change> {
+        let address = (1..4u32, 1..4u8, prop_oneof![Just(24u8), Just(32)], any::<bool>()).prop_map(
+            |(index, last, prefix, usable)| Address {
+                interface: IfIndex(index),
+                address: [192, 0, 2, last].into(),
+                prefix,
+                usable,
+            },
+        );
+        prop_oneof![
+            (1..4u32, prop_oneof![Just("eth0"), Just("eth1")]).prop_map(|(i, name)| Change::Link(link(i, name))),
+            (1..4u32).prop_map(|i| Change::LinkGone(IfIndex(i))),
+            address.clone().prop_map(Change::Address),
+            address.prop_map(Change::AddressGone),
+        ]
+    }
+
+    /// A listener's picture, from facts alone.
+    #[derive(Default)]
+    struct Picture {
+        links: BTreeMap<IfIndex, Link>,
+        addresses: BTreeMap<(IfIndex, IpAddr), Address>,
+    }
+
+    impl Picture {
+        fn take(&mut self, fact: Fact) {
+            let news = match fact {
+                Fact::Link(l) => self.links.insert(l.index, l.clone()) != Some(l),
+                Fact::LinkGone(index) => self.links.remove(&index).is_some(),
+                Fact::Address(a) => self.addresses.insert((a.interface, a.address), a) != Some(a),
+                Fact::AddressGone { interface, address } => self.addresses.remove(&(interface, address)).is_some(),
+                other => panic!("not of this table: {other:?}"),
+            };
+            assert!(news, "a fact that changes nothing");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn facts_add_up_to_the_table(
+            live in prop::collection::vec(any_change(), 0..40),
+            dump in prop::collection::vec(any_change(), 0..10),
+            after in prop::collection::vec(any_change(), 0..10),
+        ) {
+            let (mut table, mut picture) = (Table::default(), Picture::default());
+            let is_there = |c: &Change| matches!(c, Change::Link(_) | Change::Address(_));
+            let dump: Vec<Change> = dump.into_iter().filter(is_there).collect();
+            live.into_iter().for_each(|c| table.apply(c).into_iter().for_each(|f| picture.take(f)));
+            table.replace(dump).into_iter().for_each(|f| picture.take(f));
+            after.into_iter().for_each(|c| table.apply(c).into_iter().for_each(|f| picture.take(f)));
+            prop_assert_eq!(&picture.links, &table.links);
+            let held: BTreeSet<_> = table.addresses.keys().map(|k| (k.0, k.1)).collect();
+            prop_assert_eq!(picture.addresses.keys().copied().collect::<BTreeSet<_>>(), held);
+            for ((interface, address), shown) in picture.addresses {
+                prop_assert_eq!(Some(shown), table.view(interface, address));
+            }
+        }
     }
 }

@@ -1,0 +1,112 @@
+//! What the fuzz targets do with their bytes, one function for each parser of bytes from strangers. The test suite
+//! replays the seed corpus through the same functions (`tests/fuzz_corpus.rs`).
+//!
+//! A target fails by panicking: the parser did, or what it read breaks one of the promises asserted here.
+
+use std::net::Ipv6Addr;
+
+use pnet::packet::ip::IpNextHeaderProtocols;
+use pnet::packet::util;
+use vipwarden::wire::{Advert, LinkLayer, MacAddr, Seen, dissect, frame};
+
+/// One fuzz target: takes any bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets by name. Each has a file in `fuzz_targets/` and seeds in `corpus/`.
+pub const TARGETS: [(&str, Target); 7] = [
+    ("dissect_ethernet", dissect_ethernet),
+    ("dissect_sll", dissect_sll),
+    ("dissect_sll2", dissect_sll2),
+    ("dissect_ip", dissect_ip),
+    ("vrrp", vrrp),
+    ("arp", arp),
+    ("nd", nd),
+];
+
+const PEER: MacAddr = MacAddr(2, 0, 0, 0, 0, 2);
+const ETHERNET_ARP: [u8; 14] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6];
+const FROM: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+/// An Ethernet frame.
+pub fn dissect_ethernet(bytes: &[u8]) {
+    check(bytes, LinkLayer::Ethernet);
+}
+
+/// A cooked capture, version 1.
+pub fn dissect_sll(bytes: &[u8]) {
+    check(bytes, LinkLayer::Sll);
+}
+
+/// A cooked capture, version 2.
+pub fn dissect_sll2(bytes: &[u8]) {
+    check(bytes, LinkLayer::Sll2);
+}
+
+/// An IP packet of either family.
+pub fn dissect_ip(bytes: &[u8]) {
+    check(bytes, LinkLayer::Ip);
+}
+
+/// A VRRP message, in an IPv4 and in an IPv6 packet.
+pub fn vrrp(message: &[u8]) {
+    check(&in_ipv4(message), LinkLayer::Ip);
+    check(&in_ipv6(112, group(0x12), message), LinkLayer::Ip);
+}
+
+/// An ARP packet.
+pub fn arp(packet: &[u8]) {
+    check(&[&ETHERNET_ARP, packet].concat(), LinkLayer::Ethernet);
+}
+
+/// An ICMPv6 message. Its checksum is made right, or nothing behind it would be reached.
+pub fn nd(message: &[u8]) {
+    let mut message = message.to_vec();
+    let all_nodes = group(1);
+    let sum = util::ipv6_checksum(&message, 1, &[], &FROM, &all_nodes, IpNextHeaderProtocols::Icmpv6);
+    if let Some(field) = message.get_mut(2..4) {
+        field.copy_from_slice(&sum.to_be_bytes());
+    }
+    check(&in_ipv6(58, all_nodes, &message), LinkLayer::Ip);
+}
+
+const fn group(last: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, last)
+}
+
+fn in_ipv4(payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x45, 0xc0, 0, 0, 0, 0, 0, 0, 255, 112, 0, 0, 10, 9, 9, 1, 224, 0, 0, 18];
+    packet.extend_from_slice(payload);
+    let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
+    packet[2..4].copy_from_slice(&length.to_be_bytes());
+    packet
+}
+
+fn in_ipv6(protocol: u8, destination: Ipv6Addr, payload: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(payload.len()).unwrap_or(u16::MAX).to_be_bytes();
+    [&[0x60, 0, 0, 0, high, low, protocol, 255], &FROM.octets()[..], &destination.octets(), payload].concat()
+}
+
+fn check(bytes: &[u8], link: LinkLayer) {
+    let whole = dissect(bytes, link).seen;
+    match &whole {
+        Seen::Advert(advert) => check_advert(advert),
+        Seen::Arp(arp) => assert_eq!(dissect(&frame::arp(arp), LinkLayer::Ethernet).seen, whole),
+        Seen::Neighbour(message) => {
+            assert_eq!(dissect(&frame::neighbour(message, PEER), LinkLayer::Ethernet).seen, whole);
+        }
+        _ => {}
+    }
+    for length in [bytes.len() / 2, bytes.len().saturating_sub(1)] {
+        let cut = dissect(&bytes[..length], link).seen;
+        assert!(!matches!(cut, Seen::Advert(_)) || cut == whole, "cut to {length} bytes it is another advert: {cut:?}");
+    }
+}
+
+/// What was read keeps the type's promises, and written again it reads the same.
+fn check_advert(advert: &Advert) {
+    assert_ne!(advert.vrid, 0);
+    assert!(!advert.addresses.is_empty());
+    let advert = Advert { mac: Some(PEER), ..advert.clone() };
+    let bytes = frame::advert(&advert, Some(PEER)).expect("what was read can be written");
+    assert_eq!(dissect(&bytes, LinkLayer::Ethernet).seen, Seen::Advert(advert));
+}
