@@ -29,8 +29,8 @@ fn resident_kib(pid: u32) -> u64 {
 }
 
 /// Adverts of every VRID from ever new sources and MACs, and garbage on protocol 112.
-fn flood(injector: &mut Injector, frames: u32) {
-    for n in 0..frames {
+fn flood(injector: &mut Injector, frames: std::ops::Range<u32>) {
+    for n in frames {
         let [_, high, middle, low] = n.to_be_bytes();
         let vrid = low.max(1);
         let vrid = if vrid == 51 { 52 } else { vrid };
@@ -52,16 +52,17 @@ fn a_flood_of_strangers_grows_neither_series_nor_memory_and_the_verdict_stays_ri
     let (mut pair, stranger) = pair_with_stranger();
     let mut injector = Injector::open(&stranger);
     let series = |pair: &Pair| pair.b.watch.get("/metrics").expect("metrics are served").lines().count();
-    flood(&mut injector, 5_000);
+    flood(&mut injector, 0..20_000);
     until("the table is full", || pair.b.watch.metric("vrrp_table_full_total", &[]) > 0.0);
+    pair.expect_master_a();
     let pid = pair.b.watch.process().pid();
     let (lines, memory) = (series(&pair), resident_kib(pid));
-    flood(&mut injector, 20_000);
+    flood(&mut injector, 20_000..60_000);
     pair.expect_master_a();
     let (more_lines, more_memory) = (series(&pair), resident_kib(pid));
     // Which strangers are remembered may change, and with them a few series.
-    assert!(more_lines < lines + lines / 2, "{lines} lines of metrics became {more_lines}");
-    assert!(more_memory < memory + 8 * 1024, "{memory} KiB became {more_memory}");
+    assert!(more_lines < lines + lines / 5, "{lines} lines of metrics became {more_lines}");
+    assert!(more_memory < memory + 4 * 1024, "{memory} KiB became {more_memory}");
     let routers = pair.b.watch.status().expect("it answers")["routers"].as_array().map_or(0, Vec::len);
     assert!(routers <= 33, "32 learned and 1 configured, not {routers}");
     pair.assert_never_split();

@@ -38,9 +38,8 @@ fn status_answers_with_the_exit_codes_of_a_monitoring_plugin() {
     let status = |pair: &Pair| pair.b.watch.ask(&["status"]).expect("status runs").status.code();
     assert_eq!(status(&pair), Some(0));
     let fault = Firewall::block(&pair.b.node, Hook::Input);
-    pair.b.watch.expect_verdict("split_brain", &[]);
+    let router = pair.b.watch.expect_verdict("split_brain", &["firewall_drop"]);
     assert_eq!(status(&pair), Some(2));
-    let router = pair.b.watch.router(51).expect("the router is known");
     let explain = pair.b.watch.ask(&["explain", router["name"].as_str().expect("a name")]).expect("explain runs");
     let text = String::from_utf8_lossy(&explain.stdout).into_owned();
     assert!(text.contains("firewall_drop") && text.contains("10.9.9.100"), "{text}");

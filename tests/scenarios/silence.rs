@@ -2,12 +2,14 @@
 
 use crate::lab::{Flavour, Pair, until};
 
-fn all_silent(flavour: Flavour, address: &str) {
+fn all_silent(flavour: Flavour, addresses: &[&str]) {
     let mut pair = Pair::settled(flavour);
     // The backup goes first, or it would take over.
     pair.b.stop();
     pair.a.kill();
-    pair.a.node.exec(&format!("ip addr del {address} dev eth0")).expect("the address goes");
+    for address in addresses {
+        pair.a.node.exec(&format!("ip addr del {address} dev eth0")).expect("the address goes");
+    }
     for side in [&pair.a, &pair.b] {
         side.watch.expect_verdict("no_master", &[]);
         assert_eq!(side.watch.metric("vrrp_no_master", &["vrid=\"51\""]), 1.0);
@@ -19,17 +21,17 @@ fn all_silent(flavour: Flavour, address: &str) {
 
 #[test]
 fn fault_20_when_all_masters_are_silent_nobody_serves_with_v2() {
-    all_silent(Flavour::V2, "10.9.9.100/24");
+    all_silent(Flavour::V2, &["10.9.9.100/24"]);
 }
 
 #[test]
 fn fault_20_when_all_masters_are_silent_nobody_serves_with_v3() {
-    all_silent(Flavour::V3, "10.9.9.100/24");
+    all_silent(Flavour::V3, &["10.9.9.100/24"]);
 }
 
 #[test]
 fn fault_20_when_all_masters_are_silent_nobody_serves_with_ipv6() {
-    all_silent(Flavour::V6, "2001:db8:9::100/64");
+    all_silent(Flavour::V6, &["2001:db8:9::100/64", "fe80::100/64"]);
 }
 
 #[test]

@@ -243,7 +243,8 @@ fn run(command: &mut Command, what: &str) -> io::Result<String> {
 }
 
 fn feed(command: &mut Command, input: &str) -> io::Result<()> {
-    let mut child = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut child =
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(input.as_bytes())?;
     }

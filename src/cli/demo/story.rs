@@ -33,7 +33,8 @@ impl Story {
     /// Builds the laboratory and starts everything in it.
     pub fn begin(program: &Path, pause: Duration, listener: TcpListener, interrupt: Interrupt) -> io::Result<Self> {
         say("Building two hosts and a switch out of network namespaces ...")?;
-        let lab = Lab::new(&NAMES).map_err(|e| io::Error::new(e.kind(), format!("no laboratory (are you root?): {e}")))?;
+        let lab =
+            Lab::new(&NAMES).map_err(|e| io::Error::new(e.kind(), format!("no laboratory (are you root?): {e}")))?;
         let [one, two] = NAMES.map(|name| lab.node(name).clone());
         let peer = |name: &str, address: String| format!("[[peer]]\nname = \"{name}\"\naddress = \"{address}\"\n");
         let watch = [
@@ -52,7 +53,11 @@ impl Story {
         self.until_all("healthy with lb01 as master", |router| is_healthy(router, "10.9.9.1"))?;
         self.show()?;
 
-        step(2, "Failover", "keepalived on lb01 is stopped: lb02 takes over. That is no split brain, and is not called one.")?;
+        step(
+            2,
+            "Failover",
+            "keepalived on lb01 is stopped: lb02 takes over. That is no split brain, and is not called one.",
+        )?;
         self.vrrp[0].stop()?;
         self.until_all("healthy with lb02 as master", |router| is_healthy(router, "10.9.9.2"))?;
         self.show()?;
@@ -62,8 +67,12 @@ impl Story {
         self.until_all("healthy with lb01 as master", |router| is_healthy(router, "10.9.9.1"))?;
         self.show()?;
 
-        step(4, "Split brain", "Someone switches on a firewall on lb02 that forgets protocol 112. lb02 hears lb01 no more.")?;
-        let drop = "table inet demo { chain input { type filter hook input priority 0; meta l4proto 112 drop; } }";
+        step(
+            4,
+            "Split brain",
+            "Someone switches on a firewall on lb02 that forgets protocol 112. lb02 hears lb01 no more.",
+        )?;
+        let drop = "table inet demo { chain c { type filter hook input priority 0; meta l4proto 112 drop\n}\n}";
         nft(self.lab.node(NAMES[1]).namespace(), drop)?;
         self.until_all("a split brain", |router| router["verdict"] == "split_brain")?;
         self.until(1, "its cause on lb02", |router| names(router, "firewall_drop"))?;

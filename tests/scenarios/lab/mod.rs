@@ -10,7 +10,7 @@ mod watch;
 pub use faults::{Firewall, Hook};
 pub use frames::{Advert, Injector, Speaker};
 pub use frr::Frr;
-pub use pair::{Flavour, Pair};
+pub use pair::{Flavour, Pair, Side};
 pub use prometheus::{Prometheus, promtool};
 pub use vipwarden::cli::demo::daemon::Daemon;
 pub use vipwarden::cli::demo::keepalived::{Instance, Keepalived};
