@@ -7,35 +7,38 @@ cd "$(dirname "$0")/.."
 # program:package, one for each thing that a test starts.
 needs='
 ip:iproute2 nft:nftables keepalived:keepalived /usr/lib/frr/vrrpd:frr prometheus:prometheus promtool:prometheus
-tcpdump:tcpdump tshark:tshark chromium:chromium ping:iputils-ping setpriv:util-linux capsh:libcap2-bin cc:build-essential
-systemd-analyze:systemd
+ping:iputils-ping setpriv:util-linux /bin/kill:procps systemd-analyze:systemd cc:gcc
 '
+
+# Installing must not start keepalived, FRR or Prometheus on this host: while it lasts, invoke-rc.d is told to start nothing.
+install_packages() {
+    policy=/usr/sbin/policy-rc.d
+    saved=$(mktemp -d)
+    if [ -e "$policy" ]; then mv "$policy" "$saved/"; fi
+    trap 'rm -f "$policy"; if [ -e "$saved/policy-rc.d" ]; then mv "$saved/policy-rc.d" "$policy"; fi; rmdir "$saved"' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "$@"
+}
+
+if [ "$(id -u)" != 0 ]; then
+    echo "tests/run.sh: network namespaces need root: sudo sh tests/run.sh" >&2
+    exit 1
+fi
 PATH="$PATH:/usr/sbin:/sbin"
 export PATH
 
-missing=
+set --
 for need in $needs; do
-    command -v "${need%%:*}" >/dev/null || missing="$missing ${need#*:}"
+    command -v "${need%%:*}" >/dev/null || set -- "$@" "${need#*:}"
 done
-
-# Installing must not start keepalived, FRR or Prometheus on this host: while it lasts, invoke-rc.d is told to start nothing.
-policy=/usr/sbin/policy-rc.d
-install_packages() {
-    if [ ! -e "$policy" ]; then
-        trap 'rm -f "$policy"' EXIT
-        trap 'exit 130' INT TERM
-        printf '#!/bin/sh\nexit 101\n' >"$policy"
-        chmod 755 "$policy"
-    fi
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    # shellcheck disable=SC2086 # a list of words
-    RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing
-}
-
-[ "$(id -u)" = 0 ] || { echo "tests/run.sh: network namespaces need root: sudo sh tests/run.sh" >&2; exit 1; }
-# In a function's subshell, so that the trap removes the policy before any test runs.
-[ -z "$missing" ] || (install_packages)
+if [ $# -gt 0 ]; then
+    # In a subshell: its trap undoes the policy before any test runs.
+    (install_packages "$@")
+fi
 
 cargo fmt --check
 cargo clippy --all-targets -- -D warnings
