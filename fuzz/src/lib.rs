@@ -2,18 +2,22 @@
 //! replays the seed corpus through the same functions (`tests/fuzz_corpus.rs`).
 //!
 //! A target fails by panicking: the parser did, or what it read breaks one of the promises asserted here.
+//!
+//! `cargo +nightly fuzz run vrrp -- -runs=200000` runs one. A new target is a function here, its line in [`TARGETS`], a
+//! file in `fuzz_targets/`, a `[[bin]]` in the manifest, and seeds in `corpus/` with names that say what they are.
 
 use std::net::Ipv6Addr;
 
 use pnet::packet::ip::IpNextHeaderProtocols;
 use pnet::packet::util;
+use vipwarden::wire::pcap::{MAX_BLOCK, Reader};
 use vipwarden::wire::{Advert, LinkLayer, MacAddr, Seen, dissect, frame};
 
 /// One fuzz target: takes any bytes.
 pub type Target = fn(&[u8]);
 
 /// All targets by name. Each has a file in `fuzz_targets/` and seeds in `corpus/`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("dissect_ethernet", dissect_ethernet),
     ("dissect_sll", dissect_sll),
     ("dissect_sll2", dissect_sll2),
@@ -21,6 +25,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("vrrp", vrrp),
     ("arp", arp),
     ("nd", nd),
+    ("pcap", pcap),
 ];
 
 const PEER: MacAddr = MacAddr(2, 0, 0, 0, 0, 2);
@@ -67,6 +72,24 @@ pub fn nd(message: &[u8]) {
         field.copy_from_slice(&sum.to_be_bytes());
     }
     check(&in_ipv6(58, all_nodes, &message), LinkLayer::Ip);
+}
+
+/// A capture file. What is cut off its end takes nothing from before the cut.
+pub fn pcap(file: &[u8]) {
+    let whole = packets(file);
+    let cut = packets(&file[..file.len() / 2]);
+    assert!(whole.starts_with(&cut), "cut to half its length it holds other packets");
+}
+
+fn packets(file: &[u8]) -> Vec<(i64, Vec<u8>)> {
+    let mut packets = Vec::new();
+    let Ok(mut reader) = Reader::new(file) else { return packets };
+    while let Ok(Some(packet)) = reader.next_packet() {
+        assert!(packet.bytes.len() <= MAX_BLOCK as usize);
+        dissect(packet.bytes, packet.link);
+        packets.push((packet.unix_nanos, packet.bytes.to_vec()));
+    }
+    packets
 }
 
 const fn group(last: u16) -> Ipv6Addr {

@@ -2,19 +2,24 @@
 //!
 //! Exit codes, everywhere: 0 fine, 1 failed or degraded, 2 critical finding, 3 unknown (`status` alone), 64 usage.
 
+mod analyze;
+mod capture_file;
 mod check_config;
 mod client;
 mod control;
+mod decode;
 pub mod demo;
 mod events;
 mod explain;
 mod forget;
+mod line;
 mod listen;
 mod logging;
 mod reload;
 mod run;
 mod select;
 mod show_config;
+mod sniff;
 mod status;
 
 use std::path::PathBuf;
@@ -71,6 +76,12 @@ enum Command {
     CheckConfig(check_config::Args),
     /// The effective configuration: defaults marked, secrets masked.
     ShowConfig(show_config::Args),
+    /// Judge capture files: 2 if a split brain is in them.
+    Analyze(analyze::Args),
+    /// Print a capture file as one line an advert.
+    Decode(decode::Args),
+    /// Print the wire as one line an advert.
+    Sniff(sniff::Args),
     /// A two-node laboratory on this host with real traffic: healthy, failover, split brain, healing, told step by step.
     Demo(demo::Args),
 }
@@ -86,6 +97,9 @@ impl Command {
             Self::Forget(args) => forget::run(args, &global.control),
             Self::CheckConfig(args) => check_config::run(args),
             Self::ShowConfig(args) => show_config::run(args),
+            Self::Analyze(args) => analyze::run(args),
+            Self::Decode(args) => decode::run(args),
+            Self::Sniff(args) => sniff::run(args),
             Self::Demo(args) => demo::run(&args),
         }
     }

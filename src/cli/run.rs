@@ -71,7 +71,7 @@ fn serve(origin: Origin, config: Config, control: &Path) -> Result<(), String> {
     runtime.block_on(async {
         // Whatever can be refused is tried before anything is sniffed.
         let listeners = config.web.listen.iter().map(listen::bind).collect::<Result<Vec<_>, _>>()?;
-        let control = control::Socket::bind(control).await?;
+        let mut control = control::Socket::bind(control).await?;
         let signals = Signals::new().map_err(|error| format!("signals can't be caught: {error}"))?;
         let node = config.node.name.clone();
         let engine = Engine::start(origin, config).map_err(|error| refused(&error))?;
@@ -80,8 +80,8 @@ fn serve(origin: Origin, config: Config, control: &Path) -> Result<(), String> {
         for listener in listeners {
             tokio::spawn(web::serve(listener, app.clone()));
         }
-        if let Some(control) = &control {
-            tokio::spawn(control.serve(app.merge(control::routes(shared.commands.clone()))));
+        if let Some(control) = &mut control {
+            tokio::spawn(control.serve(app.router().merge(control::routes(shared.commands.clone()))));
         }
         tokio::spawn(reload_on(signals.hangup, shared.commands));
         tracing::info!(?node, version = env!("CARGO_PKG_VERSION"), "watching");

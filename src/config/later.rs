@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::raw::{Key, TextKey};
-use super::value::{AutoOffOrDuration, Interface, Name, Whole};
+use super::value::{Interface, Name, Whole, WordOrDuration};
 use crate::time::Duration;
 
 #[derive(Default, Deserialize)]
@@ -66,10 +66,10 @@ pub(super) struct Fence {
     on_isolation: Key<bool>,
     isolation_time: TextKey<Duration>,
     gate: Key<bool>,
-    gate_timeout: TextKey<AutoOffOrDuration>,
-    address_lifetime: TextKey<AutoOffOrDuration>,
+    gate_timeout: TextKey<WordOrDuration>,
+    address_lifetime: TextKey<WordOrDuration>,
     probe_before_promote: Key<bool>,
-    promote_grace: TextKey<AutoOffOrDuration>,
+    promote_grace: TextKey<WordOrDuration>,
     informed_yield: Key<Whole<0, 1_000>>,
     hold_down: TextKey<Duration>,
 }

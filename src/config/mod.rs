@@ -181,15 +181,17 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     validate::validate(&files, errors)
 }
 
-/// [`load`]s `path`; without one, [`DEFAULT_PATH`] if it exists, else discovers everything.
+/// [`load`]s `path`; without one, [`DEFAULT_PATH`]; if nothing is there either, discovers everything.
 ///
 /// # Errors
 /// Those of [`load`]; a path that is named must exist.
 pub fn load_or_discover(path: Option<&Path>) -> Result<Loaded, Vec<Diagnostic>> {
-    match path {
-        Some(path) => load(path),
-        None if Path::new(DEFAULT_PATH).exists() => load(Path::new(DEFAULT_PATH)),
-        None => Ok(Loaded { config: Config::discovery(&hostname()), warnings: Vec::new() }),
+    let default = Path::new(DEFAULT_PATH);
+    match (path, default.try_exists()) {
+        (Some(path), _) => load(path),
+        (None, Ok(false)) => Ok(Loaded { config: Config::discovery(&hostname()), warnings: Vec::new() }),
+        // One that can't be looked at may be there: it isn't passed over in silence.
+        (None, _) => load(default),
     }
 }
 

@@ -138,7 +138,7 @@ fn deserialize(mut whole: DeTable<'_>, sources: &Sources, read: &mut Read) {
         read.struck.insert(path.join("."));
     }
     if let Some(last) = read.errors.last_mut() {
-        last.message.push_str(" (what follows was not checked: mend these errors first)");
+        last.message.push_str(" (the rest was not checked: mend these errors first)");
     }
     read.incomplete = true;
 }

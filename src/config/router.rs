@@ -105,7 +105,7 @@ fn check_peers(check: &mut Check<'_>, raw: &raw::Router, known: Option<&[&str]>)
 fn check_addresses(check: &mut Check<'_>, raw: &raw::Router, index: usize) {
     if let Some(addresses) = &raw.addresses {
         match addresses.get_ref().len() {
-            0 if check.had_its_error("addresses", "router", index) => {}
+            0 if check.had_its_error(&format!("router.{index}.addresses")) => {}
             0 => check.error(addresses.span(), "a virtual router has at least one address: add it"),
             1..=ADDRESSES_MAX => {}
             n => check.error(

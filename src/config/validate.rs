@@ -83,15 +83,15 @@ impl<'a> Check<'a> {
     where
         T: Clone,
     {
-        if value.is_none() && !self.had_its_error(key, list, index) {
+        if value.is_none() && !self.had_its_error(&format!("{list}.{index}.{key}")) {
             self.error(section, format!("this [[{list}]] has no `{key}`: add it"));
         }
         value.as_ref().map(|v| v.get_ref().clone())
     }
 
-    /// True if the key was there, but wrong.
-    pub(super) fn had_its_error(&self, key: &str, list: &str, index: usize) -> bool {
-        self.read.struck.contains(&format!("{list}.{index}.{key}"))
+    /// True if the key at `path` was there, but wrong, in whole or in part.
+    pub(super) fn had_its_error(&self, path: &str) -> bool {
+        self.read.struck.contains(path)
     }
 
     /// True if `key` is new; else says that it stands twice.
@@ -144,7 +144,7 @@ impl<'a> Check<'a> {
 
     fn watch(&mut self, raw: &raw::Watch, watch: &mut Watch) {
         if let Some(interfaces) = &raw.interfaces {
-            if interfaces.get_ref().is_empty() {
+            if interfaces.get_ref().is_empty() && !self.had_its_error("watch.interfaces") {
                 self.error(
                     interfaces.span(),
                     "an empty list would watch nothing: name interfaces, or leave the key out to have them picked",

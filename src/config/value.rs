@@ -92,12 +92,12 @@ impl FromText for Duration {
     }
 }
 
-/// A duration, or one word in its place.
+/// A duration, or a word in its place: which word is allowed where is for the version that acts upon it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AutoOffOrDuration;
+pub(super) struct WordOrDuration;
 
-impl FromText for AutoOffOrDuration {
-    const EXPECTED: &'static str = r#""auto", "off" or a duration such as "3s""#;
+impl FromText for WordOrDuration {
+    const EXPECTED: &'static str = r#"a duration in quotes, such as "3s", or a word in its place"#;
 
     fn from_text(text: &str) -> Result<Self, String> {
         match text {

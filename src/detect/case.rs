@@ -170,8 +170,9 @@ impl Case {
         let contest = conflict.filter(|c| parties[c.pair.0].active.is_some() && parties[c.pair.1].active.is_some());
         if let Some(contest) = contest {
             let (a, b) = (&parties[contest.pair.0], &parties[contest.pair.1]);
-            let found = witness(Judgement::of(Verdict::Degraded), model, &[a, b], now);
-            return found.with(Some(cause::transient(model, a, b)));
+            let found = witness(Judgement::of(Verdict::Degraded), model, &[a, b]);
+            let dropped = cause::dropped_here(model, router, now);
+            return found.with(dropped.or_else(|| Some(cause::transient(model, a, b))));
         }
         let advertising: Vec<&Party<'_>> = parties.iter().filter(|p| p.active.is_some()).collect();
         match (advertising.as_slice(), parties) {
@@ -217,14 +218,14 @@ impl Case {
         }
         let latent = cause::dropped_here(model, router, now).or_else(|| cause::latent_ttl(model, master));
         let verdict = if latent.is_some() { Verdict::Degraded } else { Verdict::Healthy };
-        witness(Judgement::of(verdict), model, &[master], now).with(latent)
+        witness(Judgement::of(verdict), model, &[master]).with(latent)
     }
 
     /// Nobody advertises, and somebody still holds.
     fn silent_holder(&self, model: &Model, router: &Router, holder: &Party<'_>, now: Instant) -> Judgement {
         match self.silent_since(model, router) {
             Some(quiet) if quiet <= now => {
-                let found = witness(Judgement::of(Verdict::Degraded), model, &[holder], now);
+                let found = witness(Judgement::of(Verdict::Degraded), model, &[holder]);
                 found.with(Some(cause::silent_alone(model, router, holder, now)))
             }
             Some(quiet) => self.as_before().again(quiet),
@@ -389,7 +390,7 @@ fn proven(model: &Model, router: &Router, parties: &[Party<'_>], conflict: Confl
     let (a, b) = (&parties[conflict.pair.0], &parties[conflict.pair.1]);
     let collision = cause::collision(model, a, b);
     let verdict = if collision.is_some() { Verdict::Degraded } else { Verdict::SplitBrain };
-    let mut found = witness(Judgement::of(verdict), model, &[a, b], now);
+    let mut found = witness(Judgement::of(verdict), model, &[a, b]);
     found.findings = match collision {
         Some(collision) => vec![collision],
         None => cause::of_conflict(model, router, a, b, now),
@@ -398,15 +399,15 @@ fn proven(model: &Model, router: &Router, parties: &[Party<'_>], conflict: Confl
 }
 
 /// Says what each party does.
-fn witness(mut found: Judgement, model: &Model, parties: &[&Party<'_>], now: Instant) -> Judgement {
+fn witness(mut found: Judgement, model: &Model, parties: &[&Party<'_>]) -> Judgement {
     for party in parties {
         let name = party.name(model);
         if let Some(speaker) = party.active {
             let says = format!("{name} advertises priority {} from {}", speaker.advert.priority, speaker.advert.source);
             found = found.says("advert", speaker.last, says);
         }
-        if party.held.is_some() {
-            found = found.says("netlink", now, format!("{name} holds the address"));
+        if let Some(held) = party.held {
+            found = found.says("netlink", held, format!("{name} holds the address"));
         }
         if let Some((address, claim)) = party.claims.first() {
             let kind = if address.is_ipv4() { "arp" } else { "nd" };
@@ -454,6 +455,7 @@ fn event(router: &Router, at: Instant, kind: &'static str, from: Option<String>,
         at,
         router: router.name(),
         vip: router.vip(),
+        id: Some(router.id.clone()),
         kind,
         from,
         to,

@@ -11,5 +11,8 @@ mod snapshot;
 mod view;
 mod watcher;
 
+#[cfg(test)]
+mod tests;
+
 pub use snapshot::*;
 pub use watcher::*;

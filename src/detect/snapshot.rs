@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::observe::{DaemonState, Sensor, Tap};
+use crate::observe::{DaemonState, RouterId, Sensor, Tap};
 pub use crate::observe::{GAP_BUCKETS, Histogram, RTT_BUCKETS};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -449,6 +449,9 @@ pub struct Event {
     pub router: String,
     /// Its VIP.
     pub vip: Option<IpAddr>,
+    /// Its identity, for its name may change and may be another's on another VLAN too. `None` once it is forgotten, or
+    /// where the event concerns the node.
+    pub id: Option<RouterId>,
     /// `verdict`, `master`, `state`, `router` (learned, forgotten), `sensor`, `config`.
     pub kind: &'static str,
     /// Before.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::observe::{Fact, IfIndex, Learned, Model, Notice, Request, Sensor, Settings, Slot, Target};
+use crate::observe::{Fact, IfIndex, Learned, Model, Notice, Request, Router, Sensor, Settings, Slot, Target};
 use crate::time::{Instant, WallClock};
 use crate::wire::{Family, Version};
 
@@ -180,6 +180,7 @@ impl Watcher {
             at: now,
             router: String::new(),
             vip: None,
+            id: None,
             kind,
             from: None,
             to: Some(to),
@@ -187,11 +188,15 @@ impl Watcher {
             causes: Vec::new(),
             evidence: Vec::new(),
         };
+        let of = |router: &Router, event| {
+            let id = Some(router.id.clone());
+            Some(Event { router: router.name(), vip: router.vip(), id, ..event })
+        };
         match notice {
             Notice::Learned(slot) => {
                 let router = self.model.router(*slot)?;
                 let reason = format!("VRID {} was heard on {}", router.id.vrid, router.id.interface);
-                Some(Event { router: router.name(), vip: router.vip(), ..bare("router", "learned".into(), reason) })
+                of(router, bare("router", "learned".into(), reason))
             }
             Notice::Forgotten(_, name, vip) => {
                 let reason = "by hand, by a reload, or for its long silence".into();
@@ -200,14 +205,15 @@ impl Watcher {
             Notice::Stranger(slot, source) => {
                 let router = self.model.router(*slot)?;
                 let reason = format!("{source} advertises and is no known speaker: not believed");
-                Some(Event { router: router.name(), vip: router.vip(), ..bare("speaker", "stranger".into(), reason) })
+                of(router, bare("speaker", "stranger".into(), reason))
             }
             Notice::Sensor(sensor, interface) => {
                 let (_, _, state) = self.model.sight.sensors().find(|(s, i, _)| s == sensor && i == interface)?;
-                let place = interface.and_then(|i| self.model.host.link(i)).map_or("", |l| l.name.as_str());
+                let place = interface.and_then(|i| self.model.host.link(i));
+                let place = place.map_or_else(String::new, |l| format!(" on {}", l.name));
                 let reason = match &state.state {
-                    Ok(()) => format!("sensor {} {place} sees again", sensor.as_str()),
-                    Err(why) => format!("sensor {} {place}: {why}", sensor.as_str()),
+                    Ok(()) => format!("sensor {}{place} sees again", sensor.as_str()),
+                    Err(why) => format!("sensor {}{place}: {why}", sensor.as_str()),
                 };
                 Some(bare("sensor", if state.state.is_ok() { "up" } else { "down" }.into(), reason))
             }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::observe::{IfIndex, Sensor};
 
-/// What each source last said.
+/// What the sources of one sensor last said, by their names.
+type Sources = BTreeMap<&'static str, Result<(), String>>;
+
+/// What each source of each sensor last said.
 #[derive(Debug, Default)]
 pub struct Blindness {
-    sources: BTreeMap<(Sensor, Option<IfIndex>), BTreeMap<&'static str, Result<(), String>>>,
+    sensors: BTreeMap<(Sensor, Option<IfIndex>), Sources>,
 }
 
 impl Blindness {
@@ -19,28 +22,20 @@ impl Blindness {
         source: &'static str,
         says: Result<(), String>,
     ) -> Option<Result<(), String>> {
-        let sources = self.sources.entry((sensor, interface)).or_default();
+        let sources = self.sensors.entry((sensor, interface)).or_default();
         let before = (!sources.is_empty()).then(|| state(sources));
         sources.insert(source, says);
         let now = state(sources);
         (before.as_ref() != Some(&now)).then_some(now)
     }
 
-    /// Forgets what was said of an interface. The sensors that were blind there.
-    pub fn forget(&mut self, interface: IfIndex) -> Vec<Sensor> {
-        let mut blind = Vec::new();
-        self.sources.retain(|(sensor, on), sources| {
-            let is_gone = *on == Some(interface);
-            if is_gone && state(sources).is_err() {
-                blind.push(*sensor);
-            }
-            !is_gone
-        });
-        blind
+    /// Forgets what was said of an interface.
+    pub fn forget(&mut self, interface: IfIndex) {
+        self.sensors.retain(|(_, on), _| *on != Some(interface));
     }
 }
 
-fn state(sources: &BTreeMap<&'static str, Result<(), String>>) -> Result<(), String> {
+fn state(sources: &Sources) -> Result<(), String> {
     sources.values().find(|says| says.is_err()).cloned().unwrap_or(Ok(()))
 }
 
@@ -59,12 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_blind_on_an_interface_is_told_when_it_is_forgotten() {
+    fn what_was_said_of_an_interface_that_is_gone_does_not_blind_the_next_one_of_its_index() {
         let mut blindness = Blindness::default();
         let eth0 = Some(IfIndex(2));
         blindness.note(Sensor::Capture, eth0, "capture", Err("down".into()));
-        blindness.note(Sensor::Delivered, eth0, "ip", Ok(()));
-        assert_eq!(blindness.forget(IfIndex(2)), [Sensor::Capture]);
-        assert_eq!(blindness.note(Sensor::Capture, eth0, "capture", Ok(())), Some(Ok(())));
+        blindness.forget(IfIndex(2));
+        assert_eq!(blindness.note(Sensor::Capture, eth0, "another", Ok(())), Some(Ok(())));
     }
 }

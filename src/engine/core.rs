@@ -9,7 +9,7 @@ use crate::detect::{Event, Histogram, Snapshot, Verdict, Watcher};
 use crate::observe::{Fact, IfIndex, Learned, Request, Sensor};
 use crate::sys::clock;
 use crate::sys::probe::{self, Prober};
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, WallClock};
 
 use super::blindness::Blindness;
 use super::{LAG_BUCKETS, Shared, View};
@@ -22,6 +22,8 @@ const TURN_EVERY: Duration = Duration::from_millis(100);
 const TURN_AT_MOST_EVERY: Duration = Duration::from_millis(1);
 /// Later than this is told to the model: the shortest advert interval there is.
 const LATE: Duration = Duration::from_millis(10);
+/// A wall clock that moved less than this against ours is jitter, and would make every date tremble.
+const CLOCK_MOVED_NANOS: u64 = 100_000_000;
 /// Between two looks at whether the learned routers changed.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 
@@ -31,6 +33,7 @@ pub(super) struct Core {
     prober: Prober,
     blindness: Blindness,
     shared: Shared,
+    wall: WallClock,
     loop_lag: Histogram<{ LAG_BUCKETS.len() }>,
     reload_ok: bool,
     reloaded_at: Instant,
@@ -47,6 +50,7 @@ impl Core {
             watcher,
             prober,
             blindness: Blindness::default(),
+            wall: shared.view.load().snapshot.clock,
             shared,
             loop_lag: Histogram::default(),
             reload_ok: true,
@@ -78,12 +82,9 @@ impl Core {
         self.feed(clock::now(), &Fact::Sensor { sensor, interface, state });
     }
 
-    /// Takes back what was reported of an interface that is sniffed no more.
+    /// Forgets what was reported of an interface that is gone or sniffed no more, as the watcher does by itself.
     pub fn forget_reports(&mut self, interface: IfIndex) {
-        for sensor in self.blindness.forget(interface) {
-            let interface = Some(interface);
-            self.feed(clock::now(), &Fact::Sensor { sensor, interface, state: Ok(()) });
-        }
+        self.blindness.forget(interface);
     }
 
     /// When the loop has to turn next, as of `now`; always later than `now`.
@@ -134,6 +135,11 @@ impl Core {
 
     fn publish(&mut self, now: Instant) {
         self.published_at = now;
+        let wall = clock::wall();
+        if wall.origin_unix_nanos.abs_diff(self.wall.origin_unix_nanos) > CLOCK_MOVED_NANOS {
+            self.wall = wall;
+            self.watcher.set_clock(wall);
+        }
         let view = View {
             loop_lag: self.loop_lag,
             reload_ok: self.reload_ok,
@@ -175,7 +181,7 @@ impl Core {
     /// # Errors
     /// There is none of that name, or it is configured.
     pub fn forget(&mut self, now: Instant, router: &str) -> Result<String, String> {
-        if !self.watcher.forget(router) {
+        if !self.watcher.forget(now, router) {
             return Err(format!(
                 "{router} is no learned router: see `vipwarden status`; a configured one is removed from the configuration"
             ));

@@ -126,27 +126,27 @@ impl Hub {
             self.sniffers.borrow_mut().remove(&index);
             self.core().forget_reports(index);
             self.mark_sniffed(index, false);
+            tracing::info!(interface = ?self.name_of(index), "sniffing no more");
         }
         for &index in &chosen {
+            let is_marked = self.links.borrow().get(&index).is_some_and(|link| link.sniffed);
+            if !is_marked {
+                self.mark_sniffed(index, true);
+            }
             self.sniffers.borrow_mut().entry(index).or_insert_with(|| Sniffer::start(self, index));
         }
         self.sniffed.send_replace(chosen);
     }
 
-    /// Tells the core whether an interface is sniffed.
-    pub fn mark_sniffed(&self, index: IfIndex, sniffed: bool) {
-        let Some(link) = self.links.borrow_mut().get_mut(&index).map(|link| {
+    /// Tells the core whether an interface is sniffed. Whether that works is told by its sensors.
+    fn mark_sniffed(&self, index: IfIndex, sniffed: bool) {
+        let link = self.links.borrow_mut().get_mut(&index).map(|link| {
             link.sniffed = sniffed;
             link.clone()
-        }) else {
-            return;
-        };
-        if sniffed {
-            tracing::info!(interface = ?link.name, "sniffing");
-        } else {
-            tracing::info!(interface = ?link.name, "sniffing no more");
+        });
+        if let Some(link) = link {
+            self.feed(clock::now(), &Fact::Link(link));
         }
-        self.feed(clock::now(), &Fact::Link(link));
     }
 
     /// The interface's name, for messages.
@@ -157,10 +157,10 @@ impl Hub {
     /// Refuses an interface that is down: a socket opened on it would fail at its first read.
     ///
     /// # Errors
-    /// It is down.
+    /// `NetworkDown`, as such a socket would say.
     pub fn require_up(&self, index: IfIndex) -> io::Result<()> {
         let is_up = self.links.borrow().get(&index).is_some_and(|link| link.up);
-        if is_up { Ok(()) } else { Err(io::Error::new(io::ErrorKind::NetworkDown, "it is down: `ip link set ... up`")) }
+        if is_up { Ok(()) } else { Err(io::ErrorKind::NetworkDown.into()) }
     }
 
     /// The sniffed interfaces, as they change.

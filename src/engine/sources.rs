@@ -94,8 +94,7 @@ async fn keep(
     loop {
         let opened = clock::now();
         let Err(error) = serve().await;
-        let place = interface.map(|interface| format!("{}: ", hub.name_of(interface))).unwrap_or_default();
-        hub.report(sensor, interface, source, Err(format!("{place}{source}: {error}")));
+        hub.report(sensor, interface, source, Err(failure(hub, interface, source, &error)));
         if clock::now().since(opened) > LONGEST_WAIT {
             wait = SECOND;
         }
@@ -103,6 +102,16 @@ async fn keep(
             () = sleep(wait) => wait = (wait * 2).min(LONGEST_WAIT),
             () = revived.notified() => wait = SECOND,
         }
+    }
+}
+
+/// The same words for the same trouble, whoever noticed it first.
+fn failure(hub: &Hub, interface: Option<IfIndex>, source: &'static str, error: &io::Error) -> String {
+    let name = interface.map(|interface| hub.name_of(interface));
+    match name {
+        Some(name) if error.kind() == io::ErrorKind::NetworkDown => format!("{name} is down: ip link set {name} up"),
+        Some(name) => format!("{source} of {name}: {error}"),
+        None => format!("{source}: {error}"),
     }
 }
 
@@ -118,7 +127,7 @@ async fn netlink(hub: &Rc<Hub>) -> Ended {
 async fn capture(hub: &Hub, interface: IfIndex) -> Ended {
     hub.require_up(interface)?;
     let mut capture = Capture::open(interface)?;
-    hub.mark_sniffed(interface, true);
+    tracing::info!(interface = ?hub.name_of(interface), "sniffing");
     hub.report(Sensor::Capture, Some(interface), "capture", Ok(()));
     let mut second = interval(SECOND);
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -182,16 +191,21 @@ async fn raw_tap(hub: &Hub, family: Family) -> Ended {
         };
         if !is_readable {
             let wanted = sniffed.borrow_and_update().clone();
-            joined.retain(|interface| wanted.contains(interface));
-            join(hub, &tap, family, &wanted, &mut joined);
+            regroup(hub, &tap, family, &wanted, &mut joined);
         } else if !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
             yield_now().await;
         }
     }
 }
 
-/// Joins the group on interfaces where that is still to be done. A membership is a report on the wire: none when passive.
-fn join(hub: &Hub, tap: &RawTap, family: Family, wanted: &BTreeSet<IfIndex>, joined: &mut BTreeSet<IfIndex>) {
+/// Joins the group where it is still to be done, and leaves it where nothing is sniffed any more. A membership is a report on
+/// the wire: none is made when passive.
+fn regroup(hub: &Hub, tap: &RawTap, family: Family, wanted: &BTreeSet<IfIndex>, joined: &mut BTreeSet<IfIndex>) {
+    for interface in joined.difference(wanted) {
+        // The kernel may have forgotten it together with the interface.
+        let _ = tap.leave(*interface);
+    }
+    joined.retain(|interface| wanted.contains(interface));
     if hub.is_passive() {
         return;
     }
@@ -200,8 +214,8 @@ fn join(hub: &Hub, tap: &RawTap, family: Family, wanted: &BTreeSet<IfIndex>, joi
             continue;
         }
         let answer = match tap.join(interface) {
-            // Joined already, or an interface without IPv6.
-            Err(error) if matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::InvalidInput) => Ok(()),
+            // An interface without IPv6 has no adverts over IPv6 either.
+            Err(error) if family == Family::V6 && error.kind() == io::ErrorKind::InvalidInput => Ok(()),
             answer => answer.map_err(|error| {
                 format!("{}: the VRRP group can't be joined over {}: {error}", hub.name_of(interface), family.as_str())
             }),

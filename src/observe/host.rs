@@ -105,22 +105,34 @@ impl Host {
         self.links.values().any(|l| l.mac == Some(mac))
     }
 
-    /// An address of `interface` itself whose prefix covers `target`, and that `is_vip` does not claim: what a probe may
-    /// be sent from.
+    /// An address of `interface` itself whose prefix covers `target`: what a probe may be sent from. Never a VIP of ours, and
+    /// one that a stranger merely calls a VIP only if there is no other: forging that must not stop the probes.
     pub fn source_for(
         &self,
         interface: IfIndex,
         target: IpAddr,
-        is_vip: impl Fn(IpAddr) -> bool,
+        vip: impl Fn(IpAddr) -> Vipness,
     ) -> Option<(MacAddr, IpAddr)> {
         let mac = self.links.get(&interface)?.mac?;
         self.addresses
             .iter()
             .filter(|((_, on), (entry, _))| *on == interface && entry.usable)
-            .map(|(_, (entry, _))| entry)
-            .find(|entry| covers(entry.address, entry.prefix, target) && !is_vip(entry.address))
-            .map(|entry| (mac, entry.address))
+            .map(|(_, (entry, since))| (vip(entry.address), *since, entry))
+            .filter(|(vipness, _, entry)| *vipness != Vipness::Ours && covers(entry.address, entry.prefix, target))
+            .min_by_key(|(vipness, since, _)| (*vipness, *since))
+            .map(|(_, _, entry)| (mac, entry.address))
     }
+}
+
+/// How much of a VIP an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vipness {
+    /// Nobody says so.
+    None,
+    /// Somebody else's adverts say so.
+    Claimed,
+    /// The configuration or this host's own adverts say so.
+    Ours,
 }
 
 /// True if `target` lies in the prefix of `address`.
@@ -196,9 +208,13 @@ mod tests {
         put(&mut host, 2, "10.0.0.5", 24);
         put(&mut host, 2, "10.0.0.100", 24);
         let vip: IpAddr = "10.0.0.100".parse().unwrap();
-        let from = host.source_for(IfIndex(2), vip, |a| a == vip).map(|(_, a)| a);
-        assert_eq!(from, Some("10.0.0.5".parse().unwrap()));
-        assert_eq!(host.source_for(IfIndex(2), "10.0.1.100".parse().unwrap(), |_| false), None);
+        let ours = |a| if a == vip { Vipness::Ours } else { Vipness::Claimed };
+        let from = host.source_for(IfIndex(2), vip, ours).map(|(_, a)| a);
+        assert_eq!(from, Some("10.0.0.5".parse().unwrap()), "a stranger's word does not take our last source away");
+        let stray = |a| if a == vip { Vipness::Claimed } else { Vipness::None };
+        assert_eq!(host.source_for(IfIndex(2), vip, stray).map(|(_, a)| a), Some("10.0.0.5".parse().unwrap()));
+        assert_eq!(host.source_for(IfIndex(2), "10.0.1.100".parse().unwrap(), |_| Vipness::None), None);
+        assert_eq!(host.source_for(IfIndex(2), vip, |_| Vipness::Ours), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use claim::*;
 pub use fact::*;
 pub use host::*;
 pub use model::*;
-pub use probe::Planner;
+pub use probe::{ECHO_IDENTIFIER, Planner};
 pub use reach::*;
 pub use refusal::*;
 pub use router::*;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::time::{Duration, Instant};
 use crate::wire::MacAddr;
 
-use super::{Host, IfIndex, Request, Router};
+use super::{Host, IfIndex, Request, Router, Vipness};
 
 /// ICMP identifier of directed echoes; the sequence number tells them apart.
 pub const ECHO_IDENTIFIER: u16 = 0x7677;
@@ -74,11 +74,11 @@ impl Planner {
         (interval, budget): (Duration, u32),
         requests: &mut Vec<Request>,
     ) {
-        let vips: Vec<IpAddr> = routers.iter().flat_map(|r| r.vips.iter().map(|v| v.address)).collect();
-        let mut turn: Vec<(bool, Instant, usize, usize)> = Vec::new();
+        let vips = vipness(routers);
+        let mut turn: Vec<(u8, Instant, usize, usize)> = Vec::new();
         for (r, router) in routers.iter().enumerate() {
             for (v, vip) in router.vips.iter().enumerate() {
-                turn.push((!vip.configured, vip.next_probe, r, v));
+                turn.push((router.rank(vip), vip.next_probe, r, v));
             }
         }
         turn.sort_unstable();
@@ -93,7 +93,7 @@ impl Planner {
                 next = Some(next.map_or(due, |n| n.min(due)));
                 continue;
             }
-            let Some(request) = ask(host, interface, vip.address, |a| vips.contains(&a)) else {
+            let Some(request) = ask(host, interface, vip.address, &vips) else {
                 vip.reset();
                 vip.next_probe = now + interval;
                 continue;
@@ -116,7 +116,8 @@ impl Planner {
 
     /// A directed echo to the host that claims `target`, if this host has an address to send it from.
     pub fn echo(&mut self, host: &Host, interface: IfIndex, target: IpAddr, mac: MacAddr) -> Option<Request> {
-        let (sender_mac, source) = host.source_for(interface, target, |a| a == target)?;
+        let (sender_mac, source) =
+            host.source_for(interface, target, |a| if a == target { Vipness::Ours } else { Vipness::None })?;
         self.sequence = self.sequence.wrapping_add(1);
         Some(Request::Echo {
             interface,
@@ -130,8 +131,23 @@ impl Planner {
     }
 }
 
-fn ask(host: &Host, interface: IfIndex, target: IpAddr, is_vip: impl Fn(IpAddr) -> bool) -> Option<Request> {
-    let (sender_mac, source) = host.source_for(interface, target, is_vip)?;
+/// The addresses of these routers, and how sure it is that they are VIPs.
+fn vipness(routers: &[&mut Router]) -> BTreeMap<IpAddr, Vipness> {
+    let mut vips = BTreeMap::new();
+    for router in routers {
+        for vip in &router.vips {
+            let said_here = router.local().is_some_and(|s| s.advert.addresses.contains(&vip.address));
+            let sure = if vip.configured || said_here { Vipness::Ours } else { Vipness::Claimed };
+            let known = vips.entry(vip.address).or_insert(sure);
+            *known = sure.max(*known);
+        }
+    }
+    vips
+}
+
+fn ask(host: &Host, interface: IfIndex, target: IpAddr, vips: &BTreeMap<IpAddr, Vipness>) -> Option<Request> {
+    let vipness = |address| vips.get(&address).copied().unwrap_or(Vipness::None);
+    let (sender_mac, source) = host.source_for(interface, target, vipness)?;
     match (source, target) {
         (IpAddr::V4(sender_ip), IpAddr::V4(target)) => Some(Request::Arp { interface, sender_mac, sender_ip, target }),
         (IpAddr::V6(source), IpAddr::V6(target)) => Some(Request::Neighbour { interface, sender_mac, source, target }),

@@ -112,7 +112,7 @@ impl Router {
 
     /// The interval to expect: the last master's, else the configured one.
     pub fn interval(&self) -> Option<Duration> {
-        self.last_known.map(|(interval, _)| interval).or(self.expected.as_ref()?.advert_interval)
+        self.last_known.map(|(interval, _)| interval).or_else(|| self.expected.as_ref()?.advert_interval)
     }
 
     /// Speakers that count: known ones.
@@ -174,6 +174,21 @@ impl Router {
             self.speakers.iter_mut().for_each(|s| s.contested = None);
         } else if let Some(speaker) = self.speaker_of(advert, local) {
             speaker.contested.get_or_insert(now);
+        }
+    }
+
+    /// How much it matters to ask who holds an address, 0 most: the configured ones, those that this host holds or advertises,
+    /// those of a master in good standing, and last whatever else was ever advertised.
+    pub fn rank(&self, vip: &Vip) -> u8 {
+        let says = |s: &Speaker| s.advert.addresses.contains(&vip.address);
+        if vip.configured {
+            0
+        } else if vip.held.is_some() || self.local().is_some_and(says) {
+            1
+        } else if self.judged().any(|s| Some(s.advert.source) == self.steady && says(s)) {
+            2
+        } else {
+            3
         }
     }
 

@@ -19,6 +19,9 @@ const GROUPS: [[u8; 6]; 5] = [
     [0x33, 0x33, 0, 0, 0, 0x66],
 ];
 
+/// What can't be done without the socket.
+const PURPOSE: &str = "no adverts can be captured";
+
 /// One interface's packet socket.
 #[derive(Debug)]
 pub struct Capture {
@@ -53,8 +56,7 @@ impl Capture {
     /// # Errors
     /// What the kernel says; without CAP_NET_RAW in words.
     pub fn open(interface: IfIndex) -> io::Result<Self> {
-        let (kind, filter) = (Type::RAW, bpf::virtual_ips());
-        let socket = socket::open_packet(interface, kind, libc::ETH_P_ALL, &filter, "no adverts can be captured")?;
+        let socket = socket::open_packet(interface, Type::RAW, libc::ETH_P_ALL, &bpf::virtual_ips(), PURPOSE)?;
         socket::set_option(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, &1)?;
         for group in GROUPS {
             let mut request = libc::packet_mreq {
@@ -64,7 +66,8 @@ impl Capture {
                 mr_address: [0; 8],
             };
             request.mr_address[..group.len()].copy_from_slice(&group);
-            socket::set_option(&socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)?;
+            socket::set_option(&socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)
+                .map_err(|error| socket::on_interface(interface, PURPOSE, &error))?;
         }
         Ok(Self { reader: Reader::new(socket, bpf::SNAP)? })
     }

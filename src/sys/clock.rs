@@ -45,3 +45,26 @@ impl Reading {
         self.now - std::time::Duration::from_nanos(age.unsigned_abs())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_timestamp_is_as_old_as_the_reading_says_and_never_in_the_future() {
+        let reading = Reading::take();
+        let at = |offset: i64| reading.from_realtime(reading.unix_nanos + offset);
+        assert_eq!(at(-1_500), reading.now - std::time::Duration::from_nanos(1_500));
+        assert_eq!(at(1_500), reading.now, "the wall clock was set back after it");
+        assert_eq!(reading.from_realtime(i64::MIN), Instant::ZERO);
+        assert_eq!(reading.from_realtime(i64::MAX), reading.now);
+    }
+
+    #[test]
+    fn the_wall_clock_and_the_instants_tell_the_same_time() {
+        let before = read(libc::CLOCK_REALTIME);
+        let told = wall().unix_nanos(now());
+        let after = read(libc::CLOCK_REALTIME);
+        assert!((before..=after).contains(&told), "{before} {told} {after}");
+    }
+}

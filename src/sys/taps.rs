@@ -74,7 +74,8 @@ impl IpTap {
 
 /// The raw protocol-112 socket of one family, for all interfaces.
 ///
-/// It also sees what another process has joined the group for: IP_MULTICAST_ALL is left on, as it is by default.
+/// It also sees what another process has joined the group for: IP_MULTICAST_ALL and IPV6_MULTICAST_ALL are left on, as they
+/// are by default.
 #[derive(Debug)]
 pub struct RawTap {
     reader: Reader,
@@ -350,10 +351,12 @@ mod tests {
     #[test]
     fn the_raw_tap_sees_what_only_another_process_has_joined_for() {
         with_neighbour(async |far| {
-            let mut deaf = RawTap::open(V4).expect("root");
-            let _daemon = raw_tap(V4);
-            far.send(vec![advert_v4(51, [10, 9, 9, 2])]);
-            assert_eq!(past_netfilter(&mut deaf, 1).await[0].vrid, 51);
+            for family in [V4, V6] {
+                let mut never_joined = RawTap::open(family).expect("root");
+                let _daemon = raw_tap(family);
+                far.send(vec![advert_v4(51, [10, 9, 9, 2]), advert_v6(51, v6_source(2))]);
+                assert_eq!(past_netfilter(&mut never_joined, 1).await[0].vrid, 51);
+            }
         });
     }
 

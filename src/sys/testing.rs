@@ -176,12 +176,15 @@ fn set_up(interface: &str, v4: &str, v6: &str) {
     ip(&format!("link set {interface} up"));
 }
 
-/// The kernel notices a carrier behind our backs, and its last act then is this route.
+/// Waits until the kernel has noticed the carrier, of which the multicast route is the sign, and listens to solicitations for
+/// its addresses (ff02::1:ff00:0/104). It does both behind our backs.
 fn wait_for_carrier(interface: &str) {
     let command = format!("-6 route show table all type multicast dev {interface}");
     for _ in 0..5000 {
         let route = run(Command::new("ip").args(command.split(' ')));
-        if !route.is_empty() && !route.contains("linkdown") {
+        let groups = std::fs::read_to_string("/proc/thread-self/net/igmp6").expect("procfs");
+        let joined = |line: &str| line.contains(interface) && line.contains("ff0200000000000000000001ff0000");
+        if route.contains("ff00::/8") && !route.contains("linkdown") && groups.lines().any(joined) {
             return;
         }
         thread::sleep(Duration::from_millis(2));

@@ -1,3 +1,149 @@
 //! axum: pages and API.
+//!
+//! Everything is read from [`Shared`]; nothing here can delay the loop. Only GET and HEAD: the operator's acts go by the
+//! control socket. What comes from the wire is escaped in exactly one place, [`html`].
 
+mod api;
+mod card;
 pub mod document;
+mod html;
+mod page;
+mod serve;
+mod stream;
+mod verdict;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::map_response;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use tokio::sync::Semaphore;
+
+use crate::detect::Snapshot;
+use crate::engine::{Identity, Shared};
+use crate::metrics;
+use crate::sys::clock;
+
+use document::{EventDoc, StatusDoc};
+
+pub use serve::serve;
+
+/// Event streams at one time; each holds a connection for as long as its reader likes.
+const MAX_STREAMS: usize = 64;
+
+/// How many events the page shows.
+const RECENT_EVENTS: usize = 20;
+
+/// The pages and the API, with what [`serve`] has to know to refuse connections on a VIP.
+#[derive(Clone, Debug)]
+pub struct App {
+    router: Router,
+    shared: Shared,
+}
+
+impl App {
+    /// The pages and the API alone, to be served on another kind of socket too.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+}
+
+/// What handlers read.
+#[derive(Clone)]
+struct Context {
+    shared: Shared,
+    registry: prometheus::Registry,
+    streams: Arc<Semaphore>,
+}
+
+impl Context {
+    /// Calls `read` with the snapshot as far as it can be believed now.
+    fn with_snapshot<T>(&self, read: impl FnOnce(&Identity, &Snapshot) -> T) -> T {
+        let view = self.shared.view.load();
+        read(&self.shared.identity, &view.believable(clock::now()))
+    }
+
+    fn status(&self) -> StatusDoc {
+        self.with_snapshot(StatusDoc::new)
+    }
+
+    /// Events above `after`, oldest first, and whether some were lost in between. A number that was never given is one
+    /// of an earlier life of the daemon: everything since is new to whoever asks, and what lies between is lost.
+    fn events_after(&self, after: u64) -> (Vec<EventDoc>, bool) {
+        let newest = *self.shared.events.subscribe().borrow();
+        let is_stale = after > newest;
+        let (events, lost) = self.shared.events.after(if is_stale { 0 } else { after });
+        let wall = self.shared.view.load().snapshot.clock;
+        (events.iter().map(|event| EventDoc::new(event, wall)).collect(), lost || is_stale)
+    }
+}
+
+/// Builds the pages and the API.
+///
+/// # Panics
+/// If the table of metrics holds a name that Prometheus refuses; a test holds that it doesn't.
+pub fn app(shared: Shared) -> App {
+    let registry = metrics::registry(shared.clone()).expect("the table of metrics holds valid names");
+    let context = Context { shared: shared.clone(), registry, streams: Arc::new(Semaphore::new(MAX_STREAMS)) };
+    let router = Router::new()
+        .route("/", get(status_page))
+        .route("/app.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/app.css"))))
+        .route("/app.js", get(|| asset("text/javascript; charset=utf-8", include_str!("assets/app.js"))))
+        .route("/metrics", get(scrape))
+        .route("/api/v1/status", get(api::status))
+        .route("/api/v1/events", get(api::events))
+        .route("/-/healthy", get(api::healthy))
+        .route("/-/ready", get(api::ready))
+        .fallback(not_found)
+        .layer(map_response(harden))
+        .with_state(context);
+    App { router, shared }
+}
+
+async fn status_page(State(context): State<Context>) -> Html<String> {
+    let (events, _) = context.events_after(0);
+    let recent = &events[events.len().saturating_sub(RECENT_EVENTS)..];
+    Html(page::render(&context.status(), recent))
+}
+
+async fn scrape(State(context): State<Context>, headers: HeaderMap) -> impl IntoResponse {
+    let format = metrics::Format::preferred(&accepted(&headers));
+    ([(CONTENT_TYPE, format.content_type())], metrics::encode(&context.registry.gather(), format))
+}
+
+async fn not_found() -> impl IntoResponse {
+    (StatusCode::NOT_FOUND, Html(page::not_found()))
+}
+
+async fn asset(content_type: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(CONTENT_TYPE, content_type)], text)
+}
+
+/// All `Accept` headers as one.
+fn accepted(headers: &HeaderMap) -> String {
+    headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",")
+}
+
+/// The page loads nothing from elsewhere, runs nothing inline, and can't be framed.
+async fn harden(mut response: Response) -> Response {
+    const HEADERS: [(HeaderName, &str); 4] = [
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'",
+        ),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

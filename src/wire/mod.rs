@@ -11,6 +11,7 @@ mod ip;
 mod link;
 mod nd;
 mod other;
+pub mod pcap;
 #[cfg(test)]
 mod tests;
 mod vrrp;
@@ -253,7 +254,7 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
-    /// All reasons, in the order of the checks.
+    /// All reasons.
     pub const ALL: [Self; 10] = [
         Self::Truncated,
         Self::Version,

@@ -198,6 +198,7 @@ fn read(packet: &ip::Packet<'_>, mac: Option<MacAddr>) -> Result<Advert, RejectR
     })
 }
 
+/// The group is link-local: a TTL below 255 says that somebody forwarded it. A unicast peer may be further away.
 fn off_link(packet: &ip::Packet<'_>) -> Option<RejectReason> {
     (packet.ttl != 255 && packet.destination.is_multicast()).then_some(RejectReason::Ttl)
 }

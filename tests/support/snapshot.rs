@@ -281,6 +281,7 @@ pub fn event(reason: &str) -> Event {
         at: clock::now(),
         router: "web".into(),
         vip: Some(ip("192.168.1.100")),
+        id: None,
         kind: "verdict",
         from: Some("healthy".into()),
         to: Some("split_brain".into()),

@@ -1,14 +1,17 @@
 //! The model: every fact goes in here, and changes one thing.
 
+mod frames;
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::time::{Duration, Instant};
-use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen, Version};
+use crate::wire::{Family, MacAddr, OtherProtocol, Version};
 
 use super::{
-    Delivered, Expected, Fact, Frame, Host, IfIndex, Learned, Link, PacketKind, Planner, Reach, Refusals, Request,
-    Router, RouterId, Sensor, Settings, Sight, Speaker, Target,
+    Expected, Fact, Host, IfIndex, Learned, Link, Planner, Reach, Refusals, Request, Router, RouterId, Sensor,
+    Settings, Sight, Target,
 };
 
 /// A router's number: unique within a life, never used again.
@@ -328,187 +331,22 @@ impl Model {
             Fact::Ping { target, rtt } => self.handle_ping(*target, *rtt),
             Fact::Capture { interface, frames, dropped } => self.handle_capture(now, *interface, *frames, *dropped),
             Fact::Sensor { sensor, interface, state } => self.set_sensor(now, *sensor, *interface, state.clone()),
-            Fact::LoopLate(by) => {
-                self.sight.late(now, *by);
-                let says =
-                    format!("the event loop was {} ms late: this host is overloaded or was paused", by.as_millis());
-                if self.sight.flash(now, Sensor::Loop, None, says) {
-                    self.notices.push(Notice::Sensor(Sensor::Loop, None));
-                }
-                self.touch_all();
-            }
+            Fact::LoopLate(by) => self.handle_late(now, *by),
         }
     }
 
-    fn handle_frame(&mut self, now: Instant, frame: &Frame) {
-        match &frame.seen {
-            Seen::Advert(advert) => self.handle_advert(now, frame, advert),
-            Seen::Rejected(rejected) => self.refuse(frame.interface, rejected.vrid, rejected.reason),
-            Seen::Arp(arp) => self.handle_arp(now, frame, arp),
-            Seen::Neighbour(neighbour) => self.handle_neighbour(now, frame, neighbour),
-            Seen::EchoReply(reply) => {
-                if reply.identifier == super::probe::ECHO_IDENTIFIER && frame.kind == PacketKind::Host {
-                    self.handle_echo(frame.interface, reply.source, reply.frame_source);
-                }
-            }
-            Seen::Other(other) => {
-                if !self.others.contains(other) {
-                    if self.others.len() < MAX_OTHERS {
-                        self.others.push(other.clone());
-                    } else {
-                        self.count_full("others");
-                    }
-                }
-            }
-            Seen::Irrelevant => {}
-        }
-    }
-
-    fn handle_advert(&mut self, now: Instant, frame: &Frame, advert: &Advert) {
-        if let Some(defect) = advert.defect() {
-            self.refuse(frame.interface, Some(advert.vrid), defect);
-            if defect != crate::wire::RejectReason::Ttl {
-                return;
-            }
-        }
-        let local = frame.kind == PacketKind::Outgoing && self.host.has_address(advert.source);
-        let looped = !local
-            && frame.kind != PacketKind::Outgoing
-            && self.host.has_address(advert.source)
-            && advert.mac.is_some_and(|mac| self.host.has_mac(mac));
-        if looped {
+    /// Lateness blinds only where it exceeds an advert interval: below that no advert can have gone unjudged.
+    fn handle_late(&mut self, now: Instant, by: Duration) {
+        let shortest = self.routers.values().filter_map(Router::interval).min().unwrap_or(Duration::from_secs(1));
+        if by <= shortest {
             return;
         }
-        let key = (frame.interface, frame.vlan, advert.family(), advert.vrid);
-        let Some(slot) = self.index.get(&key).copied().or_else(|| self.learn(now, key)) else { return };
-        let untagged_parent = frame.vlan.is_none()
-            && matches!(frame.kind, PacketKind::Host | PacketKind::Multicast)
-            && self.host.link(frame.interface).is_some_and(|l| l.master.is_none());
-        let comparable = untagged_parent && !self.host.has_address(advert.source);
-        self.hear(now, slot, advert, local, comparable);
-    }
-
-    fn hear(&mut self, now: Instant, slot: Slot, advert: &Advert, local: bool, comparable: bool) {
-        let Some(router) = self.routers.get_mut(&slot) else { return };
-        router.count(now, advert, local);
-        let content_changed = match router.speaker_of(advert, local) {
-            Some(speaker) => speaker.advert != *advert,
-            None => {
-                if !router.make_room(now, self.settings.max_speakers) {
-                    self.count_full("speakers");
-                    return;
-                }
-                let peer = peer_of(&self.settings, advert.source);
-                let known = is_known(router.expected.as_ref(), local, peer, advert.source);
-                router.speakers.push(Speaker::new(now, advert.clone(), local, peer, known));
-                if !known {
-                    self.notices.push(Notice::Stranger(slot, advert.source));
-                }
-                true
-            }
-        };
-        router.hear(now, advert, local, comparable);
-        self.stale.insert(slot);
-        if content_changed {
-            router.refresh_vips(now, &[]);
-            self.refresh(slot);
-        } else if router.steady != Some(advert.source) {
-            self.dirty.insert(slot);
+        self.sight.late(now, by);
+        let says = format!("the event loop was {} ms late: this host is overloaded or was paused", by.as_millis());
+        if self.sight.flash(now, Sensor::Loop, None, says) {
+            self.notices.push(Notice::Sensor(Sensor::Loop, None));
         }
-    }
-
-    fn handle_delivered(&mut self, delivered: Delivered) {
-        let family = Family::of(&delivered.source);
-        let Some(slot) = self.index.get(&(delivered.interface, None, family, delivered.vrid)).copied() else { return };
-        let Some(router) = self.routers.get_mut(&slot) else { return };
-        for speaker in router.speakers.iter_mut().filter(|s| !s.local && s.advert.source == delivered.source) {
-            speaker.deliver(delivered.tap);
-        }
-        self.stale.insert(slot);
-        if router.steady != Some(delivered.source) {
-            self.dirty.insert(slot);
-        }
-    }
-
-    fn handle_arp(&mut self, now: Instant, frame: &Frame, arp: &Arp) {
-        let (address, mac) = (IpAddr::V4(arp.sender_ip), arp.sender_mac);
-        self.learn_peer_mac(address, mac);
-        let answers_us = arp.operation == ArpOperation::Reply && frame.kind == PacketKind::Host;
-        if answers_us {
-            self.handle_answer(now, frame.interface, address, mac);
-        } else if arp.is_gratuitous() && frame.kind != PacketKind::Outgoing {
-            self.handle_announcement(now, frame.interface, address, mac);
-        }
-    }
-
-    fn handle_neighbour(&mut self, now: Instant, frame: &Frame, neighbour: &Neighbour) {
-        let NeighbourKind::Advertisement { solicited, .. } = neighbour.kind else { return };
-        let mac = neighbour.link_address.unwrap_or(neighbour.frame_source);
-        let address = IpAddr::V6(neighbour.target);
-        self.learn_peer_mac(address, mac);
-        if solicited && frame.kind == PacketKind::Host {
-            self.handle_answer(now, frame.interface, address, mac);
-        } else if frame.kind != PacketKind::Outgoing {
-            self.handle_announcement(now, frame.interface, address, mac);
-        }
-    }
-
-    fn learn_peer_mac(&mut self, address: IpAddr, mac: MacAddr) {
-        let peers = self.settings.peers.iter().zip(&mut self.peer_macs);
-        for (peer, known) in peers {
-            if peer.address == address || peer.vrrp_addresses.contains(&address) {
-                *known = Some(mac);
-            }
-        }
-    }
-
-    fn handle_answer(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
-        if self.host.has_mac(mac) {
-            return;
-        }
-        let mut echo = false;
-        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
-            let expected = router.is_expected_claimant(now, mac);
-            let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
-            if !vip.answer(now, mac) {
-                continue;
-            }
-            let claim = vip.claims().iter().find(|c| c.mac == mac);
-            if !expected && claim.is_some_and(|c| c.before.is_none() || !c.echoed) {
-                echo |= claim.is_some_and(|c| !c.echoed);
-                vip.hurry(now);
-                self.planner.wake(vip.next_probe);
-            }
-            self.dirty.insert(*slot);
-        }
-        if echo {
-            let request = self.planner.echo(&self.host, interface, address, mac);
-            self.requests.extend(request);
-        }
-    }
-
-    /// Somebody announces an address unasked: news to verify, no proof.
-    fn handle_announcement(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
-        if self.host.has_mac(mac) {
-            return;
-        }
-        for router in self.routers.values_mut().filter(|r| r.interface == Some(interface)) {
-            if router.is_expected_claimant(now, mac) {
-                continue;
-            }
-            if let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) {
-                vip.hurry(now);
-                self.planner.wake(vip.next_probe);
-            }
-        }
-    }
-
-    fn handle_echo(&mut self, interface: IfIndex, address: IpAddr, mac: MacAddr) {
-        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
-            if router.vips.iter_mut().any(|v| v.address == address && v.echo(mac)) {
-                self.dirty.insert(*slot);
-            }
-        }
+        self.touch_all();
     }
 
     fn handle_link(&mut self, now: Instant, link: &Link) {
@@ -633,76 +471,7 @@ impl Model {
         }
     }
 
-    // ---- tables ---------------------------------------------------------------------------------------------------
-
-    fn learned_count(&self) -> usize {
-        self.routers.values().filter(|r| r.expected.is_none()).count()
-    }
-
-    fn learn(&mut self, now: Instant, key: (IfIndex, Option<u16>, Family, u8)) -> Option<Slot> {
-        let (interface, vlan, family, vrid) = key;
-        let name = self.host.link(interface)?.name.clone();
-        if !self.settings.discover {
-            return None;
-        }
-        if self.learned_count() >= self.settings.max_routers && !self.evict(now) {
-            self.count_full("routers");
-            let says =
-                format!("{} routers are known, and more were seen: raise watch.max_routers", self.settings.max_routers);
-            if self.sight.flash(now, Sensor::Table, None, says) {
-                self.notices.push(Notice::Sensor(Sensor::Table, None));
-            }
-            return None;
-        }
-        let slot = self.insert(now, RouterId { interface: name, vlan, family, vrid }, None);
-        self.notices.push(Notice::Learned(slot));
-        Some(slot)
-    }
-
-    /// Drops a learned router that spoke once or twice, a while ago: noise. Those that were real are kept for their time.
-    fn evict(&mut self, now: Instant) -> bool {
-        const NOISE: Duration = Duration::from_secs(60);
-        let is_noise = |r: &Router| {
-            r.expected.is_none() && r.adverts < ESTABLISHED && now.since(r.last_advert.unwrap_or(r.known_since)) > NOISE
-        };
-        let noise = self.routers.iter().find(|(_, r)| is_noise(r)).map(|(slot, _)| *slot);
-        noise.is_some_and(|slot| {
-            self.remove(slot);
-            true
-        })
-    }
-
-    fn insert(&mut self, now: Instant, id: RouterId, expected: Option<Expected>) -> Slot {
-        let slot = Slot(self.next_slot);
-        self.next_slot += 1;
-        let interface = self.host.index_of(&id.interface);
-        if let Some(interface) = interface {
-            self.index.insert((interface, id.vlan, id.family, id.vrid), slot);
-        }
-        self.routers.insert(slot, Router::new(now, id, interface, expected));
-        self.refresh(slot);
-        slot
-    }
-
-    fn remove(&mut self, slot: Slot) {
-        if let Some(router) = self.routers.remove(&slot) {
-            self.index.retain(|_, s| *s != slot);
-            self.daemon_members.remove(&slot);
-            self.dirty.remove(&slot);
-            self.stale.remove(&slot);
-            self.notices.push(Notice::Forgotten(slot, router.name(), router.vip()));
-        }
-    }
-
-    fn refuse(&mut self, interface: IfIndex, vrid: Option<u8>, reason: crate::wire::RejectReason) {
-        if !self.refusals.count(interface, vrid, reason) {
-            self.count_full("refusals");
-        }
-    }
-
-    fn count_full(&mut self, table: &'static str) {
-        *self.table_full.entry(table).or_default() += 1;
-    }
+    // ---- what changed ------------------------------------------------------------------------------------------
 
     fn touch_all(&mut self) {
         self.dirty.extend(self.routers.keys());

@@ -1,0 +1,68 @@
+//! `vipwarden analyze`: the daemon's own detector over capture files.
+
+mod merge;
+mod replay;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::detect::Verdict;
+use crate::web::document::AnalyzeDoc;
+
+use super::capture_file::printable;
+use merge::Merge;
+use replay::Replay;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Capture files, pcap or pcapng, merged in order of time; - for standard input.
+    #[arg(value_name = "PCAP", required = true)]
+    files: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it: 2 if a split brain is anywhere in it or nobody serves at its end, 1 if less is wrong, nothing could be judged, or
+/// a file could not be read to its end.
+pub fn run(args: Args) -> ExitCode {
+    let merge = match Merge::open(&args.files) {
+        Ok(merge) => merge,
+        Err(message) => {
+            eprintln!("{}", printable(&message));
+            return super::FAILED.into();
+        }
+    };
+    let (document, failures) = analyze(merge);
+    for failure in &failures {
+        eprintln!("{}; what comes before is judged", printable(failure));
+    }
+    if document.routers.is_empty() {
+        eprintln!("no virtual router to judge: {} adverts in {} frames", document.adverts, document.frames);
+    }
+    report::print(&document, args.json);
+    exit_code(&document, !failures.is_empty()).into()
+}
+
+/// Everything that the files say, and what was wrong with them.
+fn analyze(mut merge: Merge) -> (AnalyzeDoc, Vec<String>) {
+    let mut replay = Replay::default();
+    while let Some(frame) = merge.next_frame() {
+        replay.take(frame);
+    }
+    (replay.finish(), merge.into_failures())
+}
+
+fn exit_code(document: &AnalyzeDoc, failed: bool) -> u8 {
+    let at_end = |verdict: Verdict| document.routers.iter().any(|r| r.router.verdict == verdict.as_str());
+    let split = document.routers.iter().any(|r| !r.split_brain_episodes.is_empty());
+    if split || at_end(Verdict::SplitBrain) || at_end(Verdict::NoMaster) {
+        super::CRITICAL
+    } else if failed || document.routers.is_empty() || at_end(Verdict::Degraded) || at_end(Verdict::Unknown) {
+        super::FAILED
+    } else {
+        0
+    }
+}

@@ -1,0 +1,74 @@
+//! Several capture files as one, in order of time.
+
+use std::path::PathBuf;
+
+use crate::cli::capture_file::{CaptureFile, interface_name};
+use crate::wire::{Dissected, dissect};
+
+/// A frame of any of the files, dissected.
+pub struct MergedFrame {
+    /// Capture time.
+    pub unix_nanos: i64,
+    /// Where it was captured. Interfaces of one name are one, so that a capture in pieces stays whole.
+    pub interface: String,
+    /// What it says.
+    pub dissected: Dissected,
+}
+
+/// Reads all files at once and hands out whichever frame is the oldest.
+pub struct Merge {
+    sources: Vec<Source>,
+    failures: Vec<String>,
+}
+
+struct Source {
+    file: CaptureFile,
+    head: MergedFrame,
+}
+
+impl Merge {
+    /// Opens all files.
+    ///
+    /// # Errors
+    /// The first one that can't be opened or is no capture.
+    pub fn open(paths: &[PathBuf]) -> Result<Self, String> {
+        let mut merge = Self { sources: Vec::new(), failures: Vec::new() };
+        for path in paths {
+            let mut file = CaptureFile::open(path)?;
+            if let Some(head) = merge.read(&mut file) {
+                merge.sources.push(Source { file, head });
+            }
+        }
+        Ok(merge)
+    }
+
+    /// The next frame of all, of equally old ones that of the first file; `None` at the end of the last file.
+    pub fn next_frame(&mut self) -> Option<MergedFrame> {
+        let (oldest, _) = self.sources.iter().enumerate().min_by_key(|(_, source)| source.head.unix_nanos)?;
+        let mut source = self.sources.remove(oldest);
+        let frame = source.head;
+        if let Some(head) = self.read(&mut source.file) {
+            source.head = head;
+            self.sources.insert(oldest, source);
+        }
+        Some(frame)
+    }
+
+    /// What kept files from being read to their ends.
+    pub fn into_failures(self) -> Vec<String> {
+        self.failures
+    }
+
+    /// A file that fails is read no further; the failure is kept.
+    fn read(&mut self, file: &mut CaptureFile) -> Option<MergedFrame> {
+        let packet = file.next_packet().unwrap_or_else(|failure| {
+            self.failures.push(failure);
+            None
+        })?;
+        Some(MergedFrame {
+            unix_nanos: packet.unix_nanos,
+            interface: interface_name(&packet),
+            dissected: dissect(packet.bytes, packet.link),
+        })
+    }
+}

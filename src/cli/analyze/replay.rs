@@ -1,0 +1,195 @@
+//! A capture played to the [`Watcher`]: the capture's clock is the only clock.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::detect::{Event, RouterView, Verdict, Watcher};
+use crate::observe::{Fact, Frame, IfIndex, Link, LinkKind, PacketKind, RouterId, Settings};
+use crate::time::{Duration, Instant, WallClock};
+use crate::web::document::{AnalyzeDoc, AnalyzedDoc, Date, EpisodeDoc, RouterDoc, TransitionDoc};
+use crate::wire::Seen;
+
+use super::merge::MergedFrame;
+
+/// Where the first frame lies on the line of instants: later than anything that is reckoned back from it.
+const LEAD: Duration = Duration::from_secs(3600);
+
+/// After so many timeouts in one gap between frames, time goes on in strides that double.
+const PATIENCE: u32 = 10_000;
+
+/// Transitions and split episodes kept of one router, each.
+const MAX_KEPT: usize = 10_000;
+
+/// What the frames amounted to so far.
+#[derive(Default)]
+pub struct Replay {
+    frames: u64,
+    adverts: u64,
+    rejected: BTreeMap<String, u64>,
+    stage: Option<Stage>,
+}
+
+impl Replay {
+    /// Takes in one frame. One that claims to be earlier than the one before counts at that one's time.
+    pub fn take(&mut self, frame: MergedFrame) {
+        self.frames += 1;
+        let defect = match &frame.dissected.seen {
+            Seen::Advert(advert) => {
+                self.adverts += u64::from(advert.defect().is_none());
+                advert.defect()
+            }
+            Seen::Rejected(rejected) => Some(rejected.reason),
+            _ => None,
+        };
+        if let Some(reason) = defect {
+            *self.rejected.entry(reason.as_str().into()).or_default() += 1;
+        }
+        self.stage.get_or_insert_with(|| Stage::new(frame.unix_nanos)).take(frame);
+    }
+
+    /// Judges at the time of the last frame: the silence behind it is nobody's.
+    pub fn finish(self) -> AnalyzeDoc {
+        let routers = self.stage.map(Stage::finish).unwrap_or_default();
+        AnalyzeDoc { frames: self.frames, adverts: self.adverts, rejected: self.rejected, routers }
+    }
+}
+
+/// The detector with what it needs of the world, and what it has said.
+struct Stage {
+    watcher: Watcher,
+    clock: WallClock,
+    now: Instant,
+    interfaces: HashMap<String, IfIndex>,
+    histories: BTreeMap<RouterId, History>,
+}
+
+impl Stage {
+    fn new(first_unix_nanos: i64) -> Self {
+        let lead = i64::try_from(LEAD.as_nanos()).unwrap_or(i64::MAX);
+        let clock = WallClock { origin_unix_nanos: first_unix_nanos.saturating_sub(lead) };
+        let now = instant(clock, first_unix_nanos);
+        // A bystander's view: nothing can be asked of a file, and nothing in it is too old to be told.
+        let settings = Settings { passive: true, forget_after: Duration::MAX, ..Settings::default() };
+        let watcher = Watcher::new(now, clock, settings);
+        Self { watcher, clock, now, interfaces: HashMap::new(), histories: BTreeMap::new() }
+    }
+
+    fn take(&mut self, frame: MergedFrame) {
+        self.advance(instant(self.clock, frame.unix_nanos));
+        let interface = self.interface(frame.interface);
+        let vlan = frame.dissected.vlan.filter(|vlan| *vlan != 0);
+        // Who captured it is not who is asked: the capturing host's own adverts are a speaker's like any other's.
+        let frame = Frame { interface, vlan, kind: PacketKind::Unknown, seen: frame.dissected.seen };
+        self.watcher.handle(self.now, &Fact::Frame(frame));
+        self.judge(self.now);
+    }
+
+    /// Lets everything happen that is due before `until`.
+    fn advance(&mut self, until: Instant) {
+        let (mut calls, mut stride) = (0, Duration::ZERO);
+        while let Some(due) = self.watcher.poll_timeout().filter(|due| *due <= until && self.now < until) {
+            calls += 1;
+            if calls > PATIENCE {
+                // Timestamps may lie years apart: such a gap is not walked step by step.
+                stride = (stride * 2).max(Duration::from_millis(1));
+            }
+            self.judge((due.max(self.now) + stride).min(until));
+        }
+        self.now = self.now.max(until);
+    }
+
+    fn judge(&mut self, at: Instant) {
+        self.now = at;
+        self.watcher.handle_timeout(at);
+        while let Some(event) = self.watcher.poll_event() {
+            if let Some(id) = event.id.clone() {
+                self.histories.entry(id).or_default().take(&event, self.clock);
+            }
+        }
+    }
+
+    /// The interface of that name; at its first frame it is presented to the watcher.
+    fn interface(&mut self, name: String) -> IfIndex {
+        let next = IfIndex(self.interfaces.len() as u32 + 1);
+        if let Some(known) = self.interfaces.get(&name) {
+            return *known;
+        }
+        let link = Link {
+            index: next,
+            name: name.clone(),
+            mac: None,
+            up: true,
+            carrier: true,
+            protodown: false,
+            kind: LinkKind::Plain,
+            master: None,
+            parent: None,
+            vlan: None,
+            sniffed: true,
+        };
+        self.watcher.handle(self.now, &Fact::Link(link));
+        self.interfaces.insert(name, next);
+        next
+    }
+
+    fn finish(mut self) -> Vec<AnalyzedDoc> {
+        self.judge(self.now);
+        let snapshot = self.watcher.snapshot(self.now);
+        let analyzed = |view: &RouterView| {
+            let RouterView { interface, vlan, family, vrid, .. } = view;
+            let id = RouterId { interface: interface.clone(), vlan: *vlan, family: *family, vrid: *vrid };
+            let history = self.histories.remove(&id).unwrap_or_default();
+            AnalyzedDoc {
+                router: RouterDoc::from_view(view, self.clock, self.now),
+                transitions: history.transitions,
+                split_brain_episodes: history.episodes,
+                split_brain_seconds: view.split_brain_time.as_secs_f64(),
+            }
+        };
+        snapshot.routers.iter().map(std::sync::Arc::as_ref).map(analyzed).collect()
+    }
+}
+
+/// The instant of a date; one before the origin is the origin.
+fn instant(clock: WallClock, unix_nanos: i64) -> Instant {
+    let nanos = i128::from(unix_nanos) - i128::from(clock.origin_unix_nanos);
+    Instant::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
+}
+
+/// What happened to one router.
+#[derive(Default)]
+struct History {
+    transitions: Vec<TransitionDoc>,
+    episodes: Vec<EpisodeDoc>,
+}
+
+impl History {
+    fn take(&mut self, event: &Event, clock: WallClock) {
+        let at = Date::new(clock, event.at);
+        match event.kind {
+            "master" if self.transitions.len() < MAX_KEPT => {
+                self.transitions.push(TransitionDoc { at, from: event.from.clone(), to: event.to.clone() });
+            }
+            "verdict" => self.verdict(event, at),
+            _ => {}
+        }
+    }
+
+    fn verdict(&mut self, event: &Event, at: Date) {
+        let split = Some(Verdict::SplitBrain.as_str());
+        let was = event.from.as_deref() == split;
+        let is = event.to.as_deref() == split;
+        if is && !was && self.episodes.len() < MAX_KEPT {
+            self.episodes.push(EpisodeDoc { start: at, end: None, causes: Vec::new() });
+        }
+        let Some(episode) = self.episodes.last_mut().filter(|episode| episode.end.is_none()) else { return };
+        if is {
+            for cause in event.causes.iter().map(|cause| cause.as_str().to_owned()) {
+                if !episode.causes.contains(&cause) {
+                    episode.causes.push(cause);
+                }
+            }
+        } else {
+            episode.end = Some(at);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What a frame on the wire changes.
+
+use std::net::IpAddr;
+
+use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Speaker};
+use crate::time::Instant;
+use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, Seen};
+
+use super::{MAX_OTHERS, Model, Notice, Slot, is_known, peer_of};
+
+impl Model {
+    pub(super) fn handle_frame(&mut self, now: Instant, frame: &Frame) {
+        match &frame.seen {
+            Seen::Advert(advert) => self.handle_advert(now, frame, advert),
+            Seen::Rejected(rejected) => self.refuse(frame.interface, rejected.vrid, rejected.reason),
+            Seen::Arp(arp) => self.handle_arp(now, frame, arp),
+            Seen::Neighbour(neighbour) => self.handle_neighbour(now, frame, neighbour),
+            Seen::EchoReply(reply) => {
+                if reply.identifier == crate::observe::ECHO_IDENTIFIER && frame.kind == PacketKind::Host {
+                    self.handle_echo(frame.interface, reply.source, reply.frame_source);
+                }
+            }
+            Seen::Other(other) => {
+                if !self.others.contains(other) {
+                    if self.others.len() < MAX_OTHERS {
+                        self.others.push(other.clone());
+                    } else {
+                        self.count_full("others");
+                    }
+                }
+            }
+            Seen::Irrelevant => {}
+        }
+    }
+
+    fn handle_advert(&mut self, now: Instant, frame: &Frame, advert: &Advert) {
+        if let Some(defect) = advert.defect() {
+            self.refuse(frame.interface, Some(advert.vrid), defect);
+            if defect != crate::wire::RejectReason::Ttl {
+                return;
+            }
+        }
+        let local = frame.kind == PacketKind::Outgoing && self.host.has_address(advert.source);
+        let looped = !local
+            && frame.kind != PacketKind::Outgoing
+            && self.host.has_address(advert.source)
+            && advert.mac.is_some_and(|mac| self.host.has_mac(mac));
+        if looped {
+            return;
+        }
+        let key = (frame.interface, frame.vlan, advert.family(), advert.vrid);
+        let Some(slot) = self.index.get(&key).copied().or_else(|| self.learn(now, key)) else { return };
+        let untagged_parent = frame.vlan.is_none()
+            && matches!(frame.kind, PacketKind::Host | PacketKind::Multicast)
+            && self.host.link(frame.interface).is_some_and(|l| l.master.is_none());
+        let comparable = untagged_parent && !self.host.has_address(advert.source);
+        self.hear(now, slot, advert, local, comparable);
+    }
+
+    fn hear(&mut self, now: Instant, slot: Slot, advert: &Advert, local: bool, comparable: bool) {
+        let Some(router) = self.routers.get_mut(&slot) else { return };
+        router.count(now, advert, local);
+        let content_changed = match router.speaker_of(advert, local) {
+            Some(speaker) => speaker.advert != *advert,
+            None => {
+                if !router.make_room(now, self.settings.max_speakers) {
+                    self.count_full("speakers");
+                    return;
+                }
+                let peer = peer_of(&self.settings, advert.source);
+                let known = is_known(router.expected.as_ref(), local, peer, advert.source);
+                router.speakers.push(Speaker::new(now, advert.clone(), local, peer, known));
+                if !known {
+                    self.notices.push(Notice::Stranger(slot, advert.source));
+                }
+                true
+            }
+        };
+        router.hear(now, advert, local, comparable);
+        self.stale.insert(slot);
+        if content_changed {
+            router.refresh_vips(now, &[]);
+            self.refresh(slot);
+        } else if router.steady != Some(advert.source) {
+            self.dirty.insert(slot);
+        }
+    }
+
+    pub(super) fn handle_delivered(&mut self, delivered: Delivered) {
+        let family = Family::of(&delivered.source);
+        let Some(slot) = self.index.get(&(delivered.interface, None, family, delivered.vrid)).copied() else { return };
+        let Some(router) = self.routers.get_mut(&slot) else { return };
+        for speaker in router.speakers.iter_mut().filter(|s| !s.local && s.advert.source == delivered.source) {
+            speaker.deliver(delivered.tap);
+        }
+        self.stale.insert(slot);
+        if router.steady != Some(delivered.source) {
+            self.dirty.insert(slot);
+        }
+    }
+
+    fn handle_arp(&mut self, now: Instant, frame: &Frame, arp: &Arp) {
+        let (address, mac) = (IpAddr::V4(arp.sender_ip), arp.sender_mac);
+        self.learn_peer_mac(address, mac);
+        let answers_us = arp.operation == ArpOperation::Reply && frame.kind == PacketKind::Host;
+        if answers_us {
+            self.handle_answer(now, frame.interface, address, mac);
+        } else if arp.is_gratuitous() && frame.kind != PacketKind::Outgoing {
+            self.handle_announcement(now, frame.interface, address, mac);
+        }
+    }
+
+    fn handle_neighbour(&mut self, now: Instant, frame: &Frame, neighbour: &Neighbour) {
+        let NeighbourKind::Advertisement { solicited, .. } = neighbour.kind else { return };
+        let mac = neighbour.link_address.unwrap_or(neighbour.frame_source);
+        let address = IpAddr::V6(neighbour.target);
+        self.learn_peer_mac(address, mac);
+        if solicited && frame.kind == PacketKind::Host {
+            self.handle_answer(now, frame.interface, address, mac);
+        } else if frame.kind != PacketKind::Outgoing {
+            self.handle_announcement(now, frame.interface, address, mac);
+        }
+    }
+
+    fn learn_peer_mac(&mut self, address: IpAddr, mac: MacAddr) {
+        let peers = self.settings.peers.iter().zip(&mut self.peer_macs);
+        for (peer, known) in peers {
+            if peer.address == address || peer.vrrp_addresses.contains(&address) {
+                *known = Some(mac);
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+        if self.host.has_mac(mac) {
+            return;
+        }
+        let mut echo = false;
+        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
+            let expected = router.is_expected_claimant(now, mac);
+            let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
+            if !vip.answer(now, mac) {
+                continue;
+            }
+            let claim = vip.claims().iter().find(|c| c.mac == mac);
+            if !expected && claim.is_some_and(|c| c.before.is_none() || !c.echoed) {
+                echo |= claim.is_some_and(|c| !c.echoed);
+                vip.hurry(now);
+                self.planner.wake(vip.next_probe);
+            }
+            self.dirty.insert(*slot);
+        }
+        if echo {
+            let request = self.planner.echo(&self.host, interface, address, mac);
+            self.requests.extend(request);
+        }
+    }
+
+    /// Somebody announces an address unasked: news to verify, no proof.
+    fn handle_announcement(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+        if self.host.has_mac(mac) {
+            return;
+        }
+        for router in self.routers.values_mut().filter(|r| r.interface == Some(interface)) {
+            if router.is_expected_claimant(now, mac) {
+                continue;
+            }
+            if let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) {
+                vip.hurry(now);
+                self.planner.wake(vip.next_probe);
+            }
+        }
+    }
+
+    fn handle_echo(&mut self, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
+            if router.vips.iter_mut().any(|v| v.address == address && v.echo(mac)) {
+                self.dirty.insert(*slot);
+            }
+        }
+    }
+}

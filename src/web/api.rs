@@ -1,0 +1,87 @@
+//! `/api/v1` and the two probes of an orchestrator.
+
+use std::net::IpAddr;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::detect::Verdict;
+use crate::sys::clock;
+
+use super::document::{BlindDoc, SensorsDoc};
+use super::{Context, accepted, stream};
+
+/// Which routers to show.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    router: Option<String>,
+    vip: Option<IpAddr>,
+    verdict: Option<String>,
+}
+
+pub(super) async fn status(State(context): State<Context>, Query(filter): Query<Filter>) -> Response {
+    if let Some(wanted) = &filter.verdict
+        && !Verdict::ALL.iter().any(|v| v.as_str() == wanted)
+    {
+        let names = Verdict::ALL.map(Verdict::as_str).join(", ");
+        return (StatusCode::BAD_REQUEST, format!("verdict is one of {names}\n")).into_response();
+    }
+    let mut document = context.status();
+    document.routers.retain(|r| {
+        filter.router.as_ref().is_none_or(|name| *name == r.name)
+            && filter.vip.is_none_or(|vip| r.vip == Some(vip) || r.addresses.iter().any(|a| a.address == vip))
+            && filter.verdict.as_ref().is_none_or(|verdict| *verdict == r.verdict)
+    });
+    Json(document).into_response()
+}
+
+/// From where on to tell events.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct From {
+    #[serde(default)]
+    after: u64,
+}
+
+pub(super) async fn events(State(context): State<Context>, Query(from): Query<From>, headers: HeaderMap) -> Response {
+    if !accepted(&headers).contains("text/event-stream") {
+        return Json(context.events_after(from.after).0).into_response();
+    }
+    // A browser that reconnects repeats the address it began with: the header knows better.
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
+    match context.streams.clone().try_acquire_owned() {
+        Ok(permit) => stream::events(context, last.unwrap_or(from.after), permit).into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open\n").into_response(),
+    }
+}
+
+/// The loop lives. A pulled cable is no reason to kill a container.
+pub(super) async fn healthy(State(context): State<Context>) -> (StatusCode, &'static str) {
+    if context.shared.view.load().is_alive(clock::now()) {
+        (StatusCode::OK, "the loop turns\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the loop has not turned for more than 5 s\n")
+    }
+}
+
+/// What `/-/ready` answers.
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    captured: Vec<String>,
+    blind: Vec<BlindDoc>,
+}
+
+/// Ready if something is captured and nothing is blind.
+pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
+    let readiness = context.with_snapshot(|_, snapshot| {
+        let SensorsDoc { healthy, blind } = SensorsDoc::new(&snapshot.sensors, snapshot.clock);
+        let captured: Vec<_> = snapshot.captures.iter().map(|c| c.interface.clone()).collect();
+        Readiness { ready: healthy && !captured.is_empty(), captured, blind }
+    });
+    (if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(readiness))
+}
