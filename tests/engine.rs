@@ -260,14 +260,14 @@ fn a_reload_takes_what_is_valid_and_changes_nothing_otherwise() {
         bench.configure("[[peer]]\nname = \"lb02\"\naddress = \"127.0.0.1\"\n");
         let taken = bench.ask("reload");
         assert_eq!(taken.status.code(), Some(0), "{taken:?}");
-        assert!(stdout(&taken).contains("1 peers"), "{taken:?}");
+        assert!(stdout(&taken).contains("peers: 1"), "{taken:?}");
         bench.configure("[watch]\npasive = true\n");
         let refused = bench.ask("reload");
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         assert!(stderr(&refused).contains("vipwarden.toml:5:1:"), "{refused:?}");
         bench.configure("");
         bench.signal("HUP");
-        bench.wait_for_log("configuration taken: 0 routers, 0 peers").await;
+        bench.wait_for_log("configuration taken; routers: 0, peers: 0").await;
     });
 }
 

@@ -37,7 +37,7 @@ pub fn run(args: Args) -> ExitCode {
     };
     let (document, failures) = analyze(merge);
     for failure in &failures {
-        eprintln!("{}; what comes before is judged", printable(failure));
+        eprintln!("{}", printable(failure));
     }
     if document.routers.is_empty() {
         eprintln!("no virtual router to judge: {} adverts in {} frames", document.adverts, document.frames);
@@ -46,13 +46,16 @@ pub fn run(args: Args) -> ExitCode {
     exit_code(&document, !failures.is_empty()).into()
 }
 
-/// Everything that the files say, and what was wrong with them.
+/// Everything that the files say, and what could not be read or judged.
 fn analyze(mut merge: Merge) -> (AnalyzeDoc, Vec<String>) {
     let mut replay = Replay::default();
     while let Some(frame) = merge.next_frame() {
         replay.take(frame);
     }
-    (replay.finish(), merge.into_failures())
+    let (document, omissions) = replay.finish();
+    let mut failures = merge.into_failures();
+    failures.extend(omissions);
+    (document, failures)
 }
 
 fn exit_code(document: &AnalyzeDoc, failed: bool) -> u8 {

@@ -7,7 +7,7 @@ use crate::time::Duration;
 use crate::web::document::{HolderDoc, RouterDoc, SpeakerDoc, StatusDoc};
 
 use super::client;
-use super::select::{place, select, vip};
+use super::select::{blindness, place, select, vip};
 
 /// What `explain` takes.
 #[derive(Debug, clap::Args)]
@@ -42,12 +42,8 @@ fn text(document: &StatusDoc, router: &RouterDoc) -> String {
         section(&mut text, "do", &[format!("{}{}", prefix(&on), finding.remedy)], "");
         section(&mut text, "runbook", finding.runbook.as_slice(), "");
     }
-    let blind: Vec<String> = document
-        .sensors
-        .blind
-        .iter()
-        .map(|blind| format!("blind: {} {} since {}: {}", blind.sensor, blind.interface, blind.since, blind.says))
-        .collect();
+    let blind: Vec<String> =
+        document.sensors.blind.iter().map(|blind| format!("blind: {}", blindness(blind))).collect();
     section(&mut text, "sensors", &blind, "all see");
     let evidence: Vec<String> = router
         .evidence

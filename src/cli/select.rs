@@ -1,8 +1,8 @@
-//! Finds the virtual router that an operator means.
+//! Finds the virtual router that an operator means, and names what the documents hold as people do.
 
 use std::net::IpAddr;
 
-use crate::web::document::{RouterDoc, StatusDoc};
+use crate::web::document::{BlindDoc, RouterDoc, StatusDoc};
 
 /// The one router whose name, VIP or VRID `wanted` is. A name goes before a VIP, and a VIP before a VRID.
 ///
@@ -49,6 +49,16 @@ fn family(router: &RouterDoc) -> &str {
 /// The VIP as people know it, or the name where none is known yet.
 pub fn vip(router: &RouterDoc) -> String {
     router.vip.map_or_else(|| router.name.clone(), |vip| vip.to_string())
+}
+
+/// A sensor and, where it has one, its interface.
+pub fn sense(blind: &BlindDoc) -> String {
+    format!("{} {}", blind.sensor, blind.interface).trim_end().into()
+}
+
+/// A blind sensor, since when, and why.
+pub fn blindness(blind: &BlindDoc) -> String {
+    format!("{} since {}: {}", sense(blind), blind.since, blind.says)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::web::document::{RouterDoc, StatusDoc};
 
-use super::select::{place, select, vip};
+use super::select::{blindness, place, select, sense, vip};
 use super::{CRITICAL, FAILED, UNKNOWN, client};
 
 /// What `status` takes.
@@ -77,7 +77,7 @@ fn text(document: &StatusDoc) -> String {
         text.push('\n');
     }
     for blind in &document.sensors.blind {
-        text.push_str(&format!("blind: {} {} since {}: {}\n", blind.sensor, blind.interface, blind.since, blind.says));
+        text.push_str(&format!("blind: {}\n", blindness(blind)));
     }
     text
 }
@@ -87,7 +87,7 @@ fn headline(document: &StatusDoc) -> String {
     let mut ailing: Vec<&RouterDoc> = document.routers.iter().filter(|router| router.verdict != "healthy").collect();
     ailing.sort_by_key(|router| std::cmp::Reverse(severity(&router.verdict)));
     let mut said: Vec<String> = ailing.into_iter().map(complaint).collect();
-    said.extend(document.sensors.blind.first().map(|blind| format!("blind: {} {}", blind.sensor, blind.interface)));
+    said.extend(document.sensors.blind.first().map(|blind| format!("blind: {}", sense(blind))));
     match document.routers.len() {
         _ if !said.is_empty() => said.join(", "),
         0 => "no virtual router was seen yet".into(),

@@ -66,7 +66,7 @@ async fn reload(
     let _ = orders.send(Order::Reconfigure(new.clone(), done)).await;
     is_done.await.map_err(|_| "the core has ended".to_owned())?;
     let mut taken = format!(
-        "configuration taken: {} routers, {} peers, {} witnesses",
+        "configuration taken; routers: {}, peers: {}, witnesses: {}",
         new.routers.len(),
         new.peers.len(),
         new.witnesses.len()

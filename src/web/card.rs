@@ -11,6 +11,7 @@ pub(super) fn render(doc: &StatusDoc, router: &RouterDoc) -> String {
     let face = Face::of(&router.verdict);
     let held = if face == UNKNOWN { "last held by" } else { "held by" };
     let mut rows = row(held, &holders(doc, router));
+    rows += &row("heard", &speakers(&router.speakers));
     rows += &row("cause", &causes(&router.findings));
     for finding in router.findings.iter().filter(|f| !f.remedy.is_empty()) {
         rows += &row("do", &remedy(finding));
@@ -37,16 +38,21 @@ pub(super) fn vip(router: &RouterDoc) -> String {
     router.vip.map_or_else(|| "no address known".into(), |vip| vip.to_string())
 }
 
-/// An instant and how long ago that is; the date only where it is another day's.
+/// An instant and how long ago that is.
 pub(super) fn since(now: Date, then: Date) -> String {
-    let (full, age) = (then.to_string(), now.since(then));
+    format!("{}, {}", moment(now, then), span(now.since(then)))
+}
+
+/// An instant to the second; its date only where that is not today's.
+pub(super) fn moment(now: Date, then: Date) -> String {
+    let full = then.to_string();
     let is_today = full.get(..10) == now.to_string().get(..10);
     let short = match (full.get(..10), full.get(11..19)) {
         (Some(_), Some(time)) if is_today => format!("{time}Z"),
         (Some(date), Some(time)) => format!("{date} {time}Z"),
         _ => full.clone(),
     };
-    format!(r#"<time datetime="{full}" title="{full}">{short}</time>, {}"#, span(age))
+    format!(r#"<time datetime="{full}" title="{full}">{short}</time>"#)
 }
 
 /// A length of time in two units.
@@ -113,6 +119,24 @@ fn in_words(how: &str, speaker: Option<&SpeakerDoc>) -> String {
     }
 }
 
+fn speakers(speakers: &[SpeakerDoc]) -> String {
+    if speakers.is_empty() {
+        return "no adverts".into();
+    }
+    let lines = speakers.iter().map(|s| {
+        let name = match (&s.peer, s.local) {
+            (_, true) => "this node, ".into(),
+            (Some(peer), _) => format!("{}, ", Text(peer)),
+            (None, _) => String::new(),
+        };
+        format!(
+            r#"<li>{} <span class="how">{name}VRRPv{}, priority {}, every {} s, last {:.1} s ago</span></li>"#,
+            s.source, s.version, s.priority, s.advert_interval_seconds, s.last_advert_seconds
+        )
+    });
+    format!("<ul>{}</ul>", lines.collect::<String>())
+}
+
 fn causes(findings: &[FindingDoc]) -> String {
     if findings.is_empty() {
         return "none known".into();
@@ -151,10 +175,13 @@ fn evidence(doc: &StatusDoc, router: &RouterDoc) -> String {
         })
     });
     format!(
-        r#"<details data-key="{} {}"><summary>{} pieces, newest first</summary><ul>{}</ul></details>"#,
+        r#"<details data-key="{} {}"><summary>{}</summary><ul>{}</ul></details>"#,
         Text(&router.interface),
         Text(&router.name),
-        router.evidence.len(),
+        match router.evidence.len() {
+            1 => "1 piece".into(),
+            n => format!("{n} pieces, newest first"),
+        },
         lines.collect::<String>()
     )
 }

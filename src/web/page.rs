@@ -32,7 +32,7 @@ pub(super) fn render(doc: &StatusDoc, events: &[EventDoc]) -> String {
         banner = banner(doc),
         table = table(doc, &routers),
         others = reachability(doc),
-        events = happened(events),
+        events = happened(doc, events),
     );
     let last_event = events.last().map_or(0, |e| e.id);
     frame(&title, face, &format!(r#"<main id="view" data-last-event="{last_event}">{main}</main>"#), doc)
@@ -169,7 +169,7 @@ fn reachability(doc: &StatusDoc) -> String {
     )
 }
 
-fn happened(events: &[EventDoc]) -> String {
+fn happened(doc: &StatusDoc, events: &[EventDoc]) -> String {
     if events.is_empty() {
         return String::new();
     }
@@ -177,14 +177,14 @@ fn happened(events: &[EventDoc]) -> String {
         let side = |side: &Option<String>| side.as_deref().map_or_else(|| "–".into(), |s| Text(s).to_string());
         let router = if event.router.is_empty() { "this node" } else { &event.router };
         format!(
-            r#"<tr><td><time datetime="{at}">{at}</time></td><td data-head="router">{}</td>
+            r#"<tr><td>{at}</td><td data-head="router">{}</td>
 <td data-head="what">{}: {} → {}</td><td data-head="why">{}</td></tr>"#,
             Text(router),
             Text(&event.kind),
             side(&event.from),
             side(&event.to),
             Text(&event.reason),
-            at = event.at,
+            at = card::moment(doc.generated_at, event.at),
         )
     });
     format!(

@@ -62,7 +62,7 @@ impl Merge {
     /// A file that fails is read no further; the failure is kept.
     fn read(&mut self, file: &mut CaptureFile) -> Option<MergedFrame> {
         let packet = file.next_packet().unwrap_or_else(|failure| {
-            self.failures.push(failure);
+            self.failures.push(format!("{failure}; what comes before is judged"));
             None
         })?;
         Some(MergedFrame {
