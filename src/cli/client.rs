@@ -17,6 +17,7 @@ use crate::time::Duration;
 use crate::web::document::StatusDoc;
 
 use super::FAILED;
+use super::terminal::plain;
 
 /// The daemon answers in milliseconds; a reload waits for its disk.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -122,14 +123,6 @@ fn scrub(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(scrub),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-/// `text` without what could steer a terminal: control characters, and those that turn the direction of writing.
-fn plain(text: &str, keep_lines: bool) -> String {
-    let steers = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if steers(c) && !(keep_lines && c == '\n') { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

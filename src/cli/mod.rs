@@ -21,6 +21,7 @@ mod select;
 mod show_config;
 mod sniff;
 mod status;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
