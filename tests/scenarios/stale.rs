@@ -29,6 +29,11 @@ fn fault_14_a_killed_daemon_leaves_a_stale_address_with_ipv6() {
     killed(Flavour::V6);
 }
 
+#[test]
+fn fault_14_a_killed_daemon_leaves_a_stale_address_with_virtual_macs() {
+    killed(Flavour::Vmac);
+}
+
 /// The daemon on `a` freezes, as a stopped machine does, and thaws.
 fn frozen(flavour: Flavour) {
     let pair = Pair::settled(flavour);
