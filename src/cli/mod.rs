@@ -42,7 +42,7 @@ pub const USAGE: u8 = 64;
 #[derive(Debug, Parser)]
 #[command(name = "vipwarden", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Everywhere")]
     global: Global,
     #[command(subcommand)]
     command: Command,

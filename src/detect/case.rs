@@ -1,5 +1,6 @@
 //! The case of one virtual router: what the evidence amounts to now, and what is remembered from one judgement to the next.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::observe::{DaemonState, Model, Router, Speaker};
@@ -7,7 +8,7 @@ use crate::time::{Duration, Instant};
 
 use super::conflict::{self, Conflict};
 use super::party::{Party, parties};
-use super::{Cause, Event, Evidence, Finding, Holder, State, Verdict, cause};
+use super::{Cause, Episode, Event, Evidence, Finding, Holder, State, Verdict, cause};
 
 /// What is remembered of one virtual router.
 #[derive(Debug)]
@@ -36,20 +37,27 @@ pub struct Case {
     pub state: State,
     /// Entries into each state.
     pub state_transitions: [u64; State::ALL.len()],
-    /// Splits longer than a takeover.
-    pub episodes: u64,
+    /// How many splits there were.
+    pub episode_count: u64,
+    /// The newest of them.
+    pub episodes: VecDeque<Episode>,
     /// Settled overlaps.
     pub takeover_overlap: Duration,
     split_time: Duration,
     overlap: Option<Overlap>,
+    /// The end of the last overlap.
+    settled: Instant,
 }
+
+/// Split episodes remembered.
+const MAX_EPISODES: usize = 64;
 
 /// A time during which two held.
 #[derive(Clone, Copy, Debug)]
 struct Overlap {
     start: Instant,
     last: Instant,
-    /// Longer than a takeover: a split episode.
+    /// Proven: a split episode and no takeover.
     split: bool,
 }
 
@@ -113,10 +121,12 @@ impl Case {
             last_transition: None,
             state: State::Init,
             state_transitions: [0; State::ALL.len()],
-            episodes: 0,
+            episode_count: 0,
+            episodes: VecDeque::new(),
             takeover_overlap: Duration::ZERO,
             split_time: Duration::ZERO,
             overlap: None,
+            settled: Instant::ZERO,
         }
     }
 
@@ -137,7 +147,7 @@ impl Case {
             None => self.assess(model, router, &parties, conflict, now),
         };
         if blindness.is_none() {
-            self.account(router, conflict, found.verdict);
+            self.account(conflict, found.verdict);
             self.follow_master(model, router, &parties, found.verdict, &mut outcome);
         }
         self.masters = parties.iter().filter_map(|p| p.active).map(|s| s.advert.source).collect();
@@ -199,6 +209,12 @@ impl Case {
             return None;
         }
         let interval = router.judged().map(Speaker::interval).max().or(router.interval()).unwrap_or_default();
+        let deaf = self.findings.iter().any(|f| f.cause.deafens());
+        if deaf && !model.is_probed(router) {
+            // Two who refuse each other's adverts keep re-arming each other's timers: seconds of silence of one prove nothing.
+            let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(interval * 4);
+            return Some(overlap.last + takeover * 3);
+        }
         let probe = if model.is_probed(router) { model.settings.probe_interval } else { Duration::ZERO };
         Some(overlap.last + (interval * 2).max(probe + Duration::from_millis(200)))
     }
@@ -277,26 +293,32 @@ impl Case {
         Some(from + interval * 4 + (interval / 4).max(Duration::from_millis(25)))
     }
 
-    /// Keeps the books on overlaps.
-    fn account(&mut self, router: &Router, conflict: Option<Conflict>, verdict: Verdict) {
-        let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(Duration::from_secs(4));
+    /// Keeps the books on overlaps: proven ones are splits from their first moment on, the others belong to a takeover.
+    fn account(&mut self, conflict: Option<Conflict>, verdict: Verdict) {
         if let Some(conflict) = conflict {
             let overlap =
                 self.overlap.get_or_insert(Overlap { start: conflict.start, last: conflict.start, split: false });
             overlap.last = overlap.last.max(conflict.last);
-            let long = conflict.proven && overlap.last.since(overlap.start) > takeover;
-            if long && !overlap.split {
+            if conflict.proven && !overlap.split {
                 overlap.split = true;
-                self.episodes += 1;
+                self.episode_count += 1;
+                if self.episodes.len() == MAX_EPISODES {
+                    self.episodes.pop_front();
+                }
+                self.episodes.push_back(Episode { start: overlap.start, end: None, causes: Vec::new() });
             }
         } else if verdict != Verdict::SplitBrain
             && let Some(over) = self.overlap.take()
         {
+            self.settled = over.last;
             let length = over.last.since(over.start);
             if over.split {
                 self.split_time += length;
             } else {
                 self.takeover_overlap += length;
+            }
+            if let Some(episode) = self.episodes.back_mut().filter(|_| over.split) {
+                episode.end = Some(over.last);
             }
         }
     }
@@ -315,10 +337,11 @@ impl Case {
         if self.master == Some(speaker.advert.source) {
             return;
         }
+        let at = speaker.spell.max(self.settled);
         let from = self.master.replace(speaker.advert.source);
         if from.is_some() {
             self.transitions += 1;
-            self.last_transition = Some(speaker.spell);
+            self.last_transition = Some(at);
         }
         let resigned = router.judged().any(|s| Some(s.advert.source) == from && s.resigned());
         let reason = match from {
@@ -373,13 +396,18 @@ impl Case {
             let mut event = event(router, now, "verdict", Some(from), Some(to));
             event.reason = reason(&found);
             event.evidence = found.evidence.iter().map(|e| e.says.clone()).collect();
-            event.causes = after;
+            event.causes.clone_from(&after);
             outcome.events.push(event);
             outcome.urgent = true;
         }
         if found.verdict != self.verdict {
             self.verdict = found.verdict;
             self.since = now;
+        }
+        if let Some(episode) =
+            self.episodes.back_mut().filter(|e| e.end.is_none() && self.verdict == Verdict::SplitBrain)
+        {
+            episode.causes.extend(after.iter().filter(|cause| !episode.causes.contains(cause)).collect::<Vec<_>>());
         }
         self.findings = found.findings;
         self.evidence = found.evidence;
