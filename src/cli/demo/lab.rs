@@ -3,6 +3,7 @@
 //! Everything is removed when the [`Lab`] is dropped, whatever became of the rest. What a killed run left behind is removed
 //! by the next one, told by the process id in the names.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
@@ -170,8 +171,8 @@ impl Node {
     }
 
     /// A command that will run on this host.
-    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new("ip");
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = ip_command();
         command.args(["netns", "exec", &self.namespace]).arg(program).stdin(Stdio::null());
         command
     }
@@ -217,16 +218,29 @@ pub fn wait_until<T>(what: &str, limit: Duration, mut condition: impl FnMut() ->
 /// # Errors
 /// What nft said.
 pub fn nft(namespace: &str, ruleset: &str) -> io::Result<()> {
-    let mut command = Command::new("ip");
+    let mut command = ip_command();
     feed(command.args(["netns", "exec", namespace, "nft", "-f", "-"]), ruleset)
+}
+
+/// Where programs are looked for: in PATH, and where Debian keeps those for root.
+pub fn search_path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin:/sbin");
+    path
+}
+
+fn ip_command() -> Command {
+    let mut command = Command::new("ip");
+    command.env("PATH", search_path());
+    command
 }
 
 /// Runs `first` outside, unless it is empty, and then each of `lines` inside `namespace`, all by `ip`.
 fn ip(first: &str, lines: &[String], namespace: &str) -> io::Result<()> {
     if !first.is_empty() {
-        run(Command::new("ip").args(first.split_whitespace()), first)?;
+        run(ip_command().args(first.split_whitespace()), first)?;
     }
-    feed(Command::new("ip").args(["-n", namespace, "-batch", "-"]), &lines.join("\n"))
+    feed(ip_command().args(["-n", namespace, "-batch", "-"]), &lines.join("\n"))
 }
 
 fn silence_ipv6(namespace: &str) -> io::Result<()> {
@@ -258,7 +272,7 @@ fn feed(command: &mut Command, input: &str) -> io::Result<()> {
 /// Removes a namespace and ends the processes in it; tries everything and reports all that failed.
 fn remove_namespace(name: &str) -> Vec<io::Error> {
     let mut errors = Vec::new();
-    match run(Command::new("ip").args(["netns", "pids", name]), &format!("ip netns pids {name}")) {
+    match run(ip_command().args(["netns", "pids", name]), &format!("ip netns pids {name}")) {
         Ok(pids) => {
             for pid in pids.lines().filter_map(|pid| pid.trim().parse().ok()) {
                 // One that ended in between is what we want.
@@ -268,7 +282,7 @@ fn remove_namespace(name: &str) -> Vec<io::Error> {
         }
         Err(error) => errors.push(error),
     }
-    errors.extend(run(Command::new("ip").args(["netns", "del", name]), &format!("ip netns del {name}")).err());
+    errors.extend(run(ip_command().args(["netns", "del", name]), &format!("ip netns del {name}")).err());
     errors
 }
 

@@ -9,7 +9,6 @@ mod story;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -62,11 +61,8 @@ fn require_programs() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::NotFound, message))
 }
 
-/// True if it is in PATH, or where Debian keeps what only root uses.
 fn is_installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
-    places.into_iter().any(|place| Path::is_file(&place.join(program)))
+    std::env::split_paths(&lab::search_path()).any(|place| place.join(program).is_file())
 }
 
 /// Ctrl-C and SIGTERM as a channel, so that what was made is also removed.
