@@ -8,6 +8,7 @@ mod check_config;
 mod client;
 mod control;
 mod decode;
+pub mod demo;
 mod events;
 mod explain;
 mod forget;
@@ -82,6 +83,8 @@ enum Command {
     Decode(decode::Args),
     /// Print the wire as one line an advert.
     Sniff(sniff::Args),
+    /// A two-node laboratory on this host with real traffic: healthy, failover, split brain, healing, told step by step.
+    Demo(demo::Args),
 }
 
 impl Command {
@@ -98,6 +101,7 @@ impl Command {
             Self::Analyze(args) => analyze::run(args),
             Self::Decode(args) => decode::run(args),
             Self::Sniff(args) => sniff::run(args),
+            Self::Demo(args) => demo::run(&args),
         }
     }
 }
