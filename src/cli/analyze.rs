@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::detect::Verdict;
 use crate::web::document::AnalyzeDoc;
 
-use super::capture_file::printable;
+use super::terminal::plain;
 use merge::Merge;
 use replay::Replay;
 
@@ -31,13 +31,13 @@ pub fn run(args: Args) -> ExitCode {
     let merge = match Merge::open(&args.files) {
         Ok(merge) => merge,
         Err(message) => {
-            eprintln!("{}", printable(&message));
+            eprintln!("{}", plain(&message, false));
             return super::FAILED.into();
         }
     };
     let (document, failures) = analyze(merge);
     for failure in &failures {
-        eprintln!("{}", printable(failure));
+        eprintln!("{}", plain(failure, false));
     }
     if document.routers.is_empty() {
         eprintln!("no virtual router to judge: {} adverts in {} frames", document.adverts, document.frames);

@@ -7,6 +7,8 @@ use std::path::Path;
 use crate::observe::PacketKind;
 use crate::wire::pcap::{Packet, PcapError, Reader};
 
+use super::terminal::plain;
+
 /// An open capture file that knows its name.
 pub struct CaptureFile {
     name: String,
@@ -42,7 +44,7 @@ impl CaptureFile {
 /// What the interface of a packet is called: as its file names it, by its number, or `capture` where a file knows only one.
 pub fn interface_name(packet: &Packet<'_>) -> String {
     match (packet.interface_name, packet.interface) {
-        (Some(name), _) if !name.is_empty() => printable(name),
+        (Some(name), _) if !name.is_empty() => plain(name, false),
         (_, 0) => "capture".into(),
         (_, number) => format!("if{number}"),
     }
@@ -50,20 +52,7 @@ pub fn interface_name(packet: &Packet<'_>) -> String {
 
 /// To whom a packet was addressed.
 pub fn packet_kind(packet: &Packet<'_>) -> PacketKind {
-    match packet.packet_type {
-        Some(0) => PacketKind::Host,
-        Some(1) => PacketKind::Broadcast,
-        Some(2) => PacketKind::Multicast,
-        Some(3) => PacketKind::OtherHost,
-        Some(4) => PacketKind::Outgoing,
-        _ => PacketKind::Unknown,
-    }
-}
-
-/// A stranger's text for a terminal: what is neither letter, digit, space nor ASCII punctuation becomes `?`.
-pub fn printable(text: &str) -> String {
-    let safe = |c: char| c.is_alphanumeric() || c.is_ascii_graphic() || c == ' ';
-    text.chars().map(|c| if safe(c) { c } else { '?' }).collect()
+    packet.packet_type.map_or(PacketKind::Unknown, PacketKind::from_linux)
 }
 
 #[cfg(test)]
@@ -81,7 +70,7 @@ mod tests {
             packet_type: None,
             bytes: &[],
         };
-        assert_eq!(interface_name(&packet), "Büro?[31m??");
+        assert_eq!(interface_name(&packet), "Büro\u{fffd}[31m\u{fffd}\u{fffd}");
         assert_eq!(interface_name(&Packet { interface_name: None, ..packet }), "if3");
         assert_eq!(interface_name(&Packet { interface_name: Some(""), interface: 0, ..packet }), "capture");
     }

@@ -1,6 +1,6 @@
 //! Asks the daemon over its control socket.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,6 +17,7 @@ use crate::time::Duration;
 use crate::web::document::StatusDoc;
 
 use super::FAILED;
+use super::terminal::plain;
 
 /// The daemon answers in milliseconds; a reload waits for its disk.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,7 +56,7 @@ pub fn read<T: DeserializeOwned>(document: Value) -> Result<T, String> {
 pub fn tell(result: Result<String, String>) -> ExitCode {
     match result {
         Ok(done) => {
-            println!("{done}");
+            say(&done);
             ExitCode::SUCCESS
         }
         Err(why) => {
@@ -63,6 +64,11 @@ pub fn tell(result: Result<String, String>) -> ExitCode {
             FAILED.into()
         }
     }
+}
+
+/// Prints lines to standard output. A reader that left early, as `head` does, is no error.
+pub fn say(lines: &str) {
+    let _ = writeln!(io::stdout().lock(), "{lines}");
 }
 
 /// Has the daemon do something; its answer in words.
@@ -122,14 +128,6 @@ fn scrub(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(scrub),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-/// `text` without what could steer a terminal: control characters, and those that turn the direction of writing.
-fn plain(text: &str, keep_lines: bool) -> String {
-    let steers = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if steers(c) && !(keep_lines && c == '\n') { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use crate::wire::dissect;
 
-use super::capture_file::{CaptureFile, interface_name, packet_kind, printable};
+use super::capture_file::{CaptureFile, interface_name, packet_kind};
 use super::line::Line;
+use super::terminal::plain;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ pub fn run(args: Args) -> ExitCode {
     match CaptureFile::open(&args.file).and_then(decode) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("{}", printable(&message));
+            eprintln!("{}", plain(&message, false));
             super::FAILED.into()
         }
     }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::sys::clock;
 use crate::web::document::{Date, EventDoc};
 
+use super::client;
 use super::select::select;
-use super::{FAILED, client};
 
 /// What `events` takes.
 #[derive(Debug, clap::Args)]
@@ -29,14 +29,8 @@ fn parse_since(text: &str) -> Result<Date, String> {
 /// Prints the events, oldest first.
 pub fn run(args: Args, control: &Path) -> ExitCode {
     match events(&args, control) {
-        Ok(events) => {
-            events.iter().for_each(|event| println!("{}", line(event)));
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("{why}");
-            FAILED.into()
-        }
+        Ok(events) if events.is_empty() => ExitCode::SUCCESS,
+        events => client::tell(events.map(|events| events.iter().map(line).collect::<Vec<_>>().join("\n"))),
     }
 }
 

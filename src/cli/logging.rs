@@ -8,7 +8,7 @@ use tracing::Level;
 /// How the daemon logs, to standard error.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Args {
-    /// How log lines look.
+    /// How log lines look: for people, or one JSON object each.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     log_format: Format,
     /// The least severe level that is logged: error, warn, info, debug or trace.
@@ -18,9 +18,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// For people.
     Text,
-    /// One JSON object a line.
     Json,
 }
 

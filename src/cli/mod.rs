@@ -8,6 +8,7 @@ mod check_config;
 mod client;
 mod control;
 mod decode;
+pub mod demo;
 mod events;
 mod explain;
 mod forget;
@@ -20,6 +21,7 @@ mod select;
 mod show_config;
 mod sniff;
 mod status;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,7 +42,7 @@ pub const USAGE: u8 = 64;
 #[derive(Debug, Parser)]
 #[command(name = "vipwarden", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Everywhere")]
     global: Global,
     #[command(subcommand)]
     command: Command,
@@ -81,6 +83,8 @@ enum Command {
     Decode(decode::Args),
     /// Print the wire as one line an advert.
     Sniff(sniff::Args),
+    /// A two-node laboratory on this host with real traffic: healthy, failover, split brain, healing, told step by step.
+    Demo(demo::Args),
 }
 
 impl Command {
@@ -97,6 +101,7 @@ impl Command {
             Self::Analyze(args) => analyze::run(args),
             Self::Decode(args) => decode::run(args),
             Self::Sniff(args) => sniff::run(args),
+            Self::Demo(args) => demo::run(&args),
         }
     }
 }

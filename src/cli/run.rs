@@ -84,7 +84,7 @@ fn serve(origin: Origin, config: Config, control: &Path) -> Result<(), String> {
             tokio::spawn(control.serve(app.router().merge(control::routes(shared.commands.clone()))));
         }
         tokio::spawn(reload_on(signals.hangup, shared.commands));
-        tracing::info!(?node, version = env!("CARGO_PKG_VERSION"), "watching");
+        tracing::info!(%node, version = env!("CARGO_PKG_VERSION"), "watching");
         if !engine.attend(stop_on(signals.interrupt, signals.terminate)).await {
             return Err("the core ended by itself, which is a bug: please report it with the log".into());
         }

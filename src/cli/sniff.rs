@@ -13,8 +13,8 @@ use crate::sys::capture::{Capture, Captured};
 use crate::sys::clock;
 use crate::wire::{LinkLayer, Seen, dissect};
 
-use super::capture_file::printable;
 use super::line::Line;
+use super::terminal::plain;
 
 /// Frames read from one interface before the others have their turn.
 const TURN: usize = 64;
@@ -40,7 +40,7 @@ pub fn run(args: Args) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(message) => {
-            eprintln!("{}", printable(&message));
+            eprintln!("{}", plain(&message, false));
             super::FAILED.into()
         }
     }
@@ -108,7 +108,7 @@ struct Tap {
 
 impl Tap {
     fn open(interface: &NetworkInterface) -> Result<Self, String> {
-        let name = printable(&interface.name);
+        let name = plain(&interface.name, false);
         match Capture::open(IfIndex(interface.index)) {
             Ok(capture) => Ok(Self { name, capture }),
             Err(error) => Err(format!("{name}: {error}")),

@@ -24,12 +24,12 @@ pub struct Args {
 pub fn run(args: Args, control: &Path) -> ExitCode {
     match view(&args, control) {
         Ok((text, verdict)) => {
-            print!("{text}");
+            client::say(&text);
             exit_code(&verdict).into()
         }
         Err(why) => {
             // On standard output: it is the one that monitoring shows.
-            println!("VRRP UNKNOWN - {why}");
+            client::say(&format!("VRRP UNKNOWN - {why}"));
             UNKNOWN.into()
         }
     }
@@ -46,7 +46,7 @@ fn view(args: &Args, control: &Path) -> Result<(String, String), String> {
         document.verdict.clone_from(&one.verdict);
         document.routers = vec![one];
     }
-    let text = if args.json { format!("{value:#}\n") } else { text(&document) };
+    let text = if args.json { format!("{value:#}") } else { text(&document) };
     Ok((text, document.verdict))
 }
 
@@ -79,7 +79,7 @@ fn text(document: &StatusDoc) -> String {
     for blind in &document.sensors.blind {
         text.push_str(&format!("blind: {}\n", blindness(blind)));
     }
-    text
+    text.trim_end().into()
 }
 
 /// Everything that is not healthy, worst first; or how many are.
@@ -157,6 +157,6 @@ mod tests {
             }))
             .expect("the form of version 1"),
         ];
-        assert!(text(&blind).starts_with("VRRP UNKNOWN - blind: capture eth0\n"));
+        assert!(text(&blind).starts_with("VRRP UNKNOWN - blind: capture eth0\nblind: "));
     }
 }

@@ -1,5 +1,6 @@
 //! The case of one virtual router: what the evidence amounts to now, and what is remembered from one judgement to the next.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::observe::{DaemonState, Model, Router, Speaker};
@@ -7,7 +8,7 @@ use crate::time::{Duration, Instant};
 
 use super::conflict::{self, Conflict};
 use super::party::{Party, parties};
-use super::{Cause, Event, Evidence, Finding, Holder, State, Verdict, cause};
+use super::{Cause, Episode, Event, Evidence, Finding, Holder, State, Verdict, cause};
 
 /// What is remembered of one virtual router.
 #[derive(Debug)]
@@ -36,20 +37,29 @@ pub struct Case {
     pub state: State,
     /// Entries into each state.
     pub state_transitions: [u64; State::ALL.len()],
-    /// Splits longer than a takeover.
-    pub episodes: u64,
+    /// How many splits there were.
+    pub episode_count: u64,
     /// Settled overlaps.
     pub takeover_overlap: Duration,
     split_time: Duration,
     overlap: Option<Overlap>,
+    /// The newest splits that are over.
+    past: VecDeque<Episode>,
+    /// The end of the last overlap.
+    settled: Instant,
 }
 
+/// Split episodes remembered.
+const MAX_EPISODES: usize = 64;
+
 /// A time during which two held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Overlap {
     start: Instant,
     last: Instant,
-    /// Longer than a takeover: a split episode.
+    /// What is told of it once it is proven.
+    proven: Option<Episode>,
+    /// Proven, and longer than a takeover.
     split: bool,
 }
 
@@ -113,16 +123,18 @@ impl Case {
             last_transition: None,
             state: State::Init,
             state_transitions: [0; State::ALL.len()],
-            episodes: 0,
+            episode_count: 0,
+            past: VecDeque::new(),
             takeover_overlap: Duration::ZERO,
             split_time: Duration::ZERO,
             overlap: None,
+            settled: Instant::ZERO,
         }
     }
 
     /// The length of all split episodes, the running one included.
     pub fn split_time(&self) -> Duration {
-        let running = self.overlap.filter(|o| o.split).map_or(Duration::ZERO, |o| o.last.since(o.start));
+        let running = self.overlap.as_ref().filter(|o| o.split).map_or(Duration::ZERO, |o| o.last.since(o.start));
         self.split_time + running
     }
 
@@ -194,11 +206,17 @@ impl Case {
 
     /// A split is over when the loser had time for two more adverts and a probe, and gave neither.
     fn heals_at(&self, model: &Model, router: &Router) -> Option<Instant> {
-        let overlap = self.overlap.filter(|_| self.verdict == Verdict::SplitBrain)?;
+        let overlap = self.overlap.as_ref().filter(|_| self.verdict == Verdict::SplitBrain)?;
         if router.judged().any(|s| s.resigned() && s.last >= overlap.last) {
             return None;
         }
         let interval = router.judged().map(Speaker::interval).max().or(router.interval()).unwrap_or_default();
+        let deaf = self.findings.iter().any(|f| f.cause.deafens());
+        if deaf && !model.is_probed(router) {
+            // Two who refuse each other's adverts keep re-arming each other's timers: seconds of silence of one prove nothing.
+            let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(interval * 4);
+            return Some(overlap.last + takeover * 3);
+        }
         let probe = if model.is_probed(router) { model.settings.probe_interval } else { Duration::ZERO };
         Some(overlap.last + (interval * 2).max(probe + Duration::from_millis(200)))
     }
@@ -277,28 +295,46 @@ impl Case {
         Some(from + interval * 4 + (interval / 4).max(Duration::from_millis(25)))
     }
 
-    /// Keeps the books on overlaps.
+    /// Keeps the books on overlaps. One that is proven and outlasts a takeover is a split from its first moment on; what the
+    /// election settled sooner was a takeover.
     fn account(&mut self, router: &Router, conflict: Option<Conflict>, verdict: Verdict) {
-        let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(Duration::from_secs(4));
         if let Some(conflict) = conflict {
-            let overlap =
-                self.overlap.get_or_insert(Overlap { start: conflict.start, last: conflict.start, split: false });
+            let fresh = Overlap { start: conflict.start, last: conflict.start, proven: None, split: false };
+            let overlap = self.overlap.get_or_insert(fresh);
             overlap.last = overlap.last.max(conflict.last);
-            let long = conflict.proven && overlap.last.since(overlap.start) > takeover;
-            if long && !overlap.split {
+            if conflict.proven && overlap.proven.is_none() {
+                overlap.proven = Some(Episode { start: overlap.start, end: None, causes: Vec::new() });
+            }
+            let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(Duration::from_secs(4));
+            if overlap.proven.is_some() && !overlap.split && overlap.last.since(overlap.start) > takeover {
                 overlap.split = true;
-                self.episodes += 1;
+                self.episode_count += 1;
             }
         } else if verdict != Verdict::SplitBrain
             && let Some(over) = self.overlap.take()
         {
-            let length = over.last.since(over.start);
-            if over.split {
-                self.split_time += length;
-            } else {
-                self.takeover_overlap += length;
-            }
+            self.close(over);
         }
+    }
+
+    fn close(&mut self, over: Overlap) {
+        self.settled = over.last;
+        let length = over.last.since(over.start);
+        match over.proven.filter(|_| over.split) {
+            Some(episode) => {
+                self.split_time += length;
+                if self.past.len() == MAX_EPISODES {
+                    self.past.pop_front();
+                }
+                self.past.push_back(Episode { end: Some(over.last), ..episode });
+            }
+            None => self.takeover_overlap += length,
+        }
+    }
+
+    /// The newest split episodes, and at the end the one that is going on.
+    pub fn episodes(&self) -> impl Iterator<Item = &Episode> {
+        self.past.iter().chain(self.overlap.iter().filter_map(|o| o.proven.as_ref()))
     }
 
     fn follow_master(
@@ -315,10 +351,11 @@ impl Case {
         if self.master == Some(speaker.advert.source) {
             return;
         }
+        let at = speaker.spell.max(self.settled);
         let from = self.master.replace(speaker.advert.source);
         if from.is_some() {
             self.transitions += 1;
-            self.last_transition = Some(speaker.spell);
+            self.last_transition = Some(at);
         }
         let resigned = router.judged().any(|s| Some(s.advert.source) == from && s.resigned());
         let reason = match from {
@@ -373,13 +410,17 @@ impl Case {
             let mut event = event(router, now, "verdict", Some(from), Some(to));
             event.reason = reason(&found);
             event.evidence = found.evidence.iter().map(|e| e.says.clone()).collect();
-            event.causes = after;
+            event.causes.clone_from(&after);
             outcome.events.push(event);
             outcome.urgent = true;
         }
         if found.verdict != self.verdict {
             self.verdict = found.verdict;
             self.since = now;
+        }
+        if let Some(episode) = self.overlap.as_mut().and_then(|o| o.proven.as_mut()).filter(|_| self.split) {
+            let news: Vec<Cause> = after.into_iter().filter(|cause| !episode.causes.contains(cause)).collect();
+            episode.causes.extend(news);
         }
         self.findings = found.findings;
         self.evidence = found.evidence;

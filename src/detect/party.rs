@@ -111,10 +111,10 @@ fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router
         return;
     }
     let masters = parties.iter().filter(|p| p.active.is_some()).count();
-    let own = parties.iter_mut().find(|p| {
-        p.mac == Some(claim.mac) && !p.here
-            || (claim.mac == virtual_mac && masters == 1 && p.active.is_some())
-            || p.here && model.host.has_mac(claim.mac)
+    // Answers from the virtual MAC came in over the wire: they are another host's, though this one may have that MAC, too.
+    let own = parties.iter_mut().find(|p| match p.here {
+        true => claim.mac != virtual_mac && model.host.has_mac(claim.mac),
+        false => p.mac == Some(claim.mac) || claim.mac == virtual_mac && masters == 1 && p.active.is_some(),
     });
     if let Some(party) = own {
         party.claims.push((address, claim));

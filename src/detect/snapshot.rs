@@ -94,8 +94,10 @@ pub struct RouterView {
     pub speakers: Vec<SpeakerView>,
     /// Virtual addresses.
     pub addresses: Vec<AddressView>,
-    /// Split episodes that lasted longer than a takeover.
+    /// Split episodes: proven overlaps that outlasted a takeover.
     pub split_brain_episodes: u64,
+    /// The newest of them (bounded), and at the end the proven one that is going on.
+    pub episodes: Vec<Episode>,
     /// Their length in all, the running one included.
     pub split_brain_time: Duration,
     /// Overlaps that the election settled within one master-down interval.
@@ -117,6 +119,17 @@ impl RouterView {
     pub fn causes(&self) -> Vec<Cause> {
         super::case::causes(&self.findings)
     }
+}
+
+/// A time during which two held, proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Episode {
+    /// When the second began.
+    pub start: Instant,
+    /// The last moment at which both are known to have held; `None` while it lasts.
+    pub end: Option<Instant>,
+    /// All causes that were named meanwhile.
+    pub causes: Vec<Cause>,
 }
 
 /// Member or observer of a virtual router.
@@ -265,6 +278,19 @@ impl Cause {
         Self::Transient,
         Self::Undetermined,
     ];
+
+    /// True for the causes that make each of the two refuse the other's adverts.
+    pub const fn deafens(self) -> bool {
+        matches!(
+            self,
+            Self::VersionMismatch
+                | Self::AuthMismatch
+                | Self::IntervalMismatch
+                | Self::AddressesMismatch
+                | Self::ChecksumMismatch
+                | Self::TtlInvalid
+        )
+    }
 
     /// The name.
     pub const fn as_str(self) -> &'static str {

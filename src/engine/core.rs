@@ -20,8 +20,8 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 const TURN_EVERY: Duration = Duration::from_millis(100);
 /// A deadline is never nearer than this, so that one which lies in the past can't make the loop spin.
 const TURN_AT_MOST_EVERY: Duration = Duration::from_millis(1);
-/// Lateness up to this hides nothing while no router is known that advertises more often.
-const LATE: Duration = Duration::from_secs(1);
+/// Later than this is told to the model: the shortest advert interval there is.
+const LATE: Duration = Duration::from_millis(10);
 /// A wall clock that moved less than this against ours is jitter, and would make every date tremble.
 const CLOCK_MOVED_NANOS: u64 = 100_000_000;
 /// Between two looks at whether the learned routers changed.
@@ -38,7 +38,6 @@ pub(super) struct Core {
     reload_ok: bool,
     reloaded_at: Instant,
     published_at: Instant,
-    late_from: Duration,
     learned: watch::Sender<Vec<Learned>>,
     kept_at: Instant,
 }
@@ -57,7 +56,6 @@ impl Core {
             reload_ok: true,
             reloaded_at: started,
             published_at: started,
-            late_from: LATE,
             learned,
             kept_at: started,
         }
@@ -77,10 +75,6 @@ impl Core {
         says: Result<(), String>,
     ) {
         let Some(state) = self.blindness.note(sensor, interface, source, says) else { return };
-        match &state {
-            Ok(()) => tracing::debug!(sensor = sensor.as_str(), "sees"),
-            Err(why) => tracing::warn!(sensor = sensor.as_str(), "blind: {why}"),
-        }
         self.feed(clock::now(), &Fact::Sensor { sensor, interface, state });
     }
 
@@ -101,7 +95,7 @@ impl Core {
         if now >= due {
             let late = now.since(due);
             self.loop_lag.observe(&LAG_BUCKETS, late.as_secs_f64());
-            if late > self.late_from {
+            if late > LATE {
                 self.feed(now, &Fact::LoopLate(late));
             }
         }
@@ -142,13 +136,11 @@ impl Core {
             self.wall = wall;
             self.watcher.set_clock(wall);
         }
-        let snapshot = self.watcher.snapshot(now);
-        self.late_from = shortest_interval(&snapshot).map_or(LATE, |interval| interval.min(LATE));
         let view = View {
             loop_lag: self.loop_lag,
             reload_ok: self.reload_ok,
             reloaded_at: self.reloaded_at,
-            ..View::first(snapshot)
+            ..View::first(self.watcher.snapshot(now))
         };
         self.shared.view.store(Arc::new(view));
     }
@@ -204,11 +196,6 @@ impl View {
     }
 }
 
-/// A loop that is late by less has missed nobody's advert.
-fn shortest_interval(snapshot: &Snapshot) -> Option<Duration> {
-    snapshot.routers.iter().flat_map(|router| &router.speakers).map(|speaker| speaker.interval).min()
-}
-
 /// Every advert moves a router's last sighting; writing that down more than once an hour would wear the disk for nothing.
 fn same_but_for_the_hour(a: &[Learned], b: &[Learned]) -> bool {
     let coarse = |l: &Learned| Learned { last_seen_unix: l.last_seen_unix.div_euclid(3600), ..l.clone() };
@@ -221,10 +208,11 @@ fn log(event: &Event) {
     let causes: Vec<&str> = event.causes.iter().map(|cause| cause.as_str()).collect();
     let causes = causes.join(",");
     let is_bad = [Verdict::SplitBrain, Verdict::NoMaster].iter().any(|bad| to == bad.as_str());
-    if is_bad && *kind == "verdict" {
-        tracing::error!(kind, ?router, from, to, causes, "{reason}");
-    } else {
-        tracing::info!(kind, ?router, from, to, causes, "{reason}");
+    match *kind {
+        "verdict" if is_bad => tracing::error!(kind, %router, from, to, causes, "{reason}"),
+        "sensor" | "peer" if to == "down" => tracing::warn!(kind, from, to, "{reason}"),
+        _ if router.is_empty() => tracing::info!(kind, from, to, "{reason}"),
+        _ => tracing::info!(kind, %router, from, to, causes, "{reason}"),
     }
 }
 

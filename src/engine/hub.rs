@@ -126,7 +126,7 @@ impl Hub {
             self.sniffers.borrow_mut().remove(&index);
             self.core().forget_reports(index);
             self.mark_sniffed(index, false);
-            tracing::info!(interface = ?self.name_of(index), "sniffing no more");
+            tracing::info!(interface = %self.name_of(index), "sniffing no more");
         }
         for &index in &chosen {
             let is_marked = self.links.borrow().get(&index).is_some_and(|link| link.sniffed);

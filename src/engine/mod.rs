@@ -1,6 +1,6 @@
 //! The one loop: facts in, core, requests out; and what it shares with the edge.
 //!
-//! The core thread runs the sources and the core on a runtime of its own ([`hub`], [`sources`], [`core`]); nothing there waits for
+//! The core thread runs the sources and the core on a runtime of its own (`hub`, `sources`, `core`); nothing there waits for
 //! the edge. The edge thread, which is the caller's, runs [`Engine::attend`] beside its servers. They meet in [`Shared`] and
 //! in one bounded queue of orders.
 

@@ -127,7 +127,7 @@ async fn netlink(hub: &Rc<Hub>) -> Ended {
 async fn capture(hub: &Hub, interface: IfIndex) -> Ended {
     hub.require_up(interface)?;
     let mut capture = Capture::open(interface)?;
-    tracing::info!(interface = ?hub.name_of(interface), "sniffing");
+    tracing::info!(interface = %hub.name_of(interface), "sniffing");
     hub.report(Sensor::Capture, Some(interface), "capture", Ok(()));
     let mut second = interval(SECOND);
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);

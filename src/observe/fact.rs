@@ -100,6 +100,20 @@ pub enum PacketKind {
     Unknown,
 }
 
+impl PacketKind {
+    /// As Linux numbers it (`PACKET_HOST` and its neighbours), in the kernel and in cooked captures alike.
+    pub const fn from_linux(number: u8) -> Self {
+        match number {
+            0 => Self::Host,
+            1 => Self::Broadcast,
+            2 => Self::Multicast,
+            3 => Self::OtherHost,
+            4 => Self::Outgoing,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// How far towards the VRRP daemon an advert got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tap {

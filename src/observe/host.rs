@@ -100,6 +100,25 @@ impl Host {
                 && link.parent.is_some()
     }
 
+    /// True if a macvlan over `interface` has that MAC.
+    pub fn has_macvlan(&self, interface: IfIndex, mac: MacAddr) -> bool {
+        let over = |l: &&Link| l.kind == LinkKind::Macvlan && l.parent == Some(interface);
+        self.links.values().filter(over).any(|l| l.mac == Some(mac))
+    }
+
+    /// True if an answer that came in at `interface` from that MAC is this host's own, given by another of its interfaces.
+    /// A macvlan's own answers go out through its parent and never come in there: what does is a rival's with the same
+    /// virtual MAC.
+    pub fn answers_as(&self, interface: IfIndex, mac: MacAddr) -> bool {
+        self.has_mac(mac) && !self.has_macvlan(interface, mac)
+    }
+
+    /// Where adverts are captured that the kernel delivers to `interface`: a macvlan's parent, else the interface itself.
+    pub fn segment_of(&self, interface: IfIndex) -> IfIndex {
+        let macvlan = self.links.get(&interface).filter(|l| l.kind == LinkKind::Macvlan);
+        macvlan.and_then(|l| l.parent).unwrap_or(interface)
+    }
+
     /// True if the MAC is one of this host's.
     pub fn has_mac(&self, mac: MacAddr) -> bool {
         self.links.values().any(|l| l.mac == Some(mac))
@@ -200,6 +219,24 @@ mod tests {
         host.set_link(Link { protodown: true, ..link(3, LinkKind::Macvlan, Some(2)) });
         assert!(host.has_address("10.0.0.100".parse().unwrap()));
         assert_eq!(host.holds(IfIndex(2), "10.0.0.100".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn an_answer_with_a_macvlans_mac_that_comes_in_at_its_parent_is_a_rivals() {
+        let host = host();
+        let mac = |index| MacAddr::new(2, 0, 0, 0, 0, index);
+        assert!(!host.answers_as(IfIndex(2), mac(3)), "the macvlan's own answers go out there");
+        assert!(host.answers_as(IfIndex(4), mac(3)), "at another interface on the segment they come in");
+        assert!(host.answers_as(IfIndex(2), mac(2)), "another interface answered for its neighbour");
+        assert!(!host.answers_as(IfIndex(2), mac(9)));
+    }
+
+    #[test]
+    fn what_a_macvlan_takes_in_belongs_to_its_parents_segment() {
+        let host = host();
+        assert_eq!(host.segment_of(IfIndex(3)), IfIndex(2));
+        assert_eq!(host.segment_of(IfIndex(2)), IfIndex(2));
+        assert_eq!(host.segment_of(IfIndex(9)), IfIndex(9), "one that is not known stands for itself");
     }
 
     #[test]

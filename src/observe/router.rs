@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Family, MacAddr, Version};
 
-use super::{Expected, Histogram, IfIndex, Speaker, Vip};
+use super::{Expected, Histogram, IfIndex, Speaker, Tap, Vip};
 
 /// Addresses remembered for a learned router; the wire can carry 255.
 const MAX_VIPS: usize = 255;
@@ -154,12 +154,10 @@ impl Router {
         }
     }
 
-    /// Takes in an advert of a speaker that is known here.
-    pub fn hear(&mut self, now: Instant, advert: &Advert, local: bool, comparable: bool) {
+    /// Takes in an advert of a speaker that is known here. `expected`: the further taps that must see it, too.
+    pub fn hear(&mut self, now: Instant, advert: &Advert, local: bool, expected: &[Tap]) {
         let Some(speaker) = self.speaker_of(advert, local) else { return };
-        if comparable {
-            speaker.expect_delivery(now);
-        }
+        speaker.expect_delivery(now, expected);
         if let Some(intervals) = speaker.hear(now, advert) {
             self.gaps.observe(&GAP_BUCKETS, intervals);
         }
@@ -206,9 +204,9 @@ impl Router {
         ended
     }
 
-    /// True if an answer from `mac` is what the adverts lead one to expect.
+    /// True if an answer from `mac` is what the adverts of others lead one to expect.
     pub fn is_expected_claimant(&self, now: Instant, mac: MacAddr) -> bool {
-        self.active(now).iter().any(|s| s.mac() == Some(mac) || mac == self.virtual_mac())
+        self.active(now).iter().filter(|s| !s.local).any(|s| s.mac() == Some(mac) || mac == self.virtual_mac())
     }
 
     /// Makes room for one more speaker: the one that has been silent longest goes, if it is gone for good. False if there is none.

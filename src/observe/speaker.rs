@@ -116,10 +116,11 @@ impl Speaker {
         self.undelivered[tap as usize].0 = 0;
     }
 
-    /// Counts one advert on the wire that both taps should see too.
-    pub fn expect_delivery(&mut self, now: Instant) {
-        self.comparable = true;
-        for (count, since) in &mut self.undelivered {
+    /// Counts one advert on the wire that these taps should see too.
+    pub fn expect_delivery(&mut self, now: Instant, taps: &[Tap]) {
+        self.comparable |= !taps.is_empty();
+        for tap in taps {
+            let (count, since) = &mut self.undelivered[*tap as usize];
             if *count == 0 {
                 *since = now;
             }

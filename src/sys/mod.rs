@@ -6,6 +6,7 @@ pub mod capture;
 pub mod clock;
 pub mod daemon;
 pub mod netlink;
+pub mod netns;
 mod output_test;
 pub mod ping;
 pub mod probe;

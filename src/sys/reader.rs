@@ -164,7 +164,7 @@ unsafe fn read_name(name: *const libc::c_void, packet: &mut Packet<'_>) {
             // SAFETY: the family says so.
             let link = unsafe { &*name.cast::<libc::sockaddr_ll>() };
             packet.interface = interface(link.sll_ifindex);
-            packet.kind = packet_kind(link.sll_pkttype);
+            packet.kind = PacketKind::from_linux(link.sll_pkttype);
         }
         libc::AF_INET6 => {
             // SAFETY: the family says so.
@@ -208,15 +208,4 @@ unsafe fn read_control(control: *const libc::cmsghdr, clocks: clock::Reading, pa
 
 fn interface(index: libc::c_int) -> Option<IfIndex> {
     u32::try_from(index).ok().map(IfIndex)
-}
-
-fn packet_kind(kind: u8) -> PacketKind {
-    match kind {
-        libc::PACKET_HOST => PacketKind::Host,
-        libc::PACKET_BROADCAST => PacketKind::Broadcast,
-        libc::PACKET_MULTICAST => PacketKind::Multicast,
-        libc::PACKET_OTHERHOST => PacketKind::OtherHost,
-        libc::PACKET_OUTGOING => PacketKind::Outgoing,
-        _ => PacketKind::Unknown,
-    }
 }

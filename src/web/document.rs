@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::detect::{
-    AddressView, Cause, Evidence, Finding, Holder, PeerView, RouterView, SensorView, Snapshot, SpeakerView, WitnessView,
+    AddressView, Cause, Episode, Evidence, Finding, Holder, PeerView, RouterView, SensorView, Snapshot, SpeakerView,
+    WitnessView,
 };
 use crate::engine::{Identity, Logged};
 use crate::time::{Duration, Instant, WallClock};
@@ -490,12 +491,23 @@ pub struct TransitionDoc {
 /// A split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeDoc {
-    /// When it was proven.
+    /// When the second master began.
     pub start: Date,
-    /// Null if the capture ends in it.
+    /// The last moment at which both are known to have held; null if the capture ends in it.
     pub end: Option<Date>,
     /// Its causes.
     pub causes: Vec<String>,
+}
+
+impl EpisodeDoc {
+    /// The document of an episode.
+    pub fn new(episode: &Episode, clock: WallClock) -> Self {
+        Self {
+            start: Date::new(clock, episode.start),
+            end: episode.end.map(|end| Date::new(clock, end)),
+            causes: words(&episode.causes),
+        }
+    }
 }
 
 fn words(causes: &[Cause]) -> Vec<String> {

@@ -105,7 +105,7 @@ impl<'a> Packet<'a> {
             };
             self.authenticated |= self.protocol == IpNextHeaderProtocols::Ah;
             self.protocol = IpNextHeaderProtocol(self.payload[0]);
-            self.whole &= length <= self.payload.len();
+            // A header that ends beyond the packet leaves nothing to read.
             self.payload = self.payload.get(length..).unwrap_or_default();
         }
         None

@@ -148,6 +148,7 @@ pub fn healthy() -> RouterView {
         speakers: vec![speaker("10.0.0.5", true, true, 200), speaker("10.0.0.6", false, false, 100)],
         addresses: vec![AddressView { address: ip("192.168.1.100"), owned: true, claimants: Some(vec![MAC_A]) }],
         split_brain_episodes: 0,
+        episodes: Vec::new(),
         split_brain_time: Duration::ZERO,
         takeover_overlap: Duration::from_millis(3),
         master_transitions: 1,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::detect::{Event, RouterView, Verdict, Watcher};
+use crate::detect::{Event, RouterView, Watcher};
 use crate::observe::{Fact, Frame, IfIndex, Link, LinkKind, PacketKind, RouterId, Settings};
 use crate::time::{Duration, Instant, WallClock};
 use crate::web::document::{AnalyzeDoc, AnalyzedDoc, Date, EpisodeDoc, RouterDoc, TransitionDoc};
@@ -17,7 +17,7 @@ const LEAD: Duration = Duration::from_secs(3600);
 const PATIENCE: u32 = 2000;
 const STRIDES: u32 = 1000;
 
-/// Transitions and split episodes kept of one router, each.
+/// Transitions kept of one router.
 const MAX_KEPT: usize = 10_000;
 
 /// Interfaces told apart, over all files.
@@ -176,11 +176,12 @@ impl Stage {
         let RouterView { interface, vlan, family, vrid, .. } = view;
         let id = RouterId { interface: interface.clone(), vlan: *vlan, family: *family, vrid: *vrid };
         let history = self.histories.remove(&id).unwrap_or_default();
+        let seconds: Duration = view.episodes.iter().map(|e| e.end.unwrap_or(self.now).since(e.start)).sum();
         AnalyzedDoc {
             router: RouterDoc::from_view(view, self.clock, self.now),
             transitions: history.transitions,
-            split_brain_episodes: history.episodes,
-            split_brain_seconds: view.split_brain_time.as_secs_f64(),
+            split_brain_episodes: view.episodes.iter().map(|e| EpisodeDoc::new(e, self.clock)).collect(),
+            split_brain_seconds: seconds.as_secs_f64(),
         }
     }
 }
@@ -195,37 +196,13 @@ fn instant(clock: WallClock, unix_nanos: i64) -> Instant {
 #[derive(Default)]
 struct History {
     transitions: Vec<TransitionDoc>,
-    episodes: Vec<EpisodeDoc>,
 }
 
 impl History {
     fn take(&mut self, event: &Event, clock: WallClock) {
-        let at = Date::new(clock, event.at);
-        match event.kind {
-            "master" if self.transitions.len() < MAX_KEPT => {
-                self.transitions.push(TransitionDoc { at, from: event.from.clone(), to: event.to.clone() });
-            }
-            "verdict" => self.verdict(event, at),
-            _ => {}
-        }
-    }
-
-    fn verdict(&mut self, event: &Event, at: Date) {
-        let split = Some(Verdict::SplitBrain.as_str());
-        let was = event.from.as_deref() == split;
-        let is = event.to.as_deref() == split;
-        if is && !was && self.episodes.len() < MAX_KEPT {
-            self.episodes.push(EpisodeDoc { start: at, end: None, causes: Vec::new() });
-        }
-        let Some(episode) = self.episodes.last_mut().filter(|episode| episode.end.is_none()) else { return };
-        if is {
-            for cause in event.causes.iter().map(|cause| cause.as_str().to_owned()) {
-                if !episode.causes.contains(&cause) {
-                    episode.causes.push(cause);
-                }
-            }
-        } else {
-            episode.end = Some(at);
+        if event.kind == "master" && self.transitions.len() < MAX_KEPT {
+            let at = Date::new(clock, event.at);
+            self.transitions.push(TransitionDoc { at, from: event.from.clone(), to: event.to.clone() });
         }
     }
 }

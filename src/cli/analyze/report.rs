@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 
-use crate::cli::capture_file::printable;
+use crate::cli::terminal::plain;
 use crate::web::document::{AnalyzeDoc, AnalyzedDoc, EpisodeDoc};
 
 /// Prints the document. Whoever reads us may have seen enough (`| head`): that is no error.
@@ -13,7 +13,7 @@ pub fn print(document: &AnalyzeDoc, json: bool) {
     let _ = if json {
         serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from).and_then(|()| writeln!(out))
     } else {
-        text(document).lines().try_for_each(|line| writeln!(out, "{}", printable(line)))
+        text(document).lines().try_for_each(|line| writeln!(out, "{}", plain(line, false)))
     };
 }
 

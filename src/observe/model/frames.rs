@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Speaker};
+use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Speaker, Tap};
 use crate::time::Instant;
 use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, Seen};
 
@@ -50,14 +50,26 @@ impl Model {
         }
         let key = (frame.interface, frame.vlan, advert.family(), advert.vrid);
         let Some(slot) = self.index.get(&key).copied().or_else(|| self.learn(now, key)) else { return };
+        let expected = self.taps_expected(frame, advert);
+        self.hear(now, slot, advert, local, expected);
+    }
+
+    /// The further taps that must see this advert, too, unless something on this host drops it.
+    fn taps_expected(&self, frame: &Frame, advert: &Advert) -> &'static [Tap] {
         let untagged_parent = frame.vlan.is_none()
             && matches!(frame.kind, PacketKind::Host | PacketKind::Multicast)
             && self.host.link(frame.interface).is_some_and(|l| l.master.is_none());
-        let comparable = untagged_parent && !self.host.has_address(advert.source);
-        self.hear(now, slot, advert, local, comparable);
+        if !untagged_parent || self.host.has_address(advert.source) {
+            &[]
+        } else if advert.mac.is_some_and(|mac| self.host.has_macvlan(frame.interface, mac)) {
+            // A backup with a virtual MAC of its own: its private macvlan takes the frame away before the first tap.
+            &[Tap::Raw]
+        } else {
+            &[Tap::Ip, Tap::Raw]
+        }
     }
 
-    fn hear(&mut self, now: Instant, slot: Slot, advert: &Advert, local: bool, comparable: bool) {
+    fn hear(&mut self, now: Instant, slot: Slot, advert: &Advert, local: bool, expected: &[Tap]) {
         let Some(router) = self.routers.get_mut(&slot) else { return };
         router.count(now, advert, local);
         let content_changed = match router.speaker_of(advert, local) {
@@ -76,7 +88,7 @@ impl Model {
                 true
             }
         };
-        router.hear(now, advert, local, comparable);
+        router.hear(now, advert, local, expected);
         self.stale.insert(slot);
         if content_changed {
             router.refresh_vips(now, &[]);
@@ -88,7 +100,8 @@ impl Model {
 
     pub(super) fn handle_delivered(&mut self, delivered: Delivered) {
         let family = Family::of(&delivered.source);
-        let Some(slot) = self.index.get(&(delivered.interface, None, family, delivered.vrid)).copied() else { return };
+        let segment = self.host.segment_of(delivered.interface);
+        let Some(slot) = self.index.get(&(segment, None, family, delivered.vrid)).copied() else { return };
         let Some(router) = self.routers.get_mut(&slot) else { return };
         for speaker in router.speakers.iter_mut().filter(|s| !s.local && s.advert.source == delivered.source) {
             speaker.deliver(delivered.tap);
@@ -132,7 +145,7 @@ impl Model {
     }
 
     fn handle_answer(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
-        if self.host.has_mac(mac) {
+        if self.host.answers_as(interface, mac) {
             return;
         }
         let mut echo = false;
@@ -158,7 +171,7 @@ impl Model {
 
     /// Somebody announces an address unasked: news to verify, no proof.
     fn handle_announcement(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
-        if self.host.has_mac(mac) {
+        if self.host.answers_as(interface, mac) {
             return;
         }
         for router in self.routers.values_mut().filter(|r| r.interface == Some(interface)) {

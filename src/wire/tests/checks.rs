@@ -173,6 +173,23 @@ fn a_trailer_that_the_checksum_covers_is_recognised_too() {
 }
 
 #[test]
+fn a_trailer_inside_an_authentication_header_does_not_fit_the_length() {
+    let message = [&version_2_with(2, 1)[20..], &[0; 28]].concat();
+    let wrapped = ip::emit_authentication_header(IpNextHeaderProtocols::Vrrp, &message);
+    let packet = packet("10.9.9.1", "224.0.0.18", IpNextHeaderProtocols::Ah, &wrapped);
+    assert_eq!(reason_in_ip(&packet), RejectReason::Length);
+}
+
+#[test]
+fn rfc1624_3_all_zeros_and_all_ones_are_the_same_sum() {
+    // The words of this message add up to 0xffff without the checksum field.
+    let message = |sum| [0x31, 51, 200, 1, 0, 100, sum, sum, 0, 0, 6, 0x67];
+    let form = |sum| advert_in_ip(&vrrp_packet("10.9.9.1", "224.0.0.18", &message(sum))).checksum;
+    assert_eq!([form(0), form(0xff)], [ChecksumForm::MessageOnly; 2]);
+    assert_eq!(form(1), ChecksumForm::Invalid);
+}
+
+#[test]
 fn an_authentication_header_around_another_authentication_type_is_rejected() {
     for (kind, header) in [(0, true), (1, true), (2, false)] {
         let message = &version_2_with(kind, 1)[20..];

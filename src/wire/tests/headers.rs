@@ -40,6 +40,13 @@ fn rfc9568_7_3_an_advert_goes_from_the_virtual_mac_to_the_group_mac() {
 }
 
 #[test]
+fn rfc1112_6_4_a_group_mac_carries_the_lower_23_bits_of_its_group() {
+    let other_group = Advert { destination: address("239.129.2.3"), ..with_mac() };
+    let bytes = frame::advert(&other_group, None).expect("a frame");
+    assert_eq!(bytes[..6], hex("01005e010203"));
+}
+
+#[test]
 fn a_unicast_advert_needs_the_mac_of_its_peer() {
     let unicast = Advert { destination: address("10.9.9.2"), ..with_mac() };
     assert_eq!(frame::advert(&unicast, None), Err(EmitError::UnknownPeer(address("10.9.9.2"))));

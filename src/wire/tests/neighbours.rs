@@ -128,6 +128,12 @@ fn rfc4861_4_6_unknown_options_are_skipped_and_long_ones_walked() {
 }
 
 #[test]
+fn rfc4861_4_6_1_of_two_addresses_the_first_counts() {
+    let claim = advertisement(false, "ff02::1");
+    assert_eq!(seen_with_options(&claim, "0201 0200000000ee"), Seen::Neighbour(claim));
+}
+
+#[test]
 fn rfc4861_4_6_1_the_other_message_s_address_option_is_not_taken() {
     let plain = Neighbour { link_address: None, ..advertisement(false, "ff02::1") };
     assert_eq!(seen_with_options(&plain, "0101 02000000000b"), Seen::Neighbour(plain));
@@ -200,4 +206,16 @@ fn an_echo_reply_that_is_damaged_or_of_the_other_family_s_kind_is_irrelevant() {
         foreign[protocol] = other;
         assert_eq!(seen_in_ip(&foreign), Seen::Irrelevant);
     }
+}
+
+#[test]
+fn rfc792_a_fragment_of_an_echo_reply_or_one_with_a_code_is_irrelevant() {
+    let good = echo(Echo::Reply, "10.9.9.100", "10.9.9.7");
+    let mut fragment = good.clone();
+    fragment[6] |= 0x20;
+    assert_eq!(seen_in_ip(&fragment), Seen::Irrelevant);
+    let mut coded = good;
+    coded[21] = 1;
+    coded[23] -= 1;
+    assert_eq!(seen_in_ip(&coded), Seen::Irrelevant);
 }

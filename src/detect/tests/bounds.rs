@@ -1,0 +1,116 @@
+//! What strangers can't do, and what survives: restarts, renames, repetition.
+
+use super::*;
+
+#[test]
+fn a_stranger_cannot_evict_grow_or_silence_what_matters() {
+    let settings = Settings { max_routers: 16, max_speakers: 4, ..Settings::default() };
+    let mut stage = Stage::member_with(settings);
+    let mut real = advert(B, 200);
+    real.vrid = 255;
+    stage.play(3000, &[(&real, 0)]);
+    for i in 0..5000_u32 {
+        let mut forged = advert("10.9.9.3", (i % 254) as u8 + 1);
+        forged.vrid = (i % 200) as u8 + 1;
+        forged.source = IpAddr::V4((0x0a09_0000 + i).into());
+        stage.frame(PacketKind::Multicast, Seen::Advert(forged));
+    }
+    stage.play(5000, &[(&real, 100)]);
+    let snapshot = stage.watcher.snapshot(at(stage.now));
+    assert_eq!(snapshot.routers.len(), 16);
+    assert!(snapshot.routers.iter().all(|r| r.speakers.len() <= 4));
+    let full: std::collections::BTreeMap<_, _> = snapshot.table_full.iter().copied().collect();
+    assert!(full["routers"] > 0 && full["speakers"] > 0, "{full:?}");
+    assert!(snapshot.sensors.iter().any(|s| s.sensor == Sensor::Table && s.state.is_err()));
+    let real = snapshot.routers.iter().find(|r| r.vrid == 255).unwrap();
+    assert_eq!(real.verdict, Verdict::Healthy);
+}
+
+#[test]
+fn one_forged_advert_with_255_addresses_causes_no_probe_storm() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.play(5000, &[(&advert(A, 200), 0)]);
+    stage.requests.clear();
+    let mut forged = advert("10.9.9.3", 1);
+    forged.addresses = (0..255).map(|i| IpAddr::V4((0x0a09_0900_u32 + i).into())).collect();
+    stage.hear(&forged);
+    stage.play(15000, &[(&advert(A, 200), 1000)]);
+    let probes = stage.requests.iter().filter(|(_, r)| matches!(r, Request::Arp { .. })).count();
+    assert!((10..=110).contains(&probes), "{probes} in ten seconds, with a budget of ten a second");
+    let own = stage.requests.iter().filter(|(_, r)| matches!(r, Request::Arp { target, .. } if ip(VIP) == *target));
+    assert!(own.count() > 0, "the address that matters is still asked about");
+}
+
+#[test]
+fn adverts_with_a_wrong_checksum_count_as_refused_and_make_no_speaker() {
+    let mut stage = Stage::new(Settings::default());
+    let mut bad = advert("10.9.9.3", 250);
+    bad.checksum = ChecksumForm::Invalid;
+    stage.play(6000, &[(&advert(B, 200), 0), (&bad, 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let rejected = stage.watcher.snapshot(at(stage.now)).rejected;
+    assert_eq!((rejected[0].reason, rejected[0].count), (RejectReason::Checksum, 6));
+}
+
+#[test]
+fn strangers_are_alarmed_and_never_judged_where_only_known_speakers_count() {
+    let expected = Expected {
+        name: "web".into(),
+        interface: "eth0".into(),
+        family: Family::V4,
+        vrid: 51,
+        addresses: vec![ip(VIP)],
+        excluded_addresses: vec![],
+        version: None,
+        advert_interval: Some(Duration::from_secs(1)),
+        auth: None,
+        peers: None,
+        unicast_peers: vec![ip(B)],
+        only_known_speakers: true,
+    };
+    let mut stage = Stage::member_with(Settings { routers: vec![expected], ..Settings::default() });
+    stage.play(10000, &[(&advert(B, 200), 0), (&advert("10.9.9.3", 255), 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.events.iter().filter(|e| e.to.as_deref() == Some("stranger")).count(), 1);
+}
+
+#[test]
+fn learned_routers_survive_a_restart_as_unknown_and_silence_then_says_nothing() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    let learned = stage.watcher.learned();
+    assert_eq!(learned.len(), 1);
+    let mut next = Stage::new(Settings::default());
+    next.watcher.restore(at(0), &learned);
+    next.expect(Verdict::Unknown, &[]);
+    assert_eq!(next.router().name, "10.9.9.100/51");
+    next.idle(10000);
+    next.expect(Verdict::Unknown, &[]);
+    assert!(next.watcher.forget(at(10000), "10.9.9.100/51"));
+    assert!(next.watcher.snapshot(at(10000)).routers.is_empty());
+}
+
+#[test]
+fn a_renamed_interface_keeps_its_learned_routers_and_a_vanished_one_blinds_them() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.fact(Fact::Link(Link { name: "lan0".into(), ..eth0() }));
+    stage.play(8000, &[(&advert(B, 200), 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.router().interface, "lan0");
+    stage.fact(Fact::LinkGone(ETH0));
+    stage.expect(Verdict::Unknown, &[]);
+}
+
+#[test]
+fn the_same_facts_give_the_same_view_and_the_same_events() {
+    let run = || {
+        let mut stage = Stage::member();
+        stage.play(5000, &[(&advert(B, 200), 0)]);
+        stage.own(VIP);
+        stage.play(9000, &[(&advert(B, 200), 0), (&advert(A, 100), 300)]);
+        (format!("{:?}", stage.router()), format!("{:?}", stage.events))
+    };
+    assert_eq!(run(), run());
+}

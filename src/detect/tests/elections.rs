@@ -1,0 +1,190 @@
+//! Takeovers, splits by advert, and mismatches.
+
+use super::*;
+
+#[test]
+fn one_master_is_healthy_only_after_another_would_have_been_heard() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(1000, &[(&advert(B, 200), 100)]);
+    stage.expect(Verdict::Unknown, &[]);
+    stage.play(3000, &[(&advert(B, 200), 100)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let router = stage.router();
+    assert_eq!((router.name.as_str(), router.role), ("10.9.9.100/51", Role::Observer));
+    assert!(stage.requests.is_empty(), "an observer never sends");
+}
+
+#[test]
+fn two_who_go_on_advertising_are_a_split_within_two_intervals_fault_2() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(A, 200), 0)]);
+    stage.play(5500, &[(&advert(A, 200), 1000), (&advert(B, 100), 500)]);
+    stage.expect(Verdict::Degraded, &[Cause::Transient]);
+    stage.play(7600, &[(&advert(A, 200), 500), (&advert(B, 100), 1000)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::Undetermined]);
+    let router = stage.router();
+    assert!(router.split_brain);
+    assert_eq!(router.masters.len(), 2);
+}
+
+#[test]
+fn a_split_longer_than_a_takeover_is_an_episode_with_its_time_and_heals() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    let third = advert("10.9.9.3", 100);
+    stage.play(15000, &[(&advert(B, 200), 1000), (&third, 500)]);
+    let router = stage.router();
+    assert_eq!(router.split_brain_episodes, 1);
+    let seconds = router.split_brain_time.as_secs_f64();
+    assert!((8.0..10.0).contains(&seconds), "{seconds}");
+    stage.play(20000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let router = stage.router();
+    assert!(!router.split_brain);
+    assert_eq!(router.split_brain_time.as_secs_f64(), seconds, "it stopped with the last evidence");
+    assert_eq!(router.master_transitions, 0, "frozen during the split, and the old master is the new one");
+}
+
+#[test]
+fn failover_by_priority_zero_is_never_a_split_fault_1() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.hear(&advert(B, 0));
+    stage.idle(5609);
+    stage.play(9000, &[(&advert("10.9.9.3", 100), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.verdicts(), ["healthy"]);
+    let master = stage.events.iter().rev().find(|e| e.kind == "master").unwrap();
+    assert!(master.reason.contains("priority 0"), "{}", master.reason);
+}
+
+#[test]
+fn preemption_is_at_most_transient_even_if_the_loser_sends_once_more_at_once_fault_1() {
+    let mut stage = Stage::new(Settings::default());
+    let third = advert("10.9.9.3", 100);
+    stage.play(5000, &[(&third, 0)]);
+    stage.idle(5400);
+    stage.hear(&advert(B, 200));
+    stage.idle(5405);
+    stage.hear(&third);
+    stage.idle(5410);
+    stage.play(12000, &[(&advert(B, 200), 990)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.verdicts());
+    let router = stage.router();
+    assert_eq!(router.split_brain_time, Duration::ZERO);
+    assert_eq!(router.takeover_overlap, Duration::from_millis(5));
+}
+
+#[test]
+fn the_local_firewall_is_named_on_the_node_that_drops_fault_2_and_27() {
+    for (delivers, place) in [([true, false], "INPUT"), ([false, false], "ingress")] {
+        let mut stage = Stage::member();
+        stage.play(4000, &[(&advert(B, 200), 0)]);
+        stage.expect(Verdict::Healthy, &[]);
+        stage.delivers = delivers;
+        stage.play(7600, &[(&advert(B, 200), 1000)]);
+        stage.own(VIP);
+        stage.play(11000, &[(&advert(B, 200), 400), (&advert(A, 100), 10)]);
+        stage.expect(Verdict::SplitBrain, &[Cause::FirewallDrop]);
+        let finding = stage.router().findings[0].clone();
+        assert!(finding.here && finding.local.contains(place), "{finding:?}");
+        stage.delivers = [true; 2];
+        stage.disown(VIP);
+        stage.play(16000, &[(&advert(B, 200), 400)]);
+        stage.expect(Verdict::Healthy, &[]);
+    }
+}
+
+/// Both on the wire, `change` made to the second one's adverts: the cause on a third node.
+#[track_caller]
+fn mismatch(change: impl Fn(&mut Advert), cause: Cause) -> RouterView {
+    let mut other = advert("10.9.9.3", 100);
+    change(&mut other);
+    let mut stage = Stage::new(Settings::default());
+    stage.play(10000, &[(&advert(B, 200), 0), (&other, 500)]);
+    stage.expect(Verdict::SplitBrain, &[cause]);
+    (*stage.router()).clone()
+}
+
+#[test]
+fn differing_lists_intervals_versions_passwords_and_checksums_are_named_faults_5_6_8_9_10() {
+    let view = mismatch(|a| a.addresses.push(ip("10.9.9.101")), Cause::AddressesMismatch);
+    assert!(view.findings[0].remote.contains("10.9.9.101"), "both lists are named");
+    mismatch(|a| a.interval = Interval::Seconds(Seconds(2)), Cause::IntervalMismatch);
+    mismatch(|a| a.version = Version::V3, Cause::VersionMismatch);
+    mismatch(|a| a.auth = Auth::Password(*b"geheim\0\0"), Cause::AuthMismatch);
+    mismatch(|a| a.checksum = ChecksumForm::MessageOnly, Cause::ChecksumMismatch);
+}
+
+#[test]
+fn differing_passwords_are_an_auth_mismatch_that_shows_neither_fault_9() {
+    let mut one = advert(B, 200);
+    one.auth = Auth::Password(*b"hidden11");
+    let mut two = advert("10.9.9.3", 100);
+    two.auth = Auth::Password(*b"hidden22");
+    let mut stage = Stage::new(Settings::default());
+    stage.play(10000, &[(&one, 0), (&two, 500)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::AuthMismatch]);
+    let shown = format!("{:?} {:?}", stage.router(), stage.events);
+    assert!(!shown.contains("hidden") && !shown.contains("104, 105, 100"), "{shown}");
+}
+
+#[test]
+fn differing_v3_intervals_are_no_fault_7() {
+    let v3 = |source, priority, cs| Advert {
+        version: Version::V3,
+        interval: Interval::CentiSeconds(CentiSeconds(cs)),
+        checksum: ChecksumForm::PseudoHeader,
+        ..advert(source, priority)
+    };
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&v3(B, 100, 100), 0)]);
+    stage.hear(&v3(B, 0, 100));
+    stage.play(9000, &[(&v3("10.9.9.3", 200, 50), 300)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn two_unrelated_clusters_on_one_vrid_are_degraded_and_no_split_fault_12() {
+    let mut other = advert("10.9.9.3", 100);
+    other.addresses = vec![ip("10.9.9.200")];
+    let mut stage = Stage::new(Settings::default());
+    stage.play(8000, &[(&advert(B, 200), 0), (&other, 500)]);
+    stage.expect(Verdict::Degraded, &[Cause::VridCollision]);
+}
+
+#[test]
+fn two_who_refuse_each_other_and_fall_silent_in_turn_stay_a_split_fault_28() {
+    let v3 = Advert {
+        version: Version::V3,
+        interval: Interval::CentiSeconds(CentiSeconds(100)),
+        checksum: ChecksumForm::PseudoHeader,
+        ..advert("10.9.9.3", 100)
+    };
+    let v2 = advert(B, 200);
+    let mut stage = Stage::new(Settings::default());
+    stage.play(8000, &[(&v2, 0), (&v3, 500)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::VersionMismatch]);
+    for round in 0..3 {
+        let (speaking, until) = (if round % 2 == 0 { &v2 } else { &v3 }, 12000 + round * 4000);
+        stage.play(until, &[(speaking, 500)]);
+        stage.expect(Verdict::SplitBrain, &[Cause::VersionMismatch]);
+    }
+    stage.play(45000, &[(&v2, 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let router = stage.router();
+    assert_eq!((router.split_brain_episodes, router.episodes.len()), (1, 1));
+    assert_eq!(router.episodes[0].causes, [Cause::VersionMismatch]);
+}
+
+#[test]
+fn events_of_mastership_never_run_backwards() {
+    let third = advert("10.9.9.3", 100);
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&third, 0)]);
+    stage.play(9000, &[(&advert(B, 200), 300), (&third, 1000)]);
+    stage.play(20000, &[(&third, 1000)]);
+    let times: Vec<_> = stage.events.iter().filter(|e| e.kind == "master").map(|e| e.at).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}

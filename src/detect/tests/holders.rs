@@ -1,0 +1,124 @@
+//! Who holds without advertising.
+
+use super::*;
+
+#[test]
+fn a_killed_masters_address_is_stale_on_its_own_node_fault_14() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.play(5000, &[(&advert(A, 200), 0)]);
+    stage.daemon(DaemonState::Absent);
+    stage.idle(8600);
+    stage.play(10400, &[(&advert(B, 100), 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::StaleAddress]);
+    assert!(stage.router().findings[0].remedy.contains("ip addr del 10.9.9.100/32 dev eth0"));
+    stage.disown(VIP);
+    stage.play(14000, &[(&advert(B, 100), 200)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn a_frozen_daemons_address_is_stale_until_it_wakes_fault_15() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.play(5000, &[(&advert(A, 200), 0)]);
+    stage.idle(8600);
+    stage.daemon(DaemonState::Frozen);
+    stage.play(10400, &[(&advert(B, 100), 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::StaleAddress]);
+    stage.daemon(DaemonState::Alive);
+    stage.play(15000, &[(&advert(A, 200), 100)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn an_address_added_by_hand_on_a_backup_is_stray_fault_16() {
+    let mut stage = Stage::member();
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.answers = vec![mac(B)];
+    stage.own(VIP);
+    stage.play(6900, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::StrayAddress]);
+    stage.disown(VIP);
+    stage.play(10000, &[(&advert(B, 200), 100)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn a_claimant_is_stale_if_it_spoke_stray_if_it_is_a_silent_peer_and_foreign_if_nobody_knows_it_faults_14_16_18() {
+    let peer = Peer { name: "lb02".into(), address: ip("10.9.9.4"), vrrp_addresses: vec![] };
+    for (claimant, cause) in [(B, Cause::StaleAddress), ("10.9.9.4", Cause::StrayAddress), ("x5", Cause::ForeignClaim)]
+    {
+        let settings = Settings { peers: vec![peer.clone()], ..Settings::default() };
+        let mut stage = Stage::member_with(settings);
+        let hello = Arp {
+            frame_source: mac("10.9.9.4"),
+            frame_destination: MacAddr::broadcast(),
+            operation: ArpOperation::Request,
+            sender_mac: mac("10.9.9.4"),
+            sender_ip: "10.9.9.4".parse().unwrap(),
+            target_mac: MacAddr::zero(),
+            target_ip: "10.9.9.1".parse().unwrap(),
+        };
+        stage.frame(PacketKind::Broadcast, Seen::Arp(hello));
+        stage.play(2000, &[(&advert(B, 100), 0)]);
+        stage.hear(&advert(B, 0));
+        stage.own(VIP);
+        stage.play(6000, &[(&advert(A, 200), 500)]);
+        stage.expect(Verdict::Healthy, &[]);
+        stage.answers = vec![mac(claimant)];
+        stage.play(8000, &[(&advert(A, 200), 500)]);
+        stage.expect(Verdict::SplitBrain, &[cause]);
+        assert!(stage.router().findings[0].remote.contains(&mac(claimant).to_string()), "its MAC is named");
+        stage.answers.clear();
+        stage.play(13000, &[(&advert(A, 200), 500)]);
+        stage.expect(Verdict::Healthy, &[]);
+    }
+}
+
+#[test]
+fn a_late_answer_of_the_old_master_during_a_takeover_is_no_split_fault_1() {
+    let mut stage = Stage::member();
+    stage.answers = vec![mac(B)];
+    stage.play(5000, &[(&advert(B, 100), 0)]);
+    stage.own(VIP);
+    stage.hear(&advert(A, 200));
+    stage.answers = vec![];
+    stage.play(12000, &[(&advert(A, 200), 1000)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+}
+
+#[test]
+fn a_firewall_on_output_is_told_by_the_self_test_fault_26() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.play(5000, &[(&advert(A, 200), 0)]);
+    stage.output_blocked = true;
+    stage.idle(8600);
+    stage.play(11000, &[(&advert(B, 100), 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::FirewallDrop]);
+    assert!(stage.router().findings[0].remedy.contains("output"));
+}
+
+#[test]
+fn a_master_muted_by_the_adverts_it_refuses_has_both_causes_fault_28() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    let mut own = advert(A, 100);
+    own.addresses.push(ip("10.9.9.101"));
+    stage.play(1100, &[(&own, 100)]);
+    stage.play(7000, &[(&advert(B, 200), 500)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::AddressesMismatch, Cause::MutedMaster]);
+}
+
+#[test]
+fn a_backups_second_mac_is_no_claim_where_adverts_come_from_the_virtual_mac_fault_19() {
+    let mut stage = Stage::member();
+    let mut frr = advert(B, 200);
+    frr.mac = Some(MacAddr(0, 0, 0x5e, 0, 1, 51));
+    stage.answers = vec![MacAddr(0, 0, 0x5e, 0, 1, 51), mac("10.9.9.3")];
+    stage.play(10000, &[(&frr, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.verdicts(), ["healthy"]);
+}

@@ -1,0 +1,113 @@
+//! Nobody serves, or we can't see whether somebody does.
+
+use super::*;
+
+#[test]
+fn failover_by_silence_is_never_a_split_and_counts_one_transition_fault_1() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.idle(8609);
+    stage.play(15000, &[(&advert("10.9.9.3", 100), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.verdicts(), ["healthy"]);
+    let router = stage.router();
+    assert_eq!((router.master_transitions, router.split_brain_time), (1, Duration::ZERO));
+}
+
+#[test]
+fn silence_is_no_master_only_beyond_four_adverts_and_a_margin_faults_20_and_21() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.idle(9200);
+    stage.expect(Verdict::Healthy, &[]);
+    stage.idle(9300);
+    stage.expect(Verdict::NoMaster, &[]);
+    assert!(stage.router().no_master);
+    stage.play(12000, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn a_learned_router_that_said_priority_zero_is_never_without_master_fault_20() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.hear(&advert(B, 0));
+    stage.idle(30000);
+    stage.expect(Verdict::Unknown, &[]);
+}
+
+#[test]
+fn a_configured_router_that_nobody_ever_heard_is_without_master_if_its_interval_is_known_fault_21() {
+    let expected = |advert_interval| Expected {
+        name: "web".into(),
+        interface: "eth0".into(),
+        family: Family::V4,
+        vrid: 51,
+        addresses: vec![ip(VIP)],
+        excluded_addresses: vec![],
+        version: None,
+        advert_interval,
+        auth: None,
+        peers: None,
+        unicast_peers: vec![],
+        only_known_speakers: false,
+    };
+    for (interval, verdict) in [(None, Verdict::Unknown), (Some(Duration::from_secs(1)), Verdict::NoMaster)] {
+        let settings = Settings { routers: vec![expected(interval)], ..Settings::default() };
+        let mut stage = Stage::member_with(settings);
+        stage.idle(6000);
+        stage.expect(verdict, &[]);
+    }
+}
+
+#[test]
+fn an_address_that_answers_without_adverts_is_degraded_and_not_without_master() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.play(5000, &[(&advert(A, 200), 0)]);
+    stage.daemon(DaemonState::Absent);
+    stage.idle(11000);
+    stage.expect(Verdict::Degraded, &[Cause::StaleAddress]);
+}
+
+#[test]
+fn blindness_is_unknown_and_a_split_stays_a_split_until_health_is_proven_fault_22() {
+    let mut stage = Stage::new(Settings::default());
+    let third = advert("10.9.9.3", 100);
+    stage.play(8000, &[(&advert(B, 200), 0), (&third, 500)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::Undetermined]);
+    let why = Err("eth0 is gone".to_owned());
+    stage.fact(Fact::Sensor { sensor: Sensor::Capture, interface: Some(ETH0), state: why });
+    stage.expect(Verdict::Unknown, &[]);
+    assert!(stage.router().split_brain, "still 1 while blind");
+    stage.fact(Fact::Sensor { sensor: Sensor::Capture, interface: Some(ETH0), state: Ok(()) });
+    stage.play(14000, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.router().split_brain);
+}
+
+#[test]
+fn dropped_frames_make_the_verdict_unknown_until_an_interval_was_heard_whole_fault_22() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.fact(Fact::Capture { interface: ETH0, frames: 100, dropped: 7 });
+    stage.expect(Verdict::Unknown, &[]);
+    assert_eq!(stage.watcher.snapshot(at(stage.now)).verdict(), Verdict::Unknown);
+    stage.play(12000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn one_vrid_tagged_and_untagged_are_two_routers_both_healthy_fault_23() {
+    let mut stage = Stage::new(Settings::default());
+    for round in 0..5 {
+        stage.idle(round * 1000);
+        for vlan in [None, Some(100)] {
+            let seen = Seen::Advert(advert(if vlan.is_some() { B } else { "10.9.9.3" }, 200));
+            stage.fact(Fact::Frame(Frame { interface: ETH0, vlan, kind: PacketKind::Multicast, seen }));
+        }
+    }
+    let snapshot = stage.watcher.snapshot(at(stage.now));
+    let seen: Vec<_> = snapshot.routers.iter().map(|r| (r.vlan, r.verdict)).collect();
+    assert_eq!(seen, [(None, Verdict::Healthy), (Some(100), Verdict::Healthy)]);
+}

@@ -1,0 +1,70 @@
+//! The laboratory of these tests: the demo's network namespaces, with more kinds of peers and faults.
+
+mod faults;
+mod frames;
+mod frr;
+mod pair;
+mod prometheus;
+mod watch;
+
+pub use faults::{Firewall, Hook};
+pub use frames::{Advert, Injector, Speaker};
+pub use frr::Frr;
+pub use pair::{Flavour, Pair, Side};
+pub use prometheus::{Prometheus, promtool};
+pub use vipwarden::cli::demo::daemon::Daemon;
+pub use vipwarden::cli::demo::keepalived::{Instance, Keepalived};
+pub use vipwarden::cli::demo::lab::{INTERFACE, Lab, Node, nft, wait_until};
+pub use vipwarden::cli::demo::process::Process;
+pub use watch::{Watch, any_of, verdict};
+
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long anything that must happen may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The VIP of [`Instance::new`].
+pub const VIP: &str = "10.9.9.100";
+
+/// The program under test.
+pub fn vipwarden() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_vipwarden"))
+}
+
+/// Waits until `condition` holds; fails the test if it doesn't.
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    if let Err(error) = wait_until(what, PATIENCE, || condition().then_some(())) {
+        panic!("{error}");
+    }
+}
+
+/// True if the node has `address`, on whatever interface that is up.
+pub fn holds(node: &Node, address: &str) -> bool {
+    let listed = node.exec("ip -o addr show up").expect("ip lists addresses");
+    listed.split_whitespace().any(|word| word.split('/').next() == Some(address))
+}
+
+/// The right to run a laboratory: a few run at a time, or their timers run late and real peers fail over for it.
+pub struct Slot(());
+
+static FREE: (Mutex<usize>, Condvar) = (Mutex::new(4), Condvar::new());
+
+impl Slot {
+    /// Waits for one.
+    pub fn take() -> Self {
+        let (free, freed) = &FREE;
+        let guard = free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = freed.wait_while(guard, |n| *n == 0).unwrap_or_else(PoisonError::into_inner);
+        *guard -= 1;
+        Self(())
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *FREE.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        FREE.1.notify_one();
+    }
+}

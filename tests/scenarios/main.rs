@@ -1,0 +1,16 @@
+//! Faults and healthy life with real VRRP daemons in network namespaces. Needs root and the packages that `tests/run.sh` installs.
+//!
+//! The numbers in names are the rows of the faults that this project tells apart; see `README.md`.
+#![allow(missing_docs)]
+
+mod demo;
+mod firewall;
+mod frr;
+mod hostile;
+mod lab;
+mod lifecycle;
+mod mismatch;
+mod monitoring;
+mod silence;
+mod stale;
+mod takeover;

@@ -1,0 +1,118 @@
+//! Rows 14 to 18: addresses that are where they don't belong.
+
+use crate::lab::{Flavour, Lab, Pair, holds, until};
+
+/// The daemon on `a` is gone without a word: the VIP stays there, `b` takes over, and both nodes see the split.
+fn killed(flavour: Flavour) {
+    let mut pair = Pair::settled(flavour);
+    pair.a.kill();
+    pair.expect_holders(true, true);
+    pair.a.watch.expect_verdict("split_brain", &["stale_address"]);
+    // Without a report from there, dead, frozen and filtered look the same.
+    pair.b.watch.expect_verdict("split_brain", &["stale_address", "muted_master", "undetermined"]);
+    pair.a.start();
+    pair.expect_master_a();
+}
+
+#[test]
+fn fault_14_a_killed_daemon_leaves_a_stale_address_with_v2() {
+    killed(Flavour::V2);
+}
+
+#[test]
+fn fault_14_a_killed_daemon_leaves_a_stale_address_with_v3() {
+    killed(Flavour::V3);
+}
+
+#[test]
+fn fault_14_a_killed_daemon_leaves_a_stale_address_with_ipv6() {
+    killed(Flavour::V6);
+}
+
+#[test]
+fn fault_14_a_killed_daemon_leaves_a_stale_address_with_virtual_macs() {
+    killed(Flavour::Vmac);
+}
+
+/// The daemon on `a` freezes, as a stopped machine does, and thaws.
+fn frozen(flavour: Flavour) {
+    let pair = Pair::settled(flavour);
+    pair.a.keepalived().signal_child(libc::SIGSTOP).expect("it stops");
+    pair.expect_holders(true, true);
+    pair.a.watch.expect_verdict("split_brain", &["stale_address"]);
+    pair.b.watch.expect_verdict("split_brain", &["stale_address", "muted_master", "undetermined"]);
+    pair.a.keepalived().signal_child(libc::SIGCONT).expect("it goes on");
+    pair.expect_master_a();
+}
+
+#[test]
+fn fault_15_a_frozen_daemon_keeps_the_address_with_v2() {
+    frozen(Flavour::V2);
+}
+
+#[test]
+fn fault_15_a_frozen_daemon_keeps_the_address_with_v3() {
+    frozen(Flavour::V3);
+}
+
+/// Someone adds the VIP by hand on the backup.
+fn stray(flavour: Flavour, address: &str, options: &str) {
+    let pair = Pair::settled(flavour);
+    pair.b.node.exec(&format!("ip addr add {address} dev eth0 {options}")).expect("the address is added");
+    pair.expect_holders(true, true);
+    let router = pair.b.watch.expect_verdict("split_brain", &["stray_address"]);
+    assert_eq!(router["state"], "backup", "{router:#}");
+    pair.a.watch.expect_verdict("split_brain", &[]);
+    pair.b.node.exec(&format!("ip addr del {address} dev eth0")).expect("the address goes");
+    pair.expect_master_a();
+}
+
+#[test]
+fn fault_16_a_vip_added_by_hand_on_the_backup_is_a_stray() {
+    stray(Flavour::V3, "10.9.9.100/32", "");
+}
+
+#[test]
+fn fault_16_a_vip_added_by_hand_on_the_backup_is_a_stray_with_ipv6() {
+    stray(Flavour::V6, "2001:db8:9::100/64", "nodad");
+}
+
+/// A host that speaks no VRRP has the VIP, too.
+fn stranger(flavour: Flavour, address: &str) {
+    let mut pair = Pair::with_nodes(flavour, &["x"], |_, _| String::new());
+    pair.start();
+    pair.expect_master_a();
+    let stranger = pair.lab.node("x").clone();
+    stranger.exec(&format!("ip addr add {address} dev eth0")).expect("the stranger takes the address");
+    for side in [&pair.a, &pair.b] {
+        let router = side.watch.expect_verdict("split_brain", &["foreign_claim"]);
+        assert!(router["findings"].to_string().contains(&stranger.mac()), "its MAC is named: {router:#}");
+    }
+    stranger.exec(&format!("ip addr del {address} dev eth0")).expect("the stranger lets it go");
+    pair.expect_master_a();
+}
+
+#[test]
+fn fault_18_a_stranger_that_answers_for_the_vip_is_named_by_its_mac() {
+    stranger(Flavour::V3, "10.9.9.100/24");
+}
+
+#[test]
+fn fault_18_a_stranger_that_answers_for_the_vip_is_named_with_ipv6() {
+    stranger(Flavour::V6, "2001:db8:9::100/64 nodad");
+}
+
+#[test]
+fn the_laboratory_removes_all_that_it_made() {
+    let lab = Lab::new(&["a", "b"]).expect("the laboratory is made (needs root)");
+    let node = lab.node("a").clone();
+    until("the nodes reach each other", || node.exec("ping -c1 -W1 10.9.9.2").is_ok());
+    assert!(holds(&node, &node.link_local()));
+    let (namespace, scratch) = (node.namespace().to_owned(), lab.scratch().to_owned());
+    let sleeper = node.command("sleep").arg("1000").spawn();
+    drop(lab);
+    assert!(!std::path::Path::new("/run/netns").join(namespace).exists());
+    assert!(!scratch.exists());
+    let ended = sleeper.expect("sleep starts").wait().expect("it can be waited for");
+    assert!(!ended.success(), "processes in it were killed");
+}
