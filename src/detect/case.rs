@@ -377,7 +377,7 @@ impl Case {
 
     /// This node's own part: told from its own adverts and the daemon's socket, not from the address.
     fn follow_state(&mut self, model: &Model, router: &Router, now: Instant, outcome: &mut Outcome) {
-        let daemon = model.host.daemon(router.id.family);
+        let daemon = model.daemon_of(router);
         let runs = matches!(daemon, DaemonState::Alive | DaemonState::Frozen);
         let speaks =
             router.local().is_some_and(|s| !s.resigned() && now <= s.gone_at()) && daemon != DaemonState::Absent;
@@ -389,6 +389,7 @@ impl Case {
             (_, _, _, true) => State::Backup,
             _ => State::Init,
         };
+        let state = router.speaking.as_ref().map_or(state, |own| own.state);
         if state != self.state {
             let mut event = event(router, now, "state", Some(self.state.as_str().into()), Some(state.as_str().into()));
             event.reason = format!("this node went from {} to {}", self.state.as_str(), state.as_str());

@@ -203,7 +203,7 @@ fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_
         remote: format!("{} {}", other.name(model), does(other)),
         remedy,
     };
-    match model.host.daemon(router.id.family) {
+    match model.daemon_of(router) {
         DaemonState::Absent => {
             finding(Cause::StaleAddress, "no VRRP daemon runs here, and the address is still there", delete(router))
         }
@@ -279,7 +279,9 @@ fn silent_there(model: &Model, party: &Party<'_>) -> Finding {
 
 /// This host's own firewall keeps adverts from the local daemon.
 pub fn dropped_here(model: &Model, router: &Router, now: Instant) -> Option<Finding> {
-    if !router.member || model.host.daemon(router.id.family) == DaemonState::Absent {
+    // Our own speaker sends and receives on packet sockets: no rule on protocol 112 makes it deaf or mute.
+    let deaf_ears = router.member && router.speaking.is_none() && model.daemon_of(router) != DaemonState::Absent;
+    if !deaf_ears {
         return None;
     }
     let heard = router.judged().filter(|s| !s.local && s.is_fresh(now));

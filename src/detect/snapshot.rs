@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::observe::{DaemonState, RouterId, Sensor, Tap};
-pub use crate::observe::{GAP_BUCKETS, Histogram, RTT_BUCKETS};
+pub use crate::observe::{FENCE_BUCKETS, GAP_BUCKETS, Histogram, RTT_BUCKETS, Speaking, State, Tracked};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{Family, MacAddr, OtherProtocol, RejectReason};
 
@@ -112,6 +112,8 @@ pub struct RouterView {
     pub priority_zero_received: u64,
     /// Gaps between adverts as a multiple of the advertised interval.
     pub gaps: Histogram<7>,
+    /// What this daemon itself does as its speaker; `None` where it only watches.
+    pub speaking: Option<Arc<Speaking>>,
 }
 
 impl RouterView {
@@ -147,37 +149,6 @@ impl Role {
         match self {
             Self::Member => "member",
             Self::Observer => "observer",
-        }
-    }
-}
-
-/// This node's own part in a virtual router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// No VRRP daemon here, or nothing known of it yet.
-    Init,
-    /// A daemon runs and sends nothing.
-    Backup,
-    /// Its adverts leave this host.
-    Master,
-    /// It can't take part: its interface is down.
-    Fault,
-    /// It took itself out.
-    Fenced,
-}
-
-impl State {
-    /// All states.
-    pub const ALL: [Self; 5] = [Self::Init, Self::Backup, Self::Master, Self::Fault, Self::Fenced];
-
-    /// The label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Init => "init",
-            Self::Backup => "backup",
-            Self::Master => "master",
-            Self::Fault => "fault",
-            Self::Fenced => "fenced",
         }
     }
 }

@@ -44,6 +44,7 @@ pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> Rout
         adverts_sent: router.adverts_sent,
         priority_zero_received: router.priority_zero_received,
         gaps: router.gaps,
+        speaking: router.speaking.clone(),
     }
 }
 

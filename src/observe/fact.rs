@@ -68,6 +68,85 @@ pub enum Fact {
     },
     /// This daemon's own loop ran late by so much.
     LoopLate(Duration),
+    /// What this daemon itself does as a speaker of a configured router. Sent on every change.
+    Speaking {
+        /// Name of the `[[router]]`.
+        router: String,
+        /// What it does.
+        report: std::sync::Arc<Speaking>,
+    },
+}
+
+/// This node's own part in a virtual router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// No VRRP daemon here, or nothing known of it yet.
+    Init,
+    /// A daemon runs and sends nothing.
+    Backup,
+    /// Its adverts leave this host.
+    Master,
+    /// It can't take part: its interface is down.
+    Fault,
+    /// It took itself out.
+    Fenced,
+}
+
+impl State {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Init, Self::Backup, Self::Master, Self::Fault, Self::Fenced];
+
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Backup => "backup",
+            Self::Master => "master",
+            Self::Fault => "fault",
+            Self::Fenced => "fenced",
+        }
+    }
+}
+
+/// This daemon as the speaker of one virtual router.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speaking {
+    /// Its state.
+    pub state: State,
+    /// Configured priority.
+    pub base: u8,
+    /// What tracking left of it; `None` is a fault.
+    pub effective: Option<u8>,
+    /// Tracked things: name, kind (`check`, `interface`, `process`, `file`), whether it is up, and since when.
+    pub tracks: Vec<Tracked>,
+    /// Why it is fenced, if it is.
+    pub fenced: Option<String>,
+    /// Fences so far, by reason: `split_brain`, `isolation`, `operator`.
+    pub fences: Vec<(&'static str, u64)>,
+    /// Evidence to address gone, in seconds.
+    pub fence_durations: super::Histogram<8>,
+    /// Gratuitous ARPs and unsolicited NAs sent.
+    pub garp_sent: u64,
+    /// Priority-0 adverts sent.
+    pub priority_zero_sent: u64,
+    /// Notify commands that failed, timed out or were dropped.
+    pub notify_failures: u64,
+}
+
+/// Upper bounds of [`Speaking::fence_durations`], in seconds.
+pub const FENCE_BUCKETS: [f64; 8] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1];
+
+/// One tracked thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// Its name.
+    pub name: String,
+    /// `check`, `interface`, `process` or `file`.
+    pub kind: &'static str,
+    /// Whether it is up; `None` until it is known.
+    pub up: Option<bool>,
+    /// What it adds to or takes from the priority; 0 is a fault when down.
+    pub weight: i16,
 }
 
 /// A frame as the all-protocols tap saw it.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Family, MacAddr, Version};
 
-use super::{Expected, Histogram, IfIndex, Speaker, Tap, Vip};
+use super::{Expected, Histogram, IfIndex, Speaker, Speaking, Tap, Vip};
 
 /// Addresses remembered for a learned router; the wire can carry 255.
 const MAX_VIPS: usize = 255;
@@ -59,6 +60,8 @@ pub struct Router {
     pub adverts: u64,
     /// Gaps between adverts, as multiples of the advertised interval.
     pub gaps: Histogram<7>,
+    /// What this daemon does as its speaker.
+    pub speaking: Option<Arc<Speaking>>,
 }
 
 /// Upper bounds of the buckets of [`Router::gaps`].
@@ -84,6 +87,7 @@ impl Router {
             priority_zero_received: 0,
             adverts: 0,
             gaps: Histogram::default(),
+            speaking: None,
         };
         router.expect(now, expected);
         router

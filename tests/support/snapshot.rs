@@ -156,6 +156,7 @@ pub fn healthy() -> RouterView {
         adverts_sent: 250,
         priority_zero_received: 1,
         gaps,
+        speaking: None,
     }
 }
 

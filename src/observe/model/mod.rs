@@ -10,8 +10,8 @@ use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, OtherProtocol, Version};
 
 use super::{
-    Expected, Fact, Host, IfIndex, Learned, Link, Planner, Reach, Refusals, Request, Router, RouterId, Sensor,
-    Settings, Sight, Target,
+    DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Planner, Reach, Refusals, Request, Router, RouterId,
+    Sensor, Settings, Sight, Target,
 };
 
 /// A router's number: unique within a life, never used again.
@@ -200,6 +200,11 @@ impl Model {
         self.routers.keys().copied().collect()
     }
 
+    /// How the daemon is that speaks for this router here: this one, or the host's.
+    pub fn daemon_of(&self, router: &Router) -> DaemonState {
+        if router.speaking.is_some() { DaemonState::Alive } else { self.host.daemon(router.id.family) }
+    }
+
     /// True if the router's addresses are probed from here.
     pub fn is_probed(&self, router: &Router) -> bool {
         router.member && !self.settings.passive && self.settings.probe_interval > Duration::ZERO
@@ -332,6 +337,13 @@ impl Model {
             Fact::Capture { interface, frames, dropped } => self.handle_capture(now, *interface, *frames, *dropped),
             Fact::Sensor { sensor, interface, state } => self.set_sensor(now, *sensor, *interface, state.clone()),
             Fact::LoopLate(by) => self.handle_late(now, *by),
+            Fact::Speaking { router, report } => {
+                let named = |r: &Router| r.expected.as_ref().is_some_and(|e| e.name == *router);
+                if let Some((slot, router)) = self.routers.iter_mut().find(|(_, r)| named(r)) {
+                    router.speaking = Some(report.clone());
+                    self.dirty.insert(*slot);
+                }
+            }
         }
     }
 
