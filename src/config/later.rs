@@ -1,78 +1,13 @@
-//! The parts of the format that this version only checks: tables for speaking, fencing and arbiters.
+//! The parts of the format that this version only checks, and what is said of keys that change nothing.
+
+use std::ops::Range;
 
 use serde::Deserialize;
+use toml::Spanned;
 
-use super::raw::{Key, TextKey};
-use super::value::{Interface, Name, Whole, WordOrDuration};
+use super::raw::{self, Key, Mode, TextKey, given};
+use super::validate::Judge;
 use crate::time::Duration;
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Check {
-    name: TextKey<Name>,
-    command: Key<Vec<String>>,
-    http: Key<String>,
-    expect_status: Key<Vec<Whole<100, 599>>>,
-    tcp: Key<String>,
-    interval: TextKey<Duration>,
-    timeout: TextKey<Duration>,
-    rise: Key<Whole<1, 1_000>>,
-    fall: Key<Whole<1, 1_000>>,
-    user: Key<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Checksum {
-    PseudoHeader,
-    Message,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Garp {
-    repeat: Key<Whole<0, 100>>,
-    delay: TextKey<Duration>,
-    refresh: TextKey<Duration>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Track {
-    check: TextKey<Name>,
-    interface: TextKey<Interface>,
-    process: Key<String>,
-    file: Key<String>,
-    weight: Key<Whole<-254, 254>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Notify {
-    master: Key<Vec<String>>,
-    backup: Key<Vec<String>>,
-    fault: Key<Vec<String>>,
-    fenced: Key<Vec<String>>,
-    stop: Key<Vec<String>>,
-    timeout: TextKey<Duration>,
-    user: Key<String>,
-    fifo: Key<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Fence {
-    on_split_brain: Key<bool>,
-    on_isolation: Key<bool>,
-    isolation_time: TextKey<Duration>,
-    gate: Key<bool>,
-    gate_timeout: TextKey<WordOrDuration>,
-    address_lifetime: TextKey<WordOrDuration>,
-    probe_before_promote: Key<bool>,
-    promote_grace: TextKey<WordOrDuration>,
-    informed_yield: Key<Whole<0, 1_000>>,
-    hold_down: TextKey<Duration>,
-}
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -94,4 +29,64 @@ enum Unreachable {
     Drop,
     HoldIfUnanimous,
     Ignore,
+}
+
+type Places = Vec<(&'static str, Range<usize>)>;
+
+/// Warns of every key that is given and changes nothing. An arbiter for a router that speaks is an error.
+pub(super) fn without_effect(judge: &mut Judge<'_>, file: &raw::File) {
+    let (speaking, watching): (Vec<_>, Vec<_>) = file.router.iter().map(Spanned::get_ref).partition(|r| r.speaks());
+    if let Some(arbiter) = file.arbiter.as_ref().filter(|_| !speaking.is_empty()) {
+        let message = "this version asks no arbiter, and it doesn't start rather than speak without the one that was \
+                       asked for: remove [arbiter], or write mode = \"watch\" into every [[router]]";
+        judge.error(arbiter.span(), message);
+    }
+    for (key, span) in unbuilt(file, &speaking) {
+        judge.warn(span, format!("`{key}` has no effect yet: this version doesn't act upon it"));
+    }
+    for (key, span) in watching.into_iter().flat_map(idle) {
+        judge.warn(
+            span,
+            format!("`{key}` has no effect on a router that only watches: write mode = \"speak\" too, or remove it"),
+        );
+    }
+    if let Some(fence) = file.fence.as_ref().filter(|_| speaking.is_empty()) {
+        judge.warn(fence.span(), "[fence] has no effect: no [[router]] has mode = \"speak\"");
+    }
+}
+
+/// What only later versions act upon.
+fn unbuilt(file: &raw::File, speaking: &[&raw::Router]) -> Places {
+    let mut found: Places = given!(file.watch, keepalived_conf);
+    found.extend::<Places>(given!(file.cluster, key_file));
+    for peer in &file.peer {
+        found.extend::<Places>(given!(peer.get_ref(), urls ca_file cert_file key_file));
+    }
+    if speaking.is_empty() {
+        found.extend::<Places>(given!(file, arbiter));
+        return found;
+    }
+    for fence in file.fence.iter().chain(speaking.iter().filter_map(|router| router.fence.as_ref())) {
+        found.extend::<Places>(given!(
+            fence.get_ref(),
+            gate gate_timeout address_lifetime probe_before_promote promote_grace
+        ));
+    }
+    found
+}
+
+/// What only a router that speaks acts upon.
+fn idle(router: &raw::Router) -> Places {
+    given!(
+        router,
+        source priority preempt preempt_delay startup_delay accept vmac vmac_xmit_base checksum
+        sync_group exclusive_group garp track notify fence
+    )
+}
+
+impl raw::Router {
+    /// True if it is to speak.
+    pub(super) fn speaks(&self) -> bool {
+        self.mode.as_ref().is_some_and(|mode| *mode.get_ref() == Mode::Speak)
+    }
 }

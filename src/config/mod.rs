@@ -3,6 +3,7 @@
 //! [`load`] goes in three steps: `read` parses all files into one tree and that into `raw` structs, key by key; `validate`
 //! judges how the values go together; [`Config::to_toml`] is the way back.
 
+mod checks;
 mod files;
 mod hint;
 mod later;
@@ -12,6 +13,8 @@ mod render;
 mod router;
 mod secret;
 mod source;
+mod speak;
+mod speaker;
 mod validate;
 mod value;
 
@@ -19,11 +22,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+pub use speak::{Check, Fence, Notify, Probe, Speak, Track, Tracked};
+
 use crate::observe::Settings;
 use crate::time::Duration;
 use crate::wire::{Auth, Family, Version};
 
-/// The validated configuration of this version: watching.
+/// The validated configuration of this version: watching and speaking.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// `[node]`.
@@ -36,6 +41,8 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// `[[witness]]`.
     pub witnesses: Vec<Witness>,
+    /// `[[check]]`.
+    pub checks: Vec<Check>,
     /// `[[router]]`.
     pub routers: Vec<Router>,
 }
@@ -114,16 +121,18 @@ pub struct Router {
     pub excluded_addresses: Vec<(IpAddr, u8)>,
     /// Names of `[[peer]]`s; `None` is all.
     pub peers: Option<Vec<String>>,
-    /// What the other side is expected to speak.
+    /// What the other side is expected to speak, and what is spoken; never `None` if it speaks, nor are the next two.
     pub version: Option<Version>,
-    /// What the other side is expected to advertise.
+    /// What the other side is expected to advertise, and what is advertised.
     pub advert_interval: Option<Duration>,
-    /// What the other side is expected to authenticate with.
+    /// What is used by the other side for authentication, and here.
     pub auth: Option<Auth>,
     /// Unicast peers.
     pub unicast_peers: Vec<IpAddr>,
     /// Alarm others, never obey them.
     pub only_known_speakers: bool,
+    /// What it is told as a speaker; `None` only watches.
+    pub speak: Option<Speak>,
 }
 
 /// Errors or warnings, each ready to print.
@@ -220,6 +229,7 @@ impl Config {
             },
             peers: Vec::new(),
             witnesses: Vec::new(),
+            checks: Vec::new(),
             routers: Vec::new(),
         }
     }

@@ -3,13 +3,15 @@
 //! Keys that only later versions act upon are here too, so that a file for them is checked today.
 
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 
+use hyper::Uri;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::later;
-use super::value::{Interface, Name, Prefixed, Secret, Text, Whole};
+use super::value::{
+    AbsolutePath, Command, Interface, Name, Prefixed, Process, Secret, Text, User, Whole, WordOrDuration,
+};
 use crate::time::Duration;
 
 /// A key that may be left out, with its place.
@@ -30,9 +32,9 @@ pub(super) struct File {
     pub cluster: Cluster,
     pub peer: Vec<Spanned<Peer>>,
     pub witness: Vec<Spanned<Witness>>,
-    pub check: Vec<Spanned<later::Check>>,
+    pub check: Vec<Spanned<Check>>,
     pub router: Vec<Spanned<Router>>,
-    pub fence: Key<later::Fence>,
+    pub fence: Key<Fence>,
     pub arbiter: Key<later::Arbiter>,
 }
 
@@ -40,7 +42,7 @@ pub(super) struct File {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Node {
     pub name: TextKey<Name>,
-    pub state_dir: Key<String>,
+    pub state_dir: TextKey<AbsolutePath>,
 }
 
 #[derive(Default, Deserialize)]
@@ -113,13 +115,13 @@ pub(super) struct Router {
     pub accept: Key<bool>,
     pub vmac: Key<bool>,
     pub vmac_xmit_base: Key<bool>,
-    pub checksum: Key<later::Checksum>,
+    pub checksum: Key<Checksum>,
     pub sync_group: TextKey<Name>,
     pub exclusive_group: TextKey<Name>,
-    pub garp: Key<later::Garp>,
-    pub track: Key<Vec<later::Track>>,
-    pub notify: Key<later::Notify>,
-    pub fence: Key<later::Fence>,
+    pub garp: Key<Garp>,
+    pub track: Key<Vec<Spanned<Track>>>,
+    pub notify: Key<Notify>,
+    pub fence: Key<Fence>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -127,6 +129,74 @@ pub(super) struct Router {
 pub(super) enum Mode {
     Watch,
     Speak,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Checksum {
+    PseudoHeader,
+    Message,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Garp {
+    pub repeat: Key<Whole<0, 100>>,
+    pub delay: TextKey<Duration>,
+    pub refresh: TextKey<Duration>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Track {
+    pub check: TextKey<Name>,
+    pub interface: TextKey<Interface>,
+    pub process: TextKey<Process>,
+    pub file: TextKey<AbsolutePath>,
+    pub weight: Key<Whole<-253, 253>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Notify {
+    pub master: Key<Command>,
+    pub backup: Key<Command>,
+    pub fault: Key<Command>,
+    pub fenced: Key<Command>,
+    pub stop: Key<Command>,
+    pub timeout: TextKey<Duration>,
+    pub user: TextKey<User>,
+    pub fifo: TextKey<AbsolutePath>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Fence {
+    pub on_split_brain: Key<bool>,
+    pub on_isolation: Key<bool>,
+    pub isolation_time: TextKey<Duration>,
+    pub gate: Key<bool>,
+    pub gate_timeout: TextKey<WordOrDuration>,
+    pub address_lifetime: TextKey<WordOrDuration>,
+    pub probe_before_promote: Key<bool>,
+    pub promote_grace: TextKey<WordOrDuration>,
+    pub informed_yield: Key<Whole<0, 1_000>>,
+    pub hold_down: TextKey<Duration>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Check {
+    pub name: TextKey<Name>,
+    pub command: Key<Command>,
+    pub http: TextKey<Uri>,
+    pub expect_status: Key<Vec<Whole<100, 599>>>,
+    pub tcp: TextKey<SocketAddr>,
+    pub interval: TextKey<Duration>,
+    pub timeout: TextKey<Duration>,
+    pub rise: Key<Whole<1, 1_000>>,
+    pub fall: Key<Whole<1, 1_000>>,
+    pub user: TextKey<User>,
 }
 
 /// Where those of the named keys stand that are given.
@@ -138,24 +208,4 @@ macro_rules! given {
             .collect()
     };
 }
-
-impl File {
-    /// Every key that is given and that only later versions act upon, with its place.
-    pub(super) fn without_effect(&self) -> Vec<(&'static str, Range<usize>)> {
-        let mut found: Vec<_> = given!(self, fence arbiter);
-        found.extend::<Vec<_>>(given!(self.watch, keepalived_conf));
-        found.extend::<Vec<_>>(given!(self.cluster, key_file));
-        found.extend(self.check.iter().map(|check| ("check", check.span())));
-        for peer in &self.peer {
-            found.extend::<Vec<_>>(given!(peer.get_ref(), urls ca_file cert_file key_file));
-        }
-        for router in &self.router {
-            found.extend::<Vec<_>>(given!(
-                router.get_ref(),
-                source priority preempt preempt_delay startup_delay accept vmac vmac_xmit_base checksum
-                sync_group exclusive_group garp track notify fence
-            ));
-        }
-        found
-    }
-}
+pub(super) use given;

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use toml::Value;
 
-use super::{Config, Router, router, secret};
+use super::speak::{ADVERT_INTERVAL, CHECK_STATUS, UNPRIVILEGED};
+use super::{Check, Config, Fence, Notify, Probe, Router, Speak, Track, Tracked, router, secret};
 use crate::time::Duration;
-use crate::wire::Auth;
+use crate::wire::{Auth, ChecksumForm};
 
 impl Config {
     /// The effective configuration as TOML. What equals `defaults` is marked; passwords are masked, so that a file with one
@@ -31,6 +32,9 @@ impl Config {
             out.section("[[witness]]");
             out.key("name", text(&witness.name));
             out.key("address", text(witness.address));
+        }
+        for check in &self.checks {
+            check.to_toml(&mut out);
         }
         for router in &self.routers {
             router.to_toml(&mut out);
@@ -63,7 +67,8 @@ impl Router {
         out.key("vrid", number(self.vrid));
         out.key("addresses", prefixed(&self.addresses));
         out.marked("excluded_addresses", prefixed(&self.excluded_addresses), self.excluded_addresses.is_empty());
-        out.marked("mode", text("watch"), true);
+        let speaks = self.speak.is_some();
+        out.marked("mode", text(if speaks { "speak" } else { "watch" }), !speaks);
         if let Some(peers) = &self.peers {
             out.key("peers", texts(peers));
         }
@@ -71,13 +76,116 @@ impl Router {
             out.key("version", number(version.number()));
         }
         if let Some(interval) = self.advert_interval {
-            out.key("advert_interval", duration(interval));
+            out.marked("advert_interval", duration(interval), speaks && interval == ADVERT_INTERVAL);
         }
         if let Some(Auth::Password(_)) = self.auth {
             out.key("auth_pass", text(secret::MASK));
         }
         out.marked("unicast_peers", texts(&self.unicast_peers), self.unicast_peers.is_empty());
         out.marked("only_known_speakers", self.only_known_speakers.into(), !self.only_known_speakers);
+        if let Some(speak) = &self.speak {
+            if self.has_choice_of_checksum() {
+                let message_only = speak.checksum == ChecksumForm::MessageOnly;
+                out.marked("checksum", text(if message_only { "message" } else { "pseudo-header" }), !message_only);
+            }
+            speak.to_toml(out);
+        }
+    }
+}
+
+impl Speak {
+    fn to_toml(&self, out: &mut Writer) {
+        let default = Self::default();
+        out.marked("priority", number(self.priority), self.priority == default.priority);
+        out.marked("preempt", self.preempt.into(), self.preempt == default.preempt);
+        out.marked("preempt_delay", duration(self.preempt_delay), self.preempt_delay == default.preempt_delay);
+        out.marked("startup_delay", duration(self.startup_delay), self.startup_delay == default.startup_delay);
+        out.marked("accept", self.accept.into(), self.accept == default.accept);
+        out.marked("vmac", self.vmac.into(), self.vmac == default.vmac);
+        out.marked("vmac_xmit_base", self.vmac_xmit_base.into(), self.vmac_xmit_base == default.vmac_xmit_base);
+        if let Some(source) = self.source {
+            out.key("source", text(source));
+        }
+        if let Some(group) = &self.sync_group {
+            out.key("sync_group", text(group));
+        }
+        if let Some(group) = &self.exclusive_group {
+            out.key("exclusive_group", text(group));
+        }
+        out.marked("track", self.track.iter().map(track).collect::<Vec<_>>().into(), self.track.is_empty());
+        out.section("[router.garp]");
+        out.marked("repeat", number(self.garp.repeat), self.garp.repeat == default.garp.repeat);
+        out.marked("delay", duration(self.garp.delay), self.garp.delay == default.garp.delay);
+        out.marked("refresh", duration(self.garp.refresh), self.garp.refresh == default.garp.refresh);
+        self.notify.to_toml(out);
+        self.fence.to_toml(out);
+    }
+}
+
+fn track(track: &Track) -> Value {
+    let (key, what) = match &track.what {
+        Tracked::Check(name) => ("check", text(name)),
+        Tracked::Interface(name) => ("interface", text(name)),
+        Tracked::Process(name) => ("process", text(name)),
+        Tracked::File(path) => ("file", text(path.display())),
+    };
+    Value::Table([(key.to_owned(), what), ("weight".to_owned(), number(track.weight))].into_iter().collect())
+}
+
+impl Notify {
+    fn to_toml(&self, out: &mut Writer) {
+        let default = Self::default();
+        out.section("[router.notify]");
+        for (key, command) in [
+            ("master", &self.master),
+            ("backup", &self.backup),
+            ("fault", &self.fault),
+            ("fenced", &self.fenced),
+            ("stop", &self.stop),
+        ] {
+            out.marked(key, texts(command), command.is_empty());
+        }
+        out.marked("timeout", duration(self.timeout), self.timeout == default.timeout);
+        out.marked("user", text(&self.user), self.user == default.user);
+        if let Some(fifo) = &self.fifo {
+            out.key("fifo", text(fifo.display()));
+        }
+    }
+}
+
+impl Fence {
+    fn to_toml(&self, out: &mut Writer) {
+        let default = Self::default();
+        out.section("[router.fence]");
+        out.marked("on_split_brain", self.on_split_brain.into(), self.on_split_brain == default.on_split_brain);
+        out.marked("on_isolation", self.on_isolation.into(), self.on_isolation == default.on_isolation);
+        out.marked("isolation_time", duration(self.isolation_time), self.isolation_time == default.isolation_time);
+        out.marked("informed_yield", number(self.informed_yield), self.informed_yield == default.informed_yield);
+        out.marked("hold_down", duration(self.hold_down), self.hold_down == default.hold_down);
+    }
+}
+
+impl Check {
+    fn to_toml(&self, out: &mut Writer) {
+        out.section("[[check]]");
+        out.key("name", text(&self.name));
+        match &self.probe {
+            Probe::Command { command, user } => {
+                out.key("command", texts(command));
+                out.marked("user", text(user), user == UNPRIVILEGED);
+            }
+            Probe::Http { url, expect_status } => {
+                out.key("http", text(url));
+                let statuses = expect_status.iter().map(|status| number(*status)).collect::<Vec<_>>();
+                out.marked("expect_status", statuses.into(), *expect_status == [CHECK_STATUS]);
+            }
+            Probe::Tcp(address) => out.key("tcp", text(address)),
+        }
+        let default = Self::new(self.name.clone(), self.probe.clone());
+        out.marked("interval", duration(self.interval), self.interval == default.interval);
+        out.marked("timeout", duration(self.timeout), self.timeout == default.timeout);
+        out.marked("rise", number(self.rise), self.rise == default.rise);
+        out.marked("fall", number(self.fall), self.fall == default.fall);
     }
 }
 

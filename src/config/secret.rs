@@ -8,9 +8,10 @@ use std::ops::Range;
 /// What stands in place of a secret. Its length says nothing, and it is itself a valid password.
 pub(super) const MASK: &str = "********";
 
-/// Byte ranges of `text` that follow a word like `auth_pass`: to the end of the line, or of a multi-line string.
+/// Byte ranges of `text` that follow a word like `auth_pass`, to the end of the line or of a multi-line string; and the
+/// user and password of a URL.
 pub(super) fn find(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
+    let mut found = in_urls(text);
     let mut at = 0;
     while let Some(start) = text[at..].find(is_word).map(|i| at + i) {
         let end = text[start..].find(|c| !is_word(c)).map_or(text.len(), |i| start + i);
@@ -23,6 +24,18 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
         }
     }
     found
+}
+
+fn in_urls(text: &str) -> Vec<Range<usize>> {
+    let starts = text.match_indices("://").map(|(at, slashes)| at + slashes.len());
+    let ends_authority = |c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'');
+    starts
+        .filter_map(|start| {
+            let rest = &text[start..];
+            let authority = &rest[..rest.find(ends_authority).unwrap_or(rest.len())];
+            authority.rfind('@').map(|at| start..start + at)
+        })
+        .collect()
 }
 
 fn is_word(c: char) -> bool {
@@ -76,6 +89,8 @@ mod tests {
             "AUTH_PASS = hunter2",
             "auth_pass = \"\"\"\nhunter2\n\"\"\"",
             "auth_pass = '''\nhunter2",
+            "http = 'http://me:hunter2@[::1]/'",
+            "http = http://hunter2@10.0.0.1",
         ] {
             assert!(!visible(text).contains("hunter2"), "{text}");
         }
@@ -83,7 +98,13 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_stays_readable() {
-        for text in ["auth_pass_file = \"x\"", "passive = true", "addresses = [\"10.0.0.1\"]", "auth_type = 1"] {
+        for text in [
+            "auth_pass_file = \"x\"",
+            "passive = true",
+            "addresses = [\"10.0.0.1\"]",
+            "auth_type = 1",
+            "http://10.0.0.1/a@b",
+        ] {
             assert_eq!(visible(text), text);
         }
         assert_eq!(visible("auth_pass = 'x'\nvrid = 1"), "auth_pass = '*\nvrid = 1");

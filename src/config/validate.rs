@@ -11,7 +11,9 @@ use super::raw::{self, Key, TextKey, TextList};
 use super::read::{self, Read};
 use super::source::Sources;
 use super::value::FromText;
-use super::{Config, Diagnostic, Loaded, Node, Peer, Watch, Web, Witness, hostname, router};
+use super::{
+    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, checks, hint, hostname, later, router, speaker,
+};
 use crate::time::Duration;
 
 /// Switches that limit ARP shut a port that exceeds 15 requests a second.
@@ -27,12 +29,10 @@ const FORGET_AFTER_MIN: Duration = Duration::from_secs(1);
 pub(super) fn validate(files: &[(PathBuf, Vec<u8>)], mut errors: Vec<Diagnostic>) -> Result<Loaded, Vec<Diagnostic>> {
     let mut sources = Sources::default();
     let read = read::read(files, &mut sources);
-    let mut check = Check::new(&sources, &read, !errors.is_empty());
-    let config = check.config(&read.file);
-    for (key, span) in read.file.without_effect() {
-        check.warn(span, format!("`{key}` has no effect yet: this version watches only"));
-    }
-    let Check { errors: found, mut warnings, .. } = check;
+    let mut judge = Judge::new(&sources, &read, !errors.is_empty());
+    let config = judge.config(&read.file);
+    later::without_effect(&mut judge, &read.file);
+    let Judge { errors: found, mut warnings, .. } = judge;
     errors.extend(read.errors);
     errors.extend(found);
     if errors.is_empty() {
@@ -47,8 +47,22 @@ pub(super) fn validate(files: &[(PathBuf, Vec<u8>)], mut errors: Vec<Diagnostic>
 /// Where each name (or address, or identity) was given first.
 pub(super) type Seen<K> = BTreeMap<K, Range<usize>>;
 
+/// What the keys of a router refer to.
+pub(super) struct Known<'a> {
+    /// All but its routers.
+    pub(super) config: &'a Config,
+    /// The names of all `[[peer]]`s, or `None` where those could not be read.
+    pub(super) peers: Option<Vec<&'a str>>,
+    /// The names of all `[[check]]`s, or `None` where those could not be read.
+    pub(super) checks: Option<Vec<&'a str>>,
+    /// `[fence]`.
+    pub(super) fence: Fence,
+    /// False only if there is surely no `[[witness]]`.
+    pub(super) has_witness: bool,
+}
+
 /// The judge: collects what it finds, and goes on.
-pub(super) struct Check<'a> {
+pub(super) struct Judge<'a> {
     pub(super) sources: &'a Sources,
     read: &'a Read,
     /// True if not everything could be read: then what others say of it can't be judged.
@@ -57,7 +71,7 @@ pub(super) struct Check<'a> {
     warnings: Vec<Diagnostic>,
 }
 
-impl<'a> Check<'a> {
+impl<'a> Judge<'a> {
     fn new(sources: &'a Sources, read: &'a Read, unreadable: bool) -> Self {
         let incomplete = read.incomplete || unreadable;
         Self { sources, read, incomplete, errors: Vec::new(), warnings: Vec::new() }
@@ -112,21 +126,34 @@ impl<'a> Check<'a> {
         self.watch(&file.watch, &mut config.watch);
         config.peers = self.peers(&file.peer);
         config.witnesses = self.witnesses(&file.witness);
-        let names = file.peer.iter().filter_map(|p| p.get_ref().name.as_ref()).map(|n| n.get_ref().0.0.as_str());
-        let peers = if self.incomplete { None } else { Some(names.collect()) };
-        config.routers = router::routers(self, &file.router, peers);
+        config.checks = checks::checks(self, &file.check);
+        let known = self.known(file, &config);
+        config.routers = router::routers(self, &file.router, &known);
+        checks::untracked(self, file);
         config
+    }
+
+    fn known<'c>(&mut self, file: &'c raw::File, config: &'c Config) -> Known<'c> {
+        let peers = file.peer.iter().filter_map(|peer| text(&peer.get_ref().name));
+        let checks = file.check.iter().filter_map(|check| text(&check.get_ref().name));
+        let has_witness = self.incomplete || !file.witness.is_empty();
+        let mut fence = Fence::default();
+        speaker::fence(self, &file.fence, has_witness, &mut fence);
+        Known {
+            config,
+            peers: (!self.incomplete).then(|| peers.map(|name| name.0.as_str()).collect()),
+            checks: (!self.incomplete).then(|| checks.map(|name| name.0.as_str()).collect()),
+            fence,
+            has_witness,
+        }
     }
 
     fn node(&mut self, raw: &raw::Node, node: &mut Node) {
         if let Some(name) = text(&raw.name) {
             node.name = name.0.clone();
         }
-        if let Some(directory) = &raw.state_dir {
-            node.state_dir = directory.get_ref().into();
-            if !node.state_dir.is_absolute() {
-                self.error(directory.span(), "a relative path depends on where the daemon is started: begin it with /");
-            }
+        if let Some(directory) = text(&raw.state_dir) {
+            node.state_dir.clone_from(&directory.0);
         }
     }
 
@@ -230,6 +257,50 @@ impl<'a> Check<'a> {
         Some((name?.0.0, address?.0))
     }
 
+    /// Says that `name` is none of `known`, the names of all `kind`.
+    pub(super) fn known_name(&mut self, kind: &str, name: &str, span: Range<usize>, known: &[&str]) {
+        if !known.contains(&name) {
+            let advice = match hint::nearest(name, known.iter().copied()) {
+                Some(nearest) => format!("did you mean {nearest:?}?"),
+                None => "add one, or remove the name here".into(),
+            };
+            self.error(span, format!("there is no {kind} of the name {name:?}: {advice}"));
+        }
+    }
+
+    /// Which one of the keys `all` is `given`; else says at `section`, a `what`, that there must be exactly one.
+    /// `path` leads to where the keys stand.
+    pub(super) fn one_of(
+        &mut self,
+        what: &str,
+        all: &[&str],
+        given: &[(&'static str, Range<usize>)],
+        section: Range<usize>,
+        path: &str,
+    ) -> Option<&'static str> {
+        match given {
+            [(one, _)] => Some(one),
+            [] if all.iter().any(|key| self.had_its_error(&format!("{path}{key}"))) => None,
+            [] => {
+                self.error(section, format!("this {what} has none of {}: add one of them", all.join(", ")));
+                None
+            }
+            [(first, _), (second, span), ..] => {
+                self.error(span.clone(), format!("`{second}` stands beside `{first}`: keep one of the two"));
+                None
+            }
+        }
+    }
+
+    /// Takes over a duration that is given and not shorter than `min`.
+    pub(super) fn duration(&mut self, target: &mut Duration, key: &TextKey<Duration>, min: Duration) {
+        let Some(key) = key else { return };
+        *target = key.get_ref().0;
+        if *target < min {
+            self.error(key.span(), format!("this is too short: write \"{}\" or more", humantime::format_duration(min)));
+        }
+    }
+
     /// Says which elements of a list stand in it twice.
     pub(super) fn no_repetition<T: FromText + Ord + Clone>(&mut self, values: &TextList<T>) {
         let mut seen = Seen::new();
@@ -249,7 +320,8 @@ pub(super) fn list<T: Clone>(key: &TextList<T>) -> Vec<T> {
     key.iter().flat_map(Spanned::get_ref).map(|value| value.get_ref().0.clone()).collect()
 }
 
-fn set<T: Copy>(target: &mut T, key: &Key<T>) {
+/// Takes over a value that is given.
+pub(super) fn set<T: Copy>(target: &mut T, key: &Key<T>) {
     if let Some(value) = key {
         *target = *value.get_ref();
     }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
+use hyper::Uri;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::time::Duration;
@@ -204,5 +206,105 @@ impl FromText for Interface {
             ));
         }
         Ok(Self(text.into()))
+    }
+}
+
+/// A path that begins with a slash.
+#[derive(Clone, Debug)]
+pub(super) struct AbsolutePath(pub PathBuf);
+
+impl FromText for AbsolutePath {
+    const EXPECTED: &'static str = "a path in quotes, beginning with /";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        if !Path::new(text).is_absolute() {
+            return Err("a relative path depends on where the daemon is started: begin it with /".into());
+        }
+        if text.contains('\0') {
+            return Err("no path has a zero byte in it: remove it".into());
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+/// A program with its arguments, or nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Command(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = Vec::<String>::deserialize(deserializer)?;
+        if words.first().is_some_and(|program| !program.starts_with('/')) {
+            return Err(D::Error::custom(
+                "no shell and no search path are used: write the program's path, beginning with /, then each argument by itself",
+            ));
+        }
+        if words.iter().any(|word| word.contains('\0')) {
+            return Err(D::Error::custom("no argument can have a zero byte in it: remove it"));
+        }
+        Ok(Self(words))
+    }
+}
+
+/// The name of a user of this host.
+#[derive(Clone, Debug)]
+pub(super) struct User(pub String);
+
+/// What useradd(8) allows.
+const USER_MAX_BYTES: usize = 32;
+
+impl FromText for User {
+    const EXPECTED: &'static str = r#"the name of a user in quotes, such as "nobody""#;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let fits = (1..=USER_MAX_BYTES).contains(&text.len());
+        if !fits || text.chars().any(|c| matches!(c, ':' | '/') || c.is_whitespace() || c.is_control()) {
+            return Err(format!("{text:?} can't be the name of a user: write one of /etc/passwd"));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+/// The name of a process, as the kernel has it.
+#[derive(Clone, Debug)]
+pub(super) struct Process(pub String);
+
+/// `TASK_COMM_LEN` without the closing zero.
+const PROCESS_MAX_BYTES: usize = 15;
+
+impl FromText for Process {
+    const EXPECTED: &'static str = r#"the name of a process in quotes, such as "haproxy""#;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let fits = (1..=PROCESS_MAX_BYTES).contains(&text.len());
+        if !fits || text.chars().any(|c| c == '/' || c.is_control()) {
+            return Err(format!(
+                "{text:?} is not what the kernel calls a process: write the name that `ps -o comm` shows, of \
+                 {PROCESS_MAX_BYTES} bytes at most"
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl FromText for Uri {
+    const EXPECTED: &'static str = r#"a URL in quotes, such as "http://127.0.0.1:8080/ready""#;
+
+    // The text may hold a password, so no message repeats it.
+    fn from_text(text: &str) -> Result<Self, String> {
+        let example = r#"write one like "http://127.0.0.1:8080/ready""#;
+        let url: Self = text.parse().map_err(|e| format!("this is no URL ({e}): {example}"))?;
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        match url.scheme_str() {
+            Some("https") => {
+                Err("a check speaks no TLS: write an http:// URL, or let a `command` such as curl do it".into())
+            }
+            Some("http") if authority.contains('@') => {
+                Err("a check sends no user and no password: leave them out, or let a `command` such as curl do it"
+                    .into())
+            }
+            Some("http") if !authority.is_empty() => Ok(url),
+            _ => Err(format!("this is no http:// URL: {example}")),
+        }
     }
 }

@@ -172,6 +172,7 @@ mod tests {
             auth: None,
             unicast_peers: Vec::new(),
             only_known_speakers: false,
+            speak: None,
         };
         config.routers.push(router);
         let links = [link(1, "eth0", LinkKind::Plain), link(2, "veth0", LinkKind::Veth)];

@@ -1,6 +1,7 @@
 //! The configuration: what loads, what is refused, and how that is said.
 
 mod property;
+mod speak;
 
 use std::fs;
 use std::net::IpAddr;
@@ -70,10 +71,10 @@ fn vipwarden(arguments: &[&str]) -> Output {
 
 #[test]
 fn the_examples_load_without_a_word() {
-    for name in ["vipwarden.toml", "minimal.toml"] {
+    for (name, routers) in [("vipwarden.toml", 1), ("minimal.toml", 1), ("speak.toml", 1), ("exclusive.toml", 2)] {
         let loaded = config::load(&example(name)).unwrap_or_else(|errors| panic!("{}", all(&errors)));
         assert!(loaded.warnings.is_empty(), "{}", all(&loaded.warnings));
-        assert_eq!(loaded.config.routers.len(), 1, "{name}");
+        assert_eq!(loaded.config.routers.len(), routers, "{name}");
     }
 }
 
@@ -164,6 +165,7 @@ fn every_key_of_a_watching_router_arrives() {
         auth: Some(Auth::Password(*b"secret\0\0")),
         unicast_peers: vec![peer],
         only_known_speakers: true,
+        speak: None,
     };
     assert_eq!(config.routers, [expected]);
 }
@@ -340,7 +342,6 @@ fn nobody_is_called_unknown_because_a_file_could_not_be_read() {
 
 #[test]
 fn what_would_be_dangerous_to_ignore_is_an_error_and_the_rest_a_warning() {
-    assert!(only_error(&router("mode = 'speak'")).2.contains("this version only watches"));
     assert!(only_error("[web]\nconfig_file = 'web.yml'").2.contains("without TLS"));
     let files = Files::new(
         r#"
@@ -354,37 +355,15 @@ fn what_would_be_dangerous_to_ignore_is_an_error_and_the_rest_a_warning() {
         address = "10.0.0.6"
         urls = ["http://10.0.0.6:10112"]
         ca_file = "c"
-        [[check]]
-        name = "nginx"
-        command = ["/bin/true"]
-        expect_status = [200]
-        interval = "2s"
-        [[router]]
-        interface = "eth0"
-        vrid = 1
-        addresses = ["10.0.0.3"]
-        source = "10.0.0.5"
-        priority = 255
-        preempt = false
-        checksum = "message"
-        garp = { repeat = 5, delay = "5s", refresh = "0s" }
-        track = [{ check = "nginx", weight = -20 }, { interface = "eth1" }, { process = "x" }, { file = "/y" }]
-        notify = { master = ["/a"], timeout = "1s", user = "nobody", fifo = "/f" }
-        [router.fence]
-        gate_timeout = "auto"
-        address_lifetime = "off"
-        [fence]
-        on_isolation = false
-        promote_grace = "never"
         [arbiter]
         etcd = ["https://10.0.0.9:2379"]
         unreachable = "hold-if-unanimous"
         "#,
     );
     let warnings = files.load().unwrap_or_else(|errors| panic!("{}", all(&errors))).warnings;
-    let without_effect = warnings.iter().filter(|w| w.message.contains("no effect yet: this version watches only"));
-    assert_eq!(without_effect.count(), 15, "{}", all(&warnings));
-    assert_eq!(warnings.len(), 16, "{}", all(&warnings));
+    let without_effect = warnings.iter().filter(|w| w.message.contains("no effect yet"));
+    assert_eq!(without_effect.count(), 5, "{}", all(&warnings));
+    assert_eq!(warnings.len(), 6, "{}", all(&warnings));
     assert!(warnings.is_sorted_by_key(|w| w.line));
 }
 
@@ -490,7 +469,11 @@ fn check_config_answers_0_with_a_summary_or_64_with_every_error() {
     let warned = Files::new(router("priority = 7"));
     let warned = vipwarden(&["check-config", warned.path("main.toml").to_str().unwrap()]);
     assert_eq!(warned.status.code(), Some(0));
-    assert!(String::from_utf8(warned.stderr).unwrap().contains(":5:12: `priority` has no effect yet"));
+    assert!(
+        String::from_utf8(warned.stderr)
+            .unwrap()
+            .contains(":5:12: `priority` has no effect on a router that only watches")
+    );
 
     let wrong = Files::new("a = 1\nb = 2\n");
     let wrong = vipwarden(&["check-config", wrong.path("main.toml").to_str().unwrap()]);
