@@ -1,18 +1,25 @@
 //! Linux: packet sockets and BPF, netlink, ICMP, capabilities, clocks. The only room with `unsafe`, and none with policy.
 
+pub mod address;
 mod bpf;
 pub mod capability;
 pub mod capture;
 pub mod clock;
 pub mod daemon;
+mod interface;
 pub mod netlink;
 mod output_test;
 pub mod ping;
 pub mod probe;
 pub mod process;
 mod reader;
+mod requests;
 mod socket;
 pub mod state;
+mod sysctl;
 pub mod taps;
 #[cfg(test)]
 mod testing;
+pub mod timer;
+pub mod transmit;
+pub mod vmac;
