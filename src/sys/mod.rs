@@ -1,10 +1,12 @@
 //! Linux: packet sockets and BPF, netlink, ICMP, capabilities, clocks. The only room with `unsafe`, and none with policy.
 
+pub mod address;
 mod bpf;
 pub mod capability;
 pub mod capture;
 pub mod clock;
 pub mod daemon;
+mod interface;
 pub mod netlink;
 pub mod netns;
 mod output_test;
@@ -12,8 +14,13 @@ pub mod ping;
 pub mod probe;
 pub mod process;
 mod reader;
+mod requests;
 mod socket;
 pub mod state;
+mod sysctl;
 pub mod taps;
 #[cfg(test)]
 mod testing;
+pub mod timer;
+pub mod transmit;
+pub mod vmac;
