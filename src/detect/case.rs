@@ -395,7 +395,8 @@ impl Case {
             event.reason = format!("this node went from {} to {}", self.state.as_str(), state.as_str());
             self.state = state;
             self.state_transitions[state as usize] += 1;
-            outcome.events.push(event);
+            // A speaker tells of its own changes itself, with the reason.
+            outcome.events.extend(router.speaking.is_none().then_some(event));
             outcome.urgent = true;
         }
     }

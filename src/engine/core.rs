@@ -66,6 +66,12 @@ impl Core {
         self.watcher.handle(at, fact);
     }
 
+    /// Logs an event, and keeps it for readers.
+    pub fn tell(&mut self, event: Event) {
+        log(&event);
+        self.shared.events.push(event);
+    }
+
     /// Takes in what `source` says of a sensor that it may share with others.
     pub fn report(
         &mut self,
@@ -104,8 +110,7 @@ impl Core {
             self.act(&request);
         }
         while let Some(event) = self.watcher.poll_event() {
-            log(&event);
-            self.shared.events.push(event);
+            self.tell(event);
         }
         if self.watcher.is_urgent() || now.since(self.published_at) >= PUBLISH_EVERY {
             self.publish(now);
@@ -210,6 +215,7 @@ fn log(event: &Event) {
     let is_bad = [Verdict::SplitBrain, Verdict::NoMaster].iter().any(|bad| to == bad.as_str());
     match *kind {
         "verdict" if is_bad => tracing::error!(kind, %router, from, to, causes, "{reason}"),
+        "alarm" => tracing::warn!(kind, %router, "{reason}"),
         "sensor" | "peer" if to == "down" => tracing::warn!(kind, from, to, "{reason}"),
         _ if router.is_empty() => tracing::info!(kind, from, to, "{reason}"),
         _ => tracing::info!(kind, %router, from, to, causes, "{reason}"),

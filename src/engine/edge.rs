@@ -64,13 +64,17 @@ async fn reload(
     let old = config.send_replace(new.clone());
     let (done, is_done) = oneshot::channel();
     let _ = orders.send(Order::Reconfigure(new.clone(), done)).await;
-    is_done.await.map_err(|_| "the core has ended".to_owned())?;
+    let restarted = is_done.await.map_err(|_| "the core has ended".to_owned())?;
     let mut taken = format!(
         "configuration taken; routers: {}, peers: {}, witnesses: {}",
         new.routers.len(),
         new.peers.len(),
         new.witnesses.len()
     );
+    for line in restarted {
+        taken.push('\n');
+        taken.push_str(&line);
+    }
     for key in needs_restart(&old, &new) {
         taken.push_str(&format!("\n{key} changed: that takes a restart"));
     }

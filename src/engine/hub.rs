@@ -1,6 +1,6 @@
 //! Where the local tasks of the core thread meet: each feeds facts, one turns the core.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
@@ -8,14 +8,15 @@ use std::rc::Rc;
 use tokio::sync::{Notify, watch};
 
 use crate::config::Config;
-use crate::observe::{Fact, IfIndex, Link, Sensor};
+use crate::observe::{Fact, Frame, IfIndex, Link, Sensor};
 use crate::sys::clock;
 use crate::time::Instant;
-use crate::wire::Family;
+use crate::wire::{Family, Seen};
 
 use super::core::Core;
 use super::interfaces::{Links, Wanted};
-use super::sources::Sniffer;
+use super::sources::{Sniffer, Tap};
+use super::speaker::{Answer, Id, Kernel, News, Speakers};
 
 /// Shared by the tasks of one thread. No borrow of its cells outlives a call.
 pub(super) struct Hub {
@@ -26,6 +27,16 @@ pub(super) struct Hub {
     sniffers: RefCell<BTreeMap<IfIndex, Sniffer>>,
     sniffed: watch::Sender<BTreeSet<IfIndex>>,
     own_sockets: RefCell<BTreeMap<Family, u64>>,
+    /// The open captures.
+    taps: RefCell<BTreeMap<IfIndex, Rc<Tap>>>,
+    speakers: RefCell<Speakers>,
+    kernel: Kernel,
+    /// What the speakers' timer is set to.
+    armed: Cell<Option<Instant>>,
+    /// The speakers' timer has to be set earlier.
+    pub rearm: Notify,
+    /// The kernel has answered to a speaker.
+    pub answered: Notify,
     /// Facts were fed since the last turn.
     pub dirty: Notify,
 }
@@ -41,6 +52,12 @@ impl Hub {
             sniffers: RefCell::default(),
             sniffed: watch::Sender::default(),
             own_sockets: RefCell::default(),
+            taps: RefCell::default(),
+            speakers: RefCell::default(),
+            kernel: Kernel::default(),
+            armed: Cell::default(),
+            rearm: Notify::new(),
+            answered: Notify::new(),
             dirty: Notify::new(),
         }
     }
@@ -62,9 +79,73 @@ impl Hub {
         self.dirty.notify_one();
     }
 
+    /// Does something with the speakers, and passes on what they tell. Not from within itself.
+    pub fn with_speakers<T>(self: &Rc<Self>, work: impl FnOnce(&mut Speakers, &Rc<Self>) -> T) -> T {
+        let mut speakers = self.speakers.borrow_mut();
+        let result = work(&mut speakers, self);
+        let told = speakers.take_told();
+        let due = speakers.poll_timeout();
+        drop(speakers);
+        let is_earlier = due.is_some_and(|due| self.armed.get().is_none_or(|armed| due < armed));
+        if is_earlier {
+            self.rearm.notify_one();
+        }
+        for news in told {
+            match news {
+                News::Event(event) => self.core().tell(*event),
+                News::Fact(fact) => self.feed(clock::now(), &fact),
+            }
+        }
+        result
+    }
+
+    /// What the speakers' timer is to be set to.
+    pub fn arm(&self) -> Option<Instant> {
+        self.armed.set(self.speakers.borrow().poll_timeout());
+        self.armed.get()
+    }
+
+    /// Reads all frames that concern the speakers for whom something is due at `now`. On which interfaces nothing is left.
+    pub fn drain_due(self: &Rc<Self>, now: Instant) -> BTreeSet<IfIndex> {
+        let due = self.speakers.borrow().due_on(now);
+        due.into_iter().filter(|&interface| self.tap(interface).is_some_and(|tap| tap.drain_for_timer(self))).collect()
+    }
+
+    fn tap(&self, interface: IfIndex) -> Option<Rc<Tap>> {
+        self.taps.borrow().get(&interface).cloned()
+    }
+
+    /// Notes the open capture of an interface, or that it was closed.
+    pub fn set_tap(&self, interface: IfIndex, tap: Option<Rc<Tap>>) {
+        match tap {
+            Some(tap) => self.taps.borrow_mut().insert(interface, tap),
+            None => self.taps.borrow_mut().remove(&interface),
+        };
+    }
+
+    /// Connections to the kernel for the speakers.
+    pub const fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// Takes in what the kernel answered to a speaker.
+    pub fn answer(self: &Rc<Self>, speaker: Id, answer: Answer) {
+        self.with_speakers(|speakers, hub| speakers.on_answer(clock::now(), hub, speaker, answer));
+        self.answered.notify_one();
+    }
+
+    /// Takes in a frame: first the speakers, then the watcher.
+    pub fn on_frame(self: &Rc<Self>, at: Instant, frame: Frame) {
+        if matches!(frame.seen, Seen::Advert(_)) && !self.speakers.borrow().is_empty() {
+            self.with_speakers(|speakers, _| speakers.on_frame(clock::now(), at, &frame));
+        }
+        self.feed(at, &Fact::Frame(frame));
+    }
+
     /// Takes in a batch from netlink, and opens and closes captures as it demands.
     pub fn learn(self: &Rc<Self>, facts: Vec<Fact>) {
         let now = clock::now();
+        self.with_speakers(|speakers, hub| speakers.on_netlink(now, hub, &facts));
         for fact in facts {
             match fact {
                 Fact::Link(link) => self.learn_link(now, link),
@@ -102,9 +183,10 @@ impl Hub {
         }
     }
 
-    /// Takes a new configuration.
-    pub fn reconfigure(self: &Rc<Self>, config: &Config) {
+    /// Takes a new configuration. Says of which speakers it is a new start.
+    pub fn reconfigure(self: &Rc<Self>, config: &Config) -> Vec<String> {
         self.core().reconfigure(clock::now(), config);
+        let restarted = self.with_speakers(|speakers, hub| speakers.configure(clock::now(), hub, config));
         self.wanted.replace(Wanted::of(config));
         self.passive.replace(config.watch.passive);
         // What flapped under the old configuration has no claim under the new one.
@@ -113,6 +195,7 @@ impl Hub {
         }
         self.follow();
         self.dirty.notify_one();
+        restarted
     }
 
     /// Opens captures on what is to be sniffed, and closes the others.

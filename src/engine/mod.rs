@@ -12,6 +12,7 @@ mod interfaces;
 mod origin;
 mod shared;
 mod sources;
+mod speaker;
 
 use std::io;
 use std::path::PathBuf;
@@ -22,13 +23,14 @@ use std::thread;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local, yield_now};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::detect::Watcher;
 use crate::observe::{Fact, Learned};
 use crate::sys::clock;
 use crate::sys::probe::Prober;
+use crate::time::Duration;
 
 pub use origin::{Origin, describe};
 pub use shared::*;
@@ -43,6 +45,8 @@ pub const CORE_THREAD: &str = "core";
 const ORDERS_MAX: usize = 1024;
 /// Commands that wait for the edge.
 const COMMANDS_MAX: usize = 16;
+/// How long speakers may take to give up their addresses at the end.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
 /// Events that are kept for readers.
 const EVENTS_MAX: usize = 10_000;
 
@@ -51,8 +55,8 @@ const EVENTS_MAX: usize = 10_000;
 enum Order {
     /// Take in a fact that was found out on the edge.
     Feed(Fact),
-    /// Take a new configuration, and say so.
-    Reconfigure(Arc<Config>, oneshot::Sender<()>),
+    /// Take a new configuration, and say which speakers start anew.
+    Reconfigure(Arc<Config>, oneshot::Sender<Vec<String>>),
     /// Note that a configuration was refused.
     RefuseConfiguration,
     /// Forget a learned router.
@@ -148,15 +152,16 @@ fn identity(config: &Config, started: crate::time::Instant) -> Identity {
 /// The core thread, from its first to its last breath.
 async fn run(core: Core, config: &Config, mut orders: mpsc::Receiver<Order>) {
     let hub = Rc::new(Hub::new(core, config));
+    hub.with_speakers(|speakers, hub| speakers.configure(clock::now(), hub, config));
     sources::start(&hub);
     let turning = spawn_local(turn(hub.clone()));
     while let Some(order) = orders.recv().await {
         match order {
             Order::Feed(fact) => hub.feed(clock::now(), &fact),
             Order::Reconfigure(config, done) => {
-                hub.reconfigure(&config);
+                let restarted = hub.reconfigure(&config);
                 // Who asked may have gone.
-                let _ = done.send(());
+                let _ = done.send(restarted);
             }
             Order::RefuseConfiguration => hub.core().refuse_configuration(clock::now()),
             Order::Forget(router, answer) => {
@@ -165,6 +170,9 @@ async fn run(core: Core, config: &Config, mut orders: mpsc::Receiver<Order>) {
             }
             Order::Stop => break,
         }
+    }
+    if timeout(LEAVE_MAX, speaker::leave(&hub)).await.is_err() {
+        tracing::error!("not every address was given up in time: the kernel did not answer");
     }
     turning.abort();
     hub.core().keep_learned();

@@ -1,5 +1,6 @@
 //! The sources of facts: each a local task of the core thread that opens, feeds, and opens again after a failure.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
@@ -19,9 +20,12 @@ use crate::time::Duration;
 use crate::wire::{self, Family, LinkLayer, Seen};
 
 use super::hub::Hub;
+use super::speaker::keep_time;
 
 /// Frames read at most before other tasks have their turn.
 const BATCH: usize = 256;
+/// Frames read at most before a speaker's timer is judged.
+const DRAIN_MAX: usize = 4096;
 const SECOND: Duration = Duration::from_secs(1);
 /// The wait before a failed source is opened again doubles from a second up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
@@ -44,6 +48,7 @@ pub(super) fn start(hub: &Rc<Hub>) {
         keep(&netlink_hub, Sensor::Netlink, None, "netlink", &Notify::new(), serve).await;
     });
     spawn_local(daemons(hub.clone()));
+    spawn_local(keep_time(hub.clone()));
 }
 
 /// The captures of one interface. They end when this is dropped.
@@ -124,35 +129,86 @@ async fn netlink(hub: &Rc<Hub>) -> Ended {
     }
 }
 
-async fn capture(hub: &Hub, interface: IfIndex) -> Ended {
+/// The open capture of an interface. Its own task reads it, and so does the speakers' timer.
+#[derive(Debug)]
+pub(super) struct Tap {
+    interface: IfIndex,
+    capture: Capture,
+    /// What the timer met, for the task to act upon.
+    failure: RefCell<Option<io::Error>>,
+    failed: Notify,
+}
+
+impl Tap {
+    /// Reads at most `max` frames. True if none is left.
+    fn drain(&self, hub: &Rc<Hub>, max: usize) -> io::Result<bool> {
+        self.capture.drain(max, |captured| feed_frame(hub, self.interface, &captured))
+    }
+
+    /// Reads all frames; false if it can't be done, or if they come faster than that.
+    pub fn drain_for_timer(&self, hub: &Rc<Hub>) -> bool {
+        self.drain(hub, DRAIN_MAX).unwrap_or_else(|error| {
+            self.failure.replace(Some(error));
+            self.failed.notify_one();
+            false
+        })
+    }
+}
+
+/// Has the hub know a tap, for as long as it is served.
+struct Known<'a> {
+    hub: &'a Rc<Hub>,
+    tap: Rc<Tap>,
+}
+
+impl<'a> Known<'a> {
+    fn new(hub: &'a Rc<Hub>, interface: IfIndex, capture: Capture) -> Self {
+        let tap = Rc::new(Tap { interface, capture, failure: RefCell::default(), failed: Notify::new() });
+        hub.set_tap(interface, Some(tap.clone()));
+        Self { hub, tap }
+    }
+}
+
+impl Drop for Known<'_> {
+    fn drop(&mut self) {
+        self.hub.set_tap(self.tap.interface, None);
+    }
+}
+
+async fn capture(hub: &Rc<Hub>, interface: IfIndex) -> Ended {
     hub.require_up(interface)?;
-    let mut capture = Capture::open(interface)?;
+    let known = Known::new(hub, interface, Capture::open(interface)?);
+    let tap = &known.tap;
     tracing::info!(interface = %hub.name_of(interface), "sniffing");
     hub.report(Sensor::Capture, Some(interface), "capture", Ok(()));
     let mut second = interval(SECOND);
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let is_readable = tokio::select! {
-            ready = capture.readable() => ready.map(|()| true)?,
+            ready = tap.capture.readable() => ready.map(|()| true)?,
+            () = tap.failed.notified() => false,
             _ = second.tick() => false,
         };
+        if let Some(error) = tap.failure.take() {
+            return Err(error);
+        }
         if !is_readable {
-            let counters = capture.counters()?;
+            let counters = tap.capture.counters()?;
             let fact = Fact::Capture { interface, frames: counters.frames, dropped: counters.dropped };
             hub.feed(clock::now(), &fact);
-        } else if !capture.drain(BATCH, |captured| feed_frame(hub, interface, &captured))? {
+        } else if !tap.drain(hub, BATCH)? {
             yield_now().await;
         }
     }
 }
 
-fn feed_frame(hub: &Hub, interface: IfIndex, captured: &Captured<'_>) {
+fn feed_frame(hub: &Rc<Hub>, interface: IfIndex, captured: &Captured<'_>) {
     let dissected = wire::dissect(captured.bytes, LinkLayer::Ethernet);
     if dissected.seen == Seen::Irrelevant {
         return;
     }
     let vlan = captured.vlan.or(dissected.vlan);
-    hub.feed(captured.at, &Fact::Frame(Frame { interface, vlan, kind: captured.kind, seen: dissected.seen }));
+    hub.on_frame(captured.at, Frame { interface, vlan, kind: captured.kind, seen: dissected.seen });
 }
 
 async fn ip_tap(hub: &Hub, interface: IfIndex) -> Ended {

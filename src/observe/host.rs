@@ -74,6 +74,11 @@ impl Host {
         self.entries(address).next().is_some()
     }
 
+    /// The addresses on one interface, usable or not, each with since when it is there.
+    pub fn addresses_on(&self, interface: IfIndex) -> impl Iterator<Item = (&Address, Instant)> {
+        self.addresses.values().filter(move |(address, _)| address.interface == interface).map(|(a, since)| (a, *since))
+    }
+
     fn entries(&self, address: IpAddr) -> impl Iterator<Item = &(Address, Instant)> {
         self.addresses.range((address, IfIndex(0))..=(address, IfIndex(u32::MAX))).map(|(_, entry)| entry)
     }

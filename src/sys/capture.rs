@@ -80,12 +80,12 @@ impl Capture {
         self.reader.readable().await
     }
 
-    /// Reads what is there, at most `max` frames. True if the socket was drained.
+    /// Reads what is there, at most `max` frames. True if the socket was drained. `each` must not drain it in turn.
     ///
     /// # Errors
     /// What the kernel says: `NetworkDown` once when the interface goes down (or was down at the start); frames come again
     /// when it is up again. After the interface was deleted nothing comes any more: open anew on its successor.
-    pub fn drain(&mut self, max: usize, mut each: impl FnMut(Captured<'_>)) -> io::Result<bool> {
+    pub fn drain(&self, max: usize, mut each: impl FnMut(Captured<'_>)) -> io::Result<bool> {
         self.reader.drain(max, |packet| {
             each(Captured { at: packet.at, vlan: packet.vlan, kind: packet.kind, bytes: packet.bytes });
         })
@@ -95,7 +95,7 @@ impl Capture {
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn counters(&mut self) -> io::Result<Counters> {
+    pub fn counters(&self) -> io::Result<Counters> {
         let statistics = socket::packet_statistics(self.reader.socket())?;
         Ok(Counters { frames: statistics.tp_packets.into(), dropped: statistics.tp_drops.into() })
     }

@@ -1,5 +1,6 @@
 //! Reads datagrams in batches, with what the kernel knows about each: when, where, to whom, behind which VLAN tag.
 
+use std::cell::RefCell;
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv6Addr};
@@ -37,9 +38,15 @@ pub(super) struct Packet<'a> {
 #[derive(Debug)]
 pub(super) struct Reader {
     socket: AsyncFd<Socket>,
+    room: RefCell<Room>,
+    snap: usize,
+}
+
+/// In a cell, so that one task can drain the socket while another waits for it.
+#[derive(Debug)]
+struct Room {
     buffers: Box<[u8]>,
     beside: Box<[Beside; BATCH]>,
-    snap: usize,
     /// When the socket was last known to be empty. What is read later arrived later, whatever a stepped wall clock makes
     /// of its timestamp.
     empty_at: Instant,
@@ -54,7 +61,7 @@ impl Reader {
         let buffers = vec![0; BATCH * snap].into_boxed_slice();
         // SAFETY: plain C data, for which zeros are a value.
         let beside = Box::new(unsafe { zeroed() });
-        Ok(Self { socket, buffers, beside, snap, empty_at: clock::now() })
+        Ok(Self { socket, room: RefCell::new(Room { buffers, beside, empty_at: clock::now() }), snap })
     }
 
     pub fn socket(&self) -> &Socket {
@@ -65,20 +72,21 @@ impl Reader {
         self.socket.ready(INTEREST).await.map(drop)
     }
 
-    /// Reads what is there, at most `max` datagrams. True if the socket was drained.
-    pub fn drain(&mut self, max: usize, mut each: impl FnMut(Packet<'_>)) -> io::Result<bool> {
+    /// Reads what is there, at most `max` datagrams. True if the socket was drained. `each` must not drain it in turn.
+    pub fn drain(&self, max: usize, mut each: impl FnMut(Packet<'_>)) -> io::Result<bool> {
+        let Room { buffers, beside, empty_at } = &mut *self.room.borrow_mut();
         // Taken before reading: clearing it forgets only the readiness of datagrams that the reading then finds.
         let ready = self.socket.ready(INTEREST).now_or_never();
         let mut left = max;
         while left > 0 {
-            let slots = self.buffers.chunks_exact_mut(self.snap).take(left);
-            match receive(self.socket.get_ref(), slots, &mut self.beside, self.empty_at, &mut each) {
+            let slots = buffers.chunks_exact_mut(self.snap).take(left);
+            match receive(self.socket.get_ref(), slots, beside, *empty_at, &mut each) {
                 Ok(received) => left -= received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if let Some(Ok(mut ready)) = ready {
                         ready.clear_ready();
                     }
-                    self.empty_at = clock::now();
+                    *empty_at = clock::now();
                     return Ok(true);
                 }
                 Err(error) => return Err(error),

@@ -12,5 +12,6 @@ mod lifecycle;
 mod mismatch;
 mod monitoring;
 mod silence;
+mod speak;
 mod stale;
 mod takeover;

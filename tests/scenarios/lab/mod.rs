@@ -5,6 +5,7 @@ mod frames;
 mod frr;
 mod pair;
 mod prometheus;
+mod speaker;
 mod watch;
 
 pub use faults::{Firewall, Hook};
@@ -16,6 +17,7 @@ pub use vipwarden::cli::demo::daemon::Daemon;
 pub use vipwarden::cli::demo::keepalived::{Instance, Keepalived};
 pub use vipwarden::cli::demo::lab::{INTERFACE, Lab, Node, nft, wait_until};
 pub use vipwarden::cli::demo::process::Process;
+pub use speaker::{Recording, Stage, section};
 pub use watch::{Watch, any_of, verdict};
 
 use std::path::Path;

@@ -1,0 +1,394 @@
+//! One router that speaks: its state machine, and what that has its hands do.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use tokio::task::JoinHandle;
+
+use crate::config;
+use crate::engine::hub::Hub;
+use crate::observe::{Host, IfIndex};
+use crate::time::{Duration, Instant};
+use crate::vrrp::{self, Action, Event, OWNER, Settings, State, Turn};
+use crate::wire::{Advert, Family, MacAddr};
+
+use super::Id;
+use super::kernel::{Answer, Job, Site, Worker};
+use super::outlet::Outlet;
+use super::report::{Report, Told};
+
+/// A captured frame of ours has a time that is converted from another clock.
+const CLOCKS_DIFFER: Duration = Duration::from_millis(1);
+/// Between two alarms of the same thing that goes on.
+const ALARM_EVERY: Duration = Duration::from_secs(60);
+
+/// A router that speaks.
+#[derive(Debug)]
+pub(super) struct Speaker {
+    id: Id,
+    config: config::Router,
+    router: vrrp::Router,
+    place: Option<Place>,
+    /// One that has to leave first.
+    after: Option<Id>,
+    /// Works where this one will, until its jobs are done.
+    predecessor: Option<JoinHandle<()>>,
+    /// The address that adverts come from.
+    primary: Option<IpAddr>,
+    /// What tracking makes of the configured priority; `None` is a fault.
+    tracked: Option<u8>,
+    releasing: bool,
+    leaving: bool,
+    sent_at: Instant,
+    /// What keeps adverts or announcements from leaving.
+    trouble: Option<String>,
+    rival_alarmed_at: Option<Instant>,
+    report: Report,
+}
+
+/// Where it works.
+#[derive(Debug)]
+struct Place {
+    interface: IfIndex,
+    worker: Worker,
+    /// Open once the kernel is ready for it.
+    outlet: Option<Outlet>,
+}
+
+impl Speaker {
+    /// One that waits for its interface, and until `after` has left.
+    pub fn new(now: Instant, id: Id, config: &config::Router, settings: Settings, after: Option<Id>) -> Self {
+        Self {
+            id,
+            report: Report::new(config, &settings),
+            config: config.clone(),
+            tracked: Some(settings.priority),
+            router: vrrp::Router::new(now, settings),
+            place: None,
+            after,
+            predecessor: None,
+            primary: None,
+            releasing: false,
+            leaving: false,
+            sent_at: Instant::ZERO,
+            trouble: None,
+            rival_alarmed_at: None,
+        }
+    }
+
+    // ---- getters --------------------------------------------------------------------------------------------------
+
+    pub const fn config(&self) -> &config::Router {
+        &self.config
+    }
+
+    pub const fn router(&self) -> &vrrp::Router {
+        &self.router
+    }
+
+    pub const fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// True once it has left, and the kernel has confirmed that.
+    pub const fn is_gone(&self) -> bool {
+        self.leaving && !self.releasing
+    }
+
+    /// Where its adverts come in.
+    pub fn interface(&self) -> Option<IfIndex> {
+        self.place.as_ref().map(|place| place.interface)
+    }
+
+    pub const fn after(&self) -> Option<Id> {
+        self.after
+    }
+
+    /// The one before has left, and this remains of it.
+    pub fn succeed(&mut self, remains: JoinHandle<()>) {
+        self.after = None;
+        self.predecessor = Some(remains);
+    }
+
+    pub const fn tracked(&self) -> Option<u8> {
+        self.tracked
+    }
+
+    pub fn is_owner(&self) -> bool {
+        self.router.settings().priority == OWNER
+    }
+
+    /// All addresses that it holds as master.
+    pub fn held(&self) -> impl Iterator<Item = IpAddr> {
+        let settings = self.router.settings();
+        settings.addresses.iter().chain(&settings.excluded_addresses).map(|(address, _)| *address)
+    }
+
+    fn held_with_prefixes(&self) -> Vec<(IpAddr, u8)> {
+        let settings = self.router.settings();
+        settings.addresses.iter().chain(&settings.excluded_addresses).copied().collect()
+    }
+
+    // ---- where it works -------------------------------------------------------------------------------------------
+
+    /// Follows its interface as it comes and goes. `vips` are addresses that move, and are nobody's primary one.
+    pub fn follow(&mut self, now: Instant, hub: &Rc<Hub>, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
+        let interface = host.index_of(&self.config.interface);
+        if self.leaving || self.after.is_some() || interface.is_none() && self.place.is_none() {
+            return;
+        }
+        if interface != self.interface() {
+            if self.place.is_some() {
+                // Its addresses are still there if it was only renamed.
+                self.handle(now, Event::Interface(None), host, told);
+                self.primary = None;
+                self.predecessor = self.place.take().map(|place| place.worker.finish());
+            }
+            let Some(interface) = interface else { return };
+            let worker = Worker::start(hub, self.id, self.site(interface), self.predecessor.take());
+            self.place = Some(Place { interface, worker, outlet: None });
+        }
+        self.look(now, host, vips, told);
+    }
+
+    fn site(&self, interface: IfIndex) -> Site {
+        let settings = self.router.settings();
+        Site {
+            interface,
+            family: settings.family,
+            vrid: settings.vrid,
+            vmac: self.config.speak.as_ref().is_some_and(|speak| speak.vmac),
+            leftovers: if self.is_owner() { Vec::new() } else { self.held_with_prefixes() },
+        }
+    }
+
+    /// Tells the router whether its interface can be used.
+    fn look(&mut self, now: Instant, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
+        let Some(Place { interface, outlet: Some(_), .. }) = self.place else { return };
+        let primary = self.find_primary(host, interface, vips);
+        // Init is left by the first word, whatever it is.
+        if primary != self.primary || self.router.state() == State::Init {
+            self.primary = primary;
+            self.handle(now, Event::Interface(primary), host, told);
+        }
+    }
+
+    fn find_primary(&self, host: &Host, interface: IfIndex, vips: &BTreeSet<IpAddr>) -> Option<IpAddr> {
+        host.link(interface).filter(|link| link.up && link.carrier && link.mac.is_some())?;
+        let settings = self.router.settings();
+        let source = self.config.speak.as_ref().and_then(|speak| speak.source);
+        let fits = |address: &IpAddr| match (source, settings.family, address) {
+            (Some(source), ..) => source == *address,
+            (None, Family::V4, IpAddr::V4(_)) => !vips.contains(address),
+            (None, Family::V6, IpAddr::V6(v6)) => {
+                let unicast = settings.unicast_peers.iter().any(|peer| !link_local(peer));
+                !vips.contains(address) && v6.is_unicast_link_local() != unicast
+            }
+            _ => false,
+        };
+        let mut usable: Vec<_> = host.addresses_on(interface).filter(|(a, _)| a.usable && fits(&a.address)).collect();
+        usable.sort_by_key(|(address, since)| (*since, address.address));
+        // The one that others know stays, for as long as it is there.
+        let known = usable.iter().find(|(a, _)| Some(a.address) == self.primary);
+        known.or(usable.first()).map(|(address, _)| address.address)
+    }
+
+    // ---- what happens ---------------------------------------------------------------------------------------------
+
+    /// Takes in one event, and does what follows from it.
+    pub fn handle(&mut self, now: Instant, event: Event<'_>, host: &Host, told: &mut Told) {
+        match event {
+            Event::Released => self.releasing = false,
+            Event::Shutdown => self.leaving = true,
+            _ => {}
+        }
+        self.router.handle(now, event);
+        self.act(now, host, told);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, turn: Turn, host: &Host, told: &mut Told) {
+        self.router.handle_timeout(turn);
+        self.act(turn.now, host, told);
+    }
+
+    /// Takes in what the kernel answered. `Ready` of a place that was left already is of no use.
+    pub fn on_answer(&mut self, now: Instant, answer: Answer, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
+        match answer {
+            Answer::Ready(holder) => self.open(now, holder, host, vips, told),
+            Answer::Claimed(Ok(())) => self.handle(now, Event::Claimed, host, told),
+            Answer::Claimed(Err(why)) => self.handle(now, Event::ClaimFailed(why), host, told),
+            Answer::Released => self.handle(now, Event::Released, host, told),
+            Answer::Trouble(why) => self.alarm(now, why, told),
+        }
+    }
+
+    fn open(&mut self, now: Instant, holder: IfIndex, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
+        let Some(place) = &mut self.place else { return };
+        match Outlet::open(place.interface, holder, &self.config) {
+            Ok(outlet) => place.outlet = Some(outlet),
+            Err(error) => return self.alarm(now, error.to_string(), told),
+        }
+        self.look(now, host, vips, told);
+    }
+
+    /// An address is gone from some interface.
+    pub fn on_address_gone(&mut self, now: Instant, gone: (IfIndex, IpAddr), host: &Host, told: &mut Told) {
+        let holder = self.place.as_ref().and_then(|place| place.outlet.as_ref()).map(Outlet::holder);
+        if self.router.holds() && holder == Some(gone.0) && self.held().any(|address| address == gone.1) {
+            self.handle(now, Event::AddressLost, host, told);
+        }
+    }
+
+    /// An owner's addresses are the host's own: without all of them it can't serve.
+    pub fn owns_all(&self, host: &Host) -> bool {
+        !self.is_owner() || self.interface().is_some_and(|on| self.held().all(|a| host.holds(on, a).is_some()))
+    }
+
+    /// An advert that left this host for our virtual router: ours, or that of another daemon which serves it too.
+    pub fn on_outgoing(&mut self, now: Instant, at: Instant, advert: &Advert, told: &mut Told) {
+        let is_ours = at <= self.sent_at + CLOCKS_DIFFER;
+        let was_said = self.rival_alarmed_at.is_some_and(|said| now.since(said) < ALARM_EVERY);
+        if is_ours || was_said {
+            return;
+        }
+        self.rival_alarmed_at = Some(now);
+        let why = format!(
+            "another VRRP daemon on this host advertises VRID {} with priority {} from {}: stop it, or remove this router \
+             from one of the two",
+            advert.vrid, advert.priority, advert.source
+        );
+        self.alarm(now, why, told);
+    }
+
+    pub fn set_tracked(&mut self, tracked: Option<u8>) {
+        self.tracked = tracked;
+    }
+
+    /// Takes new settings, if that can be done without leaving the state.
+    pub fn reconfigure(
+        &mut self,
+        now: Instant,
+        config: &config::Router,
+        settings: Settings,
+        host: &Host,
+        told: &mut Told,
+    ) -> Result<(), &'static str> {
+        if let Some(reason) = differs(&self.config, config) {
+            return Err(reason);
+        }
+        match self.router.reconfigure(now, settings) {
+            vrrp::Reconfigured::Restart(reason) => return Err(reason),
+            vrrp::Reconfigured::Applied => {}
+        }
+        self.config = config.clone();
+        self.tracked = Some(self.router.settings().priority);
+        self.report.rename(config, self.router.settings());
+        self.act(now, host, told);
+        Ok(())
+    }
+
+    /// Ends the work of one that is gone. What remains is to be awaited.
+    pub fn finish(self) -> Option<JoinHandle<()>> {
+        self.place.map(|place| place.worker.finish()).or(self.predecessor)
+    }
+
+    // ---- what it does ---------------------------------------------------------------------------------------------
+
+    fn act(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        while let Some(action) = self.router.poll_action() {
+            match action {
+                Action::Advertise { priority } => self.advertise(now, priority, host, told),
+                Action::Claim => {
+                    if let Err(why) = self.ask(Job::Claim(self.held_with_prefixes())) {
+                        self.router.handle(now, Event::ClaimFailed(why));
+                    }
+                }
+                Action::Release => self.release(now, told),
+                Action::Announce => self.announce(now, host, told),
+                Action::Entered { from, to, reason } => {
+                    told.push(self.report.entered(now, from, to, reason));
+                }
+                Action::Alarm(why) => self.alarm(now, why, told),
+            }
+        }
+        told.extend(self.report.news(&self.router));
+    }
+
+    fn ask(&self, job: Job) -> Result<(), String> {
+        let place = self.place.as_ref().ok_or_else(|| format!("there is no interface {}", self.config.interface))?;
+        place.worker.ask(job)
+    }
+
+    fn release(&mut self, now: Instant, told: &mut Told) {
+        if self.place.is_none() {
+            // The addresses went with their interface.
+            return self.router.handle(now, Event::Released);
+        }
+        self.releasing = true;
+        if let Err(why) = self.ask(Job::Release(self.held_with_prefixes())) {
+            self.alarm(now, format!("the addresses can't be released: {why}"), told);
+        }
+    }
+
+    fn advertise(&mut self, now: Instant, priority: u8, host: &Host, told: &mut Told) {
+        let Some((outlet, mac)) = self.way_out(host) else { return };
+        let Some(source) = self.primary else { return };
+        let sent = outlet.advertise(self.router.settings(), priority, source, mac);
+        self.sent_at = crate::sys::clock::now();
+        self.note(now, sent, told);
+    }
+
+    fn announce(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        let Some((outlet, mac)) = self.way_out(host) else { return };
+        let (count, sent) = outlet.announce(self.router.settings(), mac);
+        self.report.garp_sent += count;
+        self.note(now, sent, told);
+    }
+
+    fn way_out(&self, host: &Host) -> Option<(&Outlet, MacAddr)> {
+        let place = self.place.as_ref()?;
+        Some((place.outlet.as_ref()?, host.link(place.interface)?.mac?))
+    }
+
+    /// Says once what keeps frames from leaving.
+    fn note(&mut self, now: Instant, sent: Result<(), String>, told: &mut Told) {
+        let trouble = sent.err();
+        if trouble == self.trouble {
+            return;
+        }
+        self.trouble.clone_from(&trouble);
+        if let Some(why) = trouble {
+            self.alarm(now, why, told);
+        }
+    }
+
+    fn alarm(&self, now: Instant, why: String, told: &mut Told) {
+        told.push(self.report.alarm(now, why));
+    }
+}
+
+/// What changed that the state machine does not know of, and that it can't go on with.
+fn differs(old: &config::Router, new: &config::Router) -> Option<&'static str> {
+    let of = |router: &config::Router| {
+        let speak = router.speak.as_ref();
+        (speak.map(|s| (s.vmac, s.vmac_xmit_base)), speak.map(|s| s.source), router.unicast_peers.clone())
+    };
+    let (was, is) = (of(old), of(new));
+    if old.interface != new.interface {
+        Some("interface")
+    } else if was.0 != is.0 {
+        Some("vmac")
+    } else if was.1 != is.1 {
+        Some("source")
+    } else if was.2 != is.2 {
+        Some("unicast_peers")
+    } else {
+        None
+    }
+}
+
+fn link_local(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}

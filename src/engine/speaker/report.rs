@@ -1,0 +1,124 @@
+//! What a speaker tells: events for the log, and its state for the watcher.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config;
+use crate::detect;
+use crate::observe::{self, Fact, Histogram, RouterId, Speaking};
+use crate::time::Instant;
+use crate::vrrp::{self, Settings, State};
+
+/// Things told, in their order.
+pub(in crate::engine) type Told = Vec<News>;
+
+/// One thing that a speaker tells.
+#[derive(Debug)]
+pub(in crate::engine) enum News {
+    /// For the event log.
+    Event(Box<detect::Event>),
+    /// For the watcher.
+    Fact(Fact),
+}
+
+/// The public face of one speaker.
+#[derive(Debug)]
+pub(super) struct Report {
+    name: String,
+    vip: Option<IpAddr>,
+    id: RouterId,
+    said: Option<Arc<Speaking>>,
+    /// Why it is fenced.
+    pub fenced: Option<String>,
+    /// Announcements sent, one an address.
+    pub garp_sent: u64,
+}
+
+impl Report {
+    /// One that has told nothing yet.
+    pub fn new(config: &config::Router, settings: &Settings) -> Self {
+        let id = RouterId {
+            interface: config.interface.clone(),
+            vlan: None,
+            family: settings.family,
+            vrid: settings.vrid,
+        };
+        let mut report = Self { name: String::new(), vip: None, id, said: None, fenced: None, garp_sent: 0 };
+        report.rename(config, settings);
+        report
+    }
+
+    /// Takes what can change of its name.
+    pub fn rename(&mut self, config: &config::Router, settings: &Settings) {
+        self.name.clone_from(&config.name);
+        let all = settings.addresses.iter().map(|(address, _)| *address);
+        let link_local = |a: &IpAddr| matches!(a, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        self.vip = all.clone().filter(|a| !link_local(a)).min().or_else(|| all.min());
+    }
+
+    /// The state changed.
+    pub fn entered(&mut self, at: Instant, from: State, to: State, reason: String) -> News {
+        self.fenced = (to == State::Fenced).then(|| reason.clone());
+        self.event(at, "state", Some(shown(from)), Some(shown(to)), reason)
+    }
+
+    /// Something is wrong.
+    pub fn alarm(&self, at: Instant, why: String) -> News {
+        self.event(at, "alarm", None, None, why)
+    }
+
+    fn event(
+        &self,
+        at: Instant,
+        kind: &'static str,
+        from: Option<observe::State>,
+        to: Option<observe::State>,
+        reason: String,
+    ) -> News {
+        let word = |state: observe::State| state.as_str().to_owned();
+        News::Event(Box::new(detect::Event {
+            at,
+            router: self.name.clone(),
+            vip: self.vip,
+            id: Some(self.id.clone()),
+            kind,
+            from: from.map(word),
+            to: to.map(word),
+            reason,
+            causes: Vec::new(),
+            evidence: Vec::new(),
+        }))
+    }
+
+    /// What the watcher does not know yet.
+    pub fn news(&mut self, router: &vrrp::Router) -> Option<News> {
+        let now = Speaking {
+            state: shown(router.state()),
+            base: router.settings().priority,
+            effective: router.effective_priority(),
+            tracks: Vec::new(),
+            fenced: self.fenced.clone(),
+            fences: Vec::new(),
+            fence_durations: Histogram::default(),
+            garp_sent: self.garp_sent,
+            priority_zero_sent: router.counters().priority_zero_sent,
+            notify_failures: 0,
+        };
+        if self.said.as_deref() == Some(&now) {
+            return None;
+        }
+        let report = Arc::new(now);
+        self.said = Some(report.clone());
+        Some(News::Fact(Fact::Speaking { router: self.name.clone(), report }))
+    }
+}
+
+const fn shown(state: State) -> observe::State {
+    match state {
+        State::Init => observe::State::Init,
+        State::Backup => observe::State::Backup,
+        State::Master => observe::State::Master,
+        State::Fault => observe::State::Fault,
+        State::Fenced => observe::State::Fenced,
+    }
+}

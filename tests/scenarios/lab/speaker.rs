@@ -1,0 +1,112 @@
+//! A vipwarden that speaks, with the same words as [`super::Instance`] has for a keepalived.
+
+use super::{Daemon, Flavour, Lab, Node, Slot, Watch, holds, until, vipwarden};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The `[[router]]` of a node whose peer is `peer`; `lines` are further keys.
+pub fn section(flavour: Flavour, node: &Node, peer: &Node, priority: u8, lines: &[&str]) -> String {
+    let (version, interval) = if matches!(flavour, Flavour::V2) { (2, "1s") } else { (3, "100ms") };
+    let addresses = match flavour {
+        Flavour::V6 => format!("\"fe80::100/64\", \"{}/64\"", flavour.vip()),
+        _ => format!("\"{}/24\"", flavour.vip()),
+    };
+    let mut section = format!(
+        "[[router]]\nname = \"web\"\nmode = \"speak\"\ninterface = \"eth0\"\nvrid = 51\nversion = {version}\n\
+         advert_interval = \"{interval}\"\npriority = {priority}\naddresses = [{addresses}]\n"
+    );
+    // Writing to a String never fails.
+    let _ = match flavour {
+        Flavour::Vmac => writeln!(section, "vmac = true"),
+        Flavour::Unicast => {
+            writeln!(section, "source = \"{}\"\nunicast_peers = [\"{}\"]", node.ipv4(), peer.ipv4())
+        }
+        Flavour::V2 | Flavour::V3 | Flavour::V6 => Ok(()),
+    };
+    for line in lines {
+        let _ = writeln!(section, "{line}");
+    }
+    section
+}
+
+/// Two nodes, and a third that listens at the switch to all that they send.
+pub struct Stage {
+    pub a: Node,
+    pub b: Node,
+    pub flavour: Flavour,
+    pub lab: Lab,
+    _slot: Slot,
+}
+
+impl Stage {
+    /// The bare nodes.
+    pub fn new(flavour: Flavour) -> Self {
+        let slot = Slot::take();
+        let lab = Lab::new(&["a", "b"]).expect("the laboratory is made (needs root)");
+        Self { a: lab.node("a").clone(), b: lab.node("b").clone(), flavour, lab, _slot: slot }
+    }
+
+    fn peer(&self, node: &Node) -> &Node {
+        if node.name() == "a" { &self.b } else { &self.a }
+    }
+
+    /// A vipwarden that speaks on `node`.
+    pub fn speaker(&self, node: &Node, priority: u8, lines: &[&str]) -> Watch {
+        let section = section(self.flavour, node, self.peer(node), priority, lines);
+        Watch(Daemon::start(node, vipwarden(), &section).expect("vipwarden starts"))
+    }
+
+    /// What a keepalived on `node` is told.
+    pub fn instance(&self, node: &Node, priority: u8) -> super::Instance {
+        self.flavour.instance(node, self.peer(node), priority)
+    }
+
+    /// Waits until the kernels hold the VIP, or don't.
+    pub fn expect_holders(&self, a: bool, b: bool) {
+        until(&format!("a holds the VIP: {a}, b holds it: {b}"), || {
+            holds(&self.a, self.flavour.vip()) == a && holds(&self.b, self.flavour.vip()) == b
+        });
+    }
+}
+
+/// Everything on a node's cable, in a file.
+pub struct Recording {
+    process: super::Process,
+    file: PathBuf,
+}
+
+impl Recording {
+    /// Starts tcpdump on a node, and waits until it listens.
+    pub fn start(node: &Node) -> Self {
+        let file = node.scratch().expect("a scratch directory").join("recording.pcap");
+        let mut command = node.command("tcpdump");
+        command.args(["-i", super::INTERFACE, "-U", "-w"]).arg(&file).args(["-Z", "root"]);
+        let process = super::Process::spawn(node, "tcpdump", command).expect("tcpdump starts");
+        until("tcpdump listens", || process.log().contains("listening on"));
+        Self { process, file }
+    }
+
+    /// Stops, and asks tshark for the fields of all packets that pass `filter`, one line each.
+    pub fn packets(&mut self, filter: &str, fields: &[&str]) -> Vec<String> {
+        self.process.stop().expect("tcpdump ends");
+        let mut command = Command::new("tshark");
+        command.args(["-o", "vrrp.v3_checksum_as_in_v2:FALSE", "-o", "ip.check_checksum:TRUE"]);
+        command.arg("-r").arg(&self.file).args(["-Y", filter, "-T", "fields"]);
+        for field in fields {
+            command.args(["-e", field]);
+        }
+        let output = command.output().expect("tshark runs");
+        assert!(output.status.success(), "tshark: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
+    /// Fails if tshark calls any packet that `mac` sent malformed, or its checksum bad; there are some.
+    pub fn expect_sound(&mut self, mac: &str) {
+        let sent = self.packets(&format!("vrrp && eth.src == {mac}"), &["frame.number"]);
+        assert!(!sent.is_empty(), "{mac} sent no advert");
+        let bad = "_ws.malformed || _ws.expert.severity >= 6291456 || vrrp.checksum.status == 0 || ip.checksum.status == 0";
+        let bad = self.packets(&format!("vrrp && eth.src == {mac} && ({bad})"), &["frame.number", "_ws.col.Info"]);
+        assert!(bad.is_empty(), "{bad:?}");
+    }
+}

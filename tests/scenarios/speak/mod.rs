@@ -1,0 +1,3 @@
+//! vipwarden as the VRRP router itself, beside real daemons.
+
+mod interop;
