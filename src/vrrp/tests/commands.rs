@@ -34,6 +34,16 @@ fn nothing_wakes_what_was_shut_down() {
 }
 
 #[test]
+fn no_farewell_over_an_interface_that_went_down_meanwhile() {
+    for event in [Event::Shutdown, Event::HandOver] {
+        let mut bench = Bench { obliging: false, ..Bench::master(settings()) };
+        bench.tell(event);
+        bench.tell(Event::Interface(None));
+        assert_eq!(bench.tell(Event::Released), "");
+    }
+}
+
+#[test]
 fn a_fence_holds_until_it_is_lifted() {
     let mut bench = Bench::master(settings());
     assert_eq!(bench.tell(Event::Fence("split brain".into())), "release, -> fenced, advert 0");
@@ -108,6 +118,8 @@ fn after_a_handover_a_third_master_is_preempted_as_ever() {
     bench.hear(60, HIGHER);
     assert_eq!(bench.due_in(), DOWN - SECOND);
     assert_eq!(bench.router.takeover().unwrap().1, Takeover::Preemption(ip(HIGHER)));
+    bench.hear(50, LOWER);
+    assert_eq!(bench.router.takeover().unwrap().1, Takeover::Preemption(ip(LOWER)), "the first one too");
 }
 
 #[test]

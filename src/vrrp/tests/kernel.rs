@@ -47,6 +47,16 @@ fn a_refused_claim_is_repeated_three_times_an_interval_apart() {
 }
 
 #[test]
+fn a_fault_of_another_kind_outlasts_the_pause_after_refused_claims() {
+    let mut bench = claiming(settings());
+    bench.pass(SECOND);
+    bench.tell(Event::Released);
+    assert_eq!(bench.tell(Event::Priority(None)), "");
+    assert_eq!((bench.pass(60 * SECOND), bench.state()), (String::new(), State::Fault));
+    assert_eq!(bench.tell(Event::Priority(Some(100))), "-> backup");
+}
+
+#[test]
 fn a_claim_that_succeeds_later_counts() {
     let mut bench = claiming(settings());
     bench.tell(Event::ClaimFailed("busy".into()));
@@ -106,7 +116,8 @@ fn no_claim_while_a_release_is_on_its_way() {
 
 #[test]
 fn a_farewell_is_not_sent_when_another_has_become_master_meanwhile() {
-    for event in [Event::HandOver, Event::Fence("split".into()), Event::Priority(None)] {
+    let forbid = Event::Forbid("no lease".into());
+    for event in [Event::HandOver, Event::Fence("split".into()), Event::Priority(None), forbid] {
         let mut bench = Bench { obliging: false, ..Bench::master(settings()) };
         assert!(bench.tell(event).starts_with("release"));
         bench.hear(50, LOWER);
