@@ -54,6 +54,8 @@ enum Link {
 pub(super) struct Parting {
     /// Priority 0 is sent when they are gone.
     pub farewell: bool,
+    /// It takes so long that an alarm was raised.
+    pub overdue: bool,
 }
 
 /// What [`Router::reconfigure`] did.
@@ -349,7 +351,7 @@ impl Router {
         let farewell = farewell && tenure.spoke && matches!(self.link, Link::Up(_));
         if !self.is_owner() {
             self.push(Action::Release);
-            self.parting = Some(Parting { farewell });
+            self.parting = Some(Parting { farewell, overdue: false });
         } else if farewell {
             self.advertise(0);
         }

@@ -1,4 +1,4 @@
-//! Groups: two nodes with two routers each.
+//! Groups: two or three nodes with as many routers each.
 
 use super::super::group::{Exclusive, Synced, exclusive_priorities, sync_allows};
 use super::super::*;
@@ -6,15 +6,15 @@ use super::bench::{SECOND, ip, settings};
 use super::network::{Group, Network};
 
 /// `priorities[node][router]`.
-fn network(group: Group, priorities: [[u8; 2]; 2]) -> Network {
-    let router = |priority, vrid| Settings {
-        priority,
+fn network<const ROUTERS: usize>(group: Group, priorities: &[[u8; ROUTERS]]) -> Network {
+    let router = |(priority, vrid): (&u8, u8)| Settings {
+        priority: *priority,
         vrid,
         addresses: vec![(ip(&format!("10.9.9.1{vrid}")), 32)],
         ..settings()
     };
-    let node = |[first, second]: [u8; 2]| vec![router(first, 1), router(second, 2)];
-    Network::new(group, priorities.into_iter().map(node).collect())
+    let node = |priorities: &[u8; ROUTERS]| priorities.iter().zip(1..).map(router).collect();
+    Network::new(group, priorities.iter().map(node).collect())
 }
 
 /// Priorities under which addresses should spread out: the usual ones, equal ones, one node best in all, and odd ones.
@@ -50,7 +50,7 @@ fn assert_one_each(network: &mut Network, what: &str) {
 fn exclusive_members_spread_out_whatever_the_priorities_and_the_order_of_start() {
     for priorities in EXCLUSIVE {
         for (first, second, micros) in STARTS {
-            let mut network = network(Group::Exclusive, priorities);
+            let mut network = network(Group::Exclusive, &priorities);
             network.start(first);
             network.run(Duration::from_micros(micros));
             network.start(second);
@@ -63,7 +63,7 @@ fn exclusive_members_spread_out_whatever_the_priorities_and_the_order_of_start()
 fn the_survivor_holds_all_exclusive_members_and_gives_one_back() {
     for priorities in EXCLUSIVE {
         for dead in [0, 1] {
-            let mut network = network(Group::Exclusive, priorities);
+            let mut network = network(Group::Exclusive, &priorities);
             network.start(0);
             network.start(1);
             network.run(15 * SECOND);
@@ -80,8 +80,29 @@ fn the_survivor_holds_all_exclusive_members_and_gives_one_back() {
 }
 
 #[test]
+fn three_exclusive_members_spread_out_over_three_nodes_and_over_those_that_are_left() {
+    for priorities in [[[100; 3]; 3], [[100, 90, 80], [80, 100, 90], [90, 80, 100]], [[100; 3], [90; 3], [80; 3]]] {
+        let mut network = network(Group::Exclusive, &priorities);
+        (0..3).for_each(|node| network.start(node));
+        for dead in [0, 1, 2] {
+            network.run(60 * SECOND);
+            let mut holders: Vec<usize> = (0..3).flat_map(|router| network.holders(router)).collect();
+            holders.sort_unstable();
+            assert_eq!(holders, [0, 1, 2], "{priorities:?}");
+            network.assert_rest(60 * SECOND);
+            network.crash(dead);
+            network.run(60 * SECOND);
+            let held: Vec<usize> = (0..3).map(|router| network.holders(router).len()).collect();
+            assert_eq!(held, [1, 1, 1], "{priorities:?} without {dead}");
+            network.assert_rest(60 * SECOND);
+            network.start(dead);
+        }
+    }
+}
+
+#[test]
 fn exclusive_members_stay_where_their_priorities_want_them() {
-    let mut network = network(Group::Exclusive, [[100, 50], [50, 100]]);
+    let mut network = network(Group::Exclusive, &[[100, 50], [50, 100]]);
     network.start(1);
     network.run(20 * SECOND);
     network.start(0);
@@ -91,7 +112,7 @@ fn exclusive_members_stay_where_their_priorities_want_them() {
 
 #[test]
 fn an_exclusive_address_is_not_without_a_holder_when_it_moves_back() {
-    let mut network = network(Group::Exclusive, [[100, 50], [50, 100]]);
+    let mut network = network(Group::Exclusive, &[[100, 50], [50, 100]]);
     network.start(0);
     network.run(20 * SECOND);
     network.start(1);
@@ -140,7 +161,7 @@ fn a_sync_group_is_master_of_all_or_of_none() {
 
 /// Both nodes live, the first holds everything.
 fn synced() -> Network {
-    let mut network = network(Group::Sync, [[100, 100], [50, 50]]);
+    let mut network = network(Group::Sync, &[[100, 100], [50, 50]]);
     network.start(1);
     network.run(20 * SECOND);
     network.start(0);

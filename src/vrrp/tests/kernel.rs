@@ -110,6 +110,7 @@ fn no_claim_while_a_release_is_on_its_way() {
     assert_eq!(bench.hear(200, HIGHER), "release, -> backup");
     assert_eq!(bench.pass(DOWN), "alarm");
     assert_eq!((bench.state(), bench.due_in()), (State::Backup, SECOND));
+    assert_eq!(bench.pass(SECOND), "", "one alarm is enough");
     bench.tell(Event::Released);
     assert_eq!(bench.pass(SECOND), "claim, -> master");
 }
