@@ -88,3 +88,56 @@ impl Changed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::with_neighbour;
+    use super::*;
+
+    const KEY: &str = "net/ipv4/conf/near/arp_ignore";
+
+    #[test]
+    fn a_setting_is_put_back_when_the_last_one_lets_go_of_it() {
+        with_neighbour(async |_| {
+            let mut changed = Changed::default();
+            for _ in 0..2 {
+                assert!(changed.hold(KEY, "1", |value| value == "0").expect("root"));
+            }
+            assert_eq!((read(KEY).expect("sysctl").as_str(), changed.original(KEY)), ("1", Some("0")));
+            assert!(!changed.release(KEY).expect("root"), "there is another");
+            assert_eq!(read(KEY).expect("sysctl"), "1");
+            assert!(changed.release(KEY).expect("root"));
+            assert_eq!((read(KEY).expect("sysctl").as_str(), changed.original(KEY)), ("0", None));
+        });
+    }
+
+    #[test]
+    fn what_is_right_already_or_was_changed_by_others_stays_as_it_is() {
+        with_neighbour(async |_| {
+            let mut changed = Changed::default();
+            write(KEY, "8").expect("root");
+            assert!(!changed.hold(KEY, "1", |value| value == "0").expect("root"));
+            assert_eq!(read(KEY).expect("sysctl"), "8");
+            write(KEY, "0").expect("root");
+            assert!(changed.hold(KEY, "1", |value| value == "0").expect("root"));
+            write(KEY, "2").expect("root");
+            changed.put_back(KEY, "0").expect("it is held, so this is for later");
+            changed.release(KEY).expect("root");
+            assert_eq!(read(KEY).expect("sysctl"), "2", "whoever wrote that knew why");
+            changed.put_back(KEY, "0").expect("root");
+            assert_eq!(read(KEY).expect("sysctl"), "0");
+        });
+    }
+
+    #[test]
+    fn a_setting_that_went_with_its_interface_is_no_error_and_one_that_never_was_is_named() {
+        with_neighbour(async |_| {
+            let mut changed = Changed::default();
+            assert!(changed.hold(KEY, "1", |value| value == "0").expect("root"));
+            super::super::testing::ip("link delete near");
+            assert!(changed.release(KEY).expect("nothing to put back"));
+            let error = changed.hold(KEY, "1", |_| true).expect_err("near is gone").to_string();
+            assert!(error.contains("/proc/sys/net/ipv4/conf/near/arp_ignore"), "{error}");
+        });
+    }
+}

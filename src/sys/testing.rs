@@ -194,11 +194,7 @@ fn wait_for_carrier(interface: &str) {
 
 /// Takes all capabilities from this thread.
 pub fn drop_capabilities() {
-    const VERSION_3: u32 = 0x2008_0522;
-    let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
-    // SAFETY: the kernel reads a header of two and data of six 32-bit words, and changes only the calling thread.
-    let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    super::capability::drop_all().expect("whoever has them may drop them");
 }
 
 fn enter_namespace() {

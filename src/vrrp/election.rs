@@ -83,7 +83,6 @@ impl Router {
         let now = turn.now;
         let interval = self.master_interval();
         let tolerance = self.skew().max(interval);
-        let unreleased = self.parting.is_some();
         let forbidden = self.forbidden();
         let Phase::Backup(backup) = &mut self.phase else { return };
         if !turn.drained {
@@ -93,11 +92,13 @@ impl Router {
             // So late that the master's adverts may not have been received at all: it gets the chance of one more.
             backup.extended = true;
             backup.down_at = now + interval;
-        } else if unreleased {
+        } else if let Some(parting) = &mut self.parting {
             backup.down_at = now + interval;
-            let name = &self.settings.name;
-            let alarm = format!("{name} can't become master: the kernel has not confirmed the last release yet");
-            self.push(Action::Alarm(alarm));
+            if !std::mem::replace(&mut parting.overdue, true) {
+                let name = &self.settings.name;
+                let alarm = format!("{name} can't become master: the kernel has not confirmed the last release yet");
+                self.push(Action::Alarm(alarm));
+            }
         } else if forbidden {
             backup.ready = true;
             backup.down_at = now + interval;

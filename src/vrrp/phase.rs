@@ -104,7 +104,7 @@ impl Backup {
     /// A lower master was heard and is not followed. It may fall silent before the preemption's time has come.
     pub(super) fn outrank(&mut self, silent_at: Instant, not_before: Instant, source: IpAddr) {
         let preempt_at = *self.preempt_at.get_or_insert(self.down_at.max(not_before));
-        self.down_at = silent_at.min(preempt_at);
+        self.down_at = self.down_at.max(preempt_at).min(silent_at);
         self.takeover = Takeover::Preemption(source);
     }
 

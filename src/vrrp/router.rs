@@ -54,6 +54,8 @@ enum Link {
 pub(super) struct Parting {
     /// Priority 0 is sent when they are gone.
     pub farewell: bool,
+    /// It takes so long that an alarm was raised.
+    pub overdue: bool,
 }
 
 /// What [`Router::reconfigure`] did.
@@ -148,12 +150,12 @@ impl Router {
     pub fn handle(&mut self, now: Instant, event: Event<'_>) {
         match event {
             Event::Released => self.on_released(),
-            _ if matches!(self.phase, Phase::Stopped) => {}
-            Event::Advert(advert) => self.on_advert(now, advert),
             Event::Interface(primary) => {
                 self.link = primary.map_or(Link::Down, Link::Up);
                 self.settle(now, "the interface is up");
             }
+            _ if matches!(self.phase, Phase::Stopped) => {}
+            Event::Advert(advert) => self.on_advert(now, advert),
             Event::Claimed => self.on_claimed(now),
             Event::ClaimFailed(why) => self.on_claim_failed(now, &why),
             Event::AddressLost => self.on_address_lost(now),
@@ -272,6 +274,7 @@ impl Router {
     /// Brings the state into line with what stands in the way of serving, or with nothing doing so any more.
     fn settle(&mut self, now: Instant, cleared: &str) {
         match self.obstacle() {
+            _ if matches!(self.phase, Phase::Stopped) => {}
             Some((phase, reason)) => {
                 if phase.state() != self.state() {
                     self.resign(true);
@@ -348,7 +351,7 @@ impl Router {
         let farewell = farewell && tenure.spoke && matches!(self.link, Link::Up(_));
         if !self.is_owner() {
             self.push(Action::Release);
-            self.parting = Some(Parting { farewell });
+            self.parting = Some(Parting { farewell, overdue: false });
         } else if farewell {
             self.advertise(0);
         }

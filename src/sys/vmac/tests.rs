@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::super::address::{Addresses, Prefixed};
 use super::super::capture::Capture;
+use super::super::taps::IpTap;
 use super::super::testing::*;
 use super::*;
 use crate::observe::PacketKind;
@@ -114,7 +115,7 @@ fn rfc9568_8_2_2_a_solicitation_of_a_virtual_address_is_answered_with_the_virtua
 
 #[test]
 fn a_packet_from_the_virtual_address_makes_nobody_learn_another_mac_for_it() {
-    with_neighbour(async |far| {
+    with_neighbour(async |_| {
         let mut vmacs = Vmacs::open().expect("netlink");
         let vmac = hold(&mut vmacs, Family::V4, &[(VIP_V4.into(), 32)]).await;
         let mut capture = Capture::open(index_of("near")).expect("root");
@@ -134,7 +135,41 @@ fn a_packet_from_the_virtual_address_makes_nobody_learn_another_mac_for_it() {
         capture.drain(1000, look).expect("near is up");
         assert!(senders.contains(&(NEAR_V4, NEAR_MAC.into())), "{senders:?}");
         assert!(senders.iter().all(|(ip, mac)| *ip != VIP_V4 || *mac == vmac.mac), "{senders:?}");
-        let _ = far;
+    });
+}
+
+#[test]
+fn a_rivals_adverts_from_the_same_virtual_mac_still_reach_the_interface_below() {
+    with_neighbour(async |far| {
+        let mut vmacs = Vmacs::open().expect("netlink");
+        let vmac = hold(&mut vmacs, Family::V4, &[(VIP_V4.into(), 32)]).await;
+        let mut tap = IpTap::open(index_of("near")).expect("root");
+        let mut advert = advert_v4(51, [10, 9, 9, 2]);
+        advert[6..12].copy_from_slice(&vmac.mac.octets());
+        far.send(vec![advert]);
+        let mut delivered = 0;
+        within_deadline(async {
+            while delivered == 0 {
+                tap.readable().await.expect("a runtime");
+                tap.drain(64, |_, _| delivered += 1).expect("near is up");
+            }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_parent_that_is_made_anew_gets_another_macvlan() {
+    with_neighbour(async |far| {
+        let mut vmacs = Vmacs::open().expect("netlink");
+        let old = hold(&mut vmacs, Family::V4, &[(VIP_V4.into(), 32)]).await;
+        far.rewire();
+        vmacs.remove(old).await.expect("it went with its parent");
+        let before = settings();
+        let new = hold(&mut vmacs, Family::V4, &[(VIP_V4.into(), 32)]).await;
+        ping(far, "10.9.9.100");
+        vmacs.remove(new).await.expect("root");
+        assert_eq!(settings(), before);
     });
 }
 

@@ -103,6 +103,16 @@ fn rfc9568_6_4_2_the_interval_of_a_master_that_is_not_followed_is_not() {
 }
 
 #[test]
+fn rfc9568_6_4_2_who_was_master_counts_with_its_own_interval_again() {
+    let mut bench = Bench::new(settings());
+    bench.tell(Event::Advert(&heard(&Settings { advert_interval: millis(100), ..settings() }, 200, HIGHER)));
+    bench.pass(SECOND);
+    assert!(bench.router.holds());
+    bench.tell(Event::HandOver);
+    assert_eq!(bench.due_in(), DOWN);
+}
+
+#[test]
 fn an_interval_learned_during_a_fault_counts_afterwards() {
     let mut bench = Bench::new(Settings { advert_interval: millis(100), ..settings() });
     bench.tell(Event::Priority(None));

@@ -73,6 +73,17 @@ fn rfc9568_6_4_3_addresses_are_compared_as_unsigned_in_network_order() {
 }
 
 #[test]
+fn rfc9568_6_4_3_link_local_addresses_are_compared_likewise() {
+    let addresses = vec![(ip("fe80::100"), 128), (ip("2001:db8::100"), 128)];
+    for (theirs, expected) in [("fe80::4", "advert 100"), ("fe80::1:0", "release, -> backup")] {
+        let mut bench = Bench::unplugged(Settings { family: Family::V6, addresses: addresses.clone(), ..settings() });
+        bench.tell(Event::Interface(Some(ip("fe80::5"))));
+        bench.pass(4 * SECOND);
+        assert_eq!(bench.hear(100, theirs), expected);
+    }
+}
+
+#[test]
 fn rfc9568_6_4_3_stepping_down_adopts_the_new_masters_interval() {
     let mut bench = Bench::master(settings());
     let slow = Settings { advert_interval: 10 * SECOND, ..settings() };

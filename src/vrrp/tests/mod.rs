@@ -2,6 +2,15 @@
 
 mod backup;
 mod bench;
+mod commands;
+mod group;
+mod kernel;
 mod master;
+mod network;
+mod property;
+mod receive;
 mod startup;
+mod takeover;
 mod timer;
+mod track;
+mod transmit;
