@@ -17,6 +17,7 @@ use crate::time::Duration;
 use crate::web::document::StatusDoc;
 
 use super::FAILED;
+use super::select::select;
 use super::terminal::plain;
 
 /// The daemon answers in milliseconds; a reload waits for its disk.
@@ -77,6 +78,16 @@ pub fn say(lines: &str) {
 /// In words: nobody answers, or the daemon refuses.
 pub fn post(control: &Path, path: &str) -> Result<String, String> {
     ask(control, Method::POST, path).map(|words| plain(&words, true))
+}
+
+/// Has the daemon do something with the router that is called so in its status; `more` is the rest of the query.
+///
+/// # Errors
+/// Those of [`status`] and [`post`], or there is no such router.
+pub fn act(control: &Path, what: &str, router: &str, more: &str) -> Result<String, String> {
+    let document = status(control)?;
+    let name = quote(&select(&document, router)?.name);
+    post(control, &format!("/control/{what}?router={name}{more}"))
 }
 
 /// `text` as a value in a URL's query.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::Command;
+use crate::engine::{Act, Command};
 
 /// Owner and group: whoever may connect may command.
 const MODE: u32 = 0o660;
@@ -42,7 +42,7 @@ impl Socket {
             Ok(listener) => Ok(Some(Self { path: path.into(), listener: Some(listener) })),
             Err(error) => {
                 tracing::warn!(
-                    "no control socket at {}: {error}; status, explain, events, reload and forget can't reach this daemon \
+                    "no control socket at {}: {error}; status, explain, events, and all that steers it can't reach this daemon \
                      (give it a path that it may write to with --control)",
                     path.display()
                 );
@@ -86,7 +86,13 @@ fn open(path: &Path) -> io::Result<UnixListener> {
 
 /// What only the control socket takes.
 pub fn routes(commands: mpsc::Sender<Command>) -> Router {
-    Router::new().route("/control/reload", post(reload)).route("/control/forget", post(forget)).with_state(commands)
+    Router::new()
+        .route("/control/reload", post(reload))
+        .route("/control/forget", post(forget))
+        .route("/control/handover", post(handover))
+        .route("/control/fence", post(fence))
+        .route("/control/unfence", post(unfence))
+        .with_state(commands)
 }
 
 type Answer = (StatusCode, String);
@@ -96,12 +102,30 @@ async fn reload(State(commands): State<mpsc::Sender<Command>>) -> Answer {
 }
 
 #[derive(Deserialize)]
-struct Forget {
+struct Named {
     router: String,
+    #[serde(default)]
+    force: bool,
 }
 
-async fn forget(State(commands): State<mpsc::Sender<Command>>, Query(Forget { router }): Query<Forget>) -> Answer {
-    command(&commands, |answer| Command::Forget(router, answer)).await
+async fn forget(State(commands): State<mpsc::Sender<Command>>, Query(named): Query<Named>) -> Answer {
+    command(&commands, |answer| Command::Forget(named.router, answer)).await
+}
+
+async fn handover(State(commands): State<mpsc::Sender<Command>>, Query(named): Query<Named>) -> Answer {
+    act(&commands, named.router, Act::HandOver).await
+}
+
+async fn fence(State(commands): State<mpsc::Sender<Command>>, Query(named): Query<Named>) -> Answer {
+    act(&commands, named.router, Act::Fence { force: named.force }).await
+}
+
+async fn unfence(State(commands): State<mpsc::Sender<Command>>, Query(named): Query<Named>) -> Answer {
+    act(&commands, named.router, Act::Unfence).await
+}
+
+async fn act(commands: &mpsc::Sender<Command>, router: String, act: Act) -> Answer {
+    command(commands, |answer| Command::Speaker { router, act, answer }).await
 }
 
 async fn command(

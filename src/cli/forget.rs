@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::client;
-use super::select::select;
 
 /// What `forget` takes.
 #[derive(Debug, clap::Args)]
@@ -15,8 +14,5 @@ pub struct Args {
 
 /// Asks for it. 1 if there is none such, or if it is configured.
 pub fn run(args: Args, control: &Path) -> ExitCode {
-    let name = client::status(control).and_then(|document| Ok(select(&document, &args.router)?.name.clone()));
-    client::tell(
-        name.and_then(|name| client::post(control, &format!("/control/forget?router={}", client::quote(&name)))),
-    )
+    client::tell(client::act(control, "forget", &args.router, ""))
 }

@@ -5,17 +5,20 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::config::{Config, Loaded};
+use crate::detect::Snapshot;
 use crate::observe::{Fact, Learned, Target};
 use crate::sys::ping::Pinger;
 use crate::sys::state;
 use crate::time::Duration;
 
-use super::{Command, Order, Origin, describe};
+use super::fences::{self, Fences};
+use super::{Act, Command, Order, Origin, View, describe};
 
 /// Between two pings of one host.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -24,17 +27,21 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two writes of the learned routers.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 
+/// What the operator's commands need.
+pub(super) struct Hand {
+    pub orders: mpsc::Sender<Order>,
+    pub origin: Origin,
+    pub config: watch::Sender<Arc<Config>>,
+    pub fences: Fences,
+}
+
 /// Obeys the operator until nobody can command any more.
-pub(super) async fn obey(
-    mut commands: mpsc::Receiver<Command>,
-    orders: mpsc::Sender<Order>,
-    origin: Origin,
-    config: watch::Sender<Arc<Config>>,
-) {
+pub(super) async fn obey(mut commands: mpsc::Receiver<Command>, mut hand: Hand, view: Arc<ArcSwap<View>>) {
     while let Some(command) = commands.recv().await {
+        let Hand { orders, origin, config, fences } = &mut hand;
         match command {
             Command::Reload(answer) => {
-                let result = reload(&origin, &orders, &config).await;
+                let result = reload(origin, orders, config).await;
                 match &result {
                     Ok(taken) => tracing::info!("{taken}"),
                     Err(refused) => tracing::error!("{refused}"),
@@ -44,8 +51,38 @@ pub(super) async fn obey(
             }
             // A core that ended ends the daemon: nobody is left to answer.
             Command::Forget(router, answer) => drop(orders.send(Order::Forget(router, answer)).await),
+            Command::Speaker { router, act, answer } => {
+                let result = handle(orders, fences, &view.load().snapshot, router, act).await;
+                let _ = answer.send(result);
+            }
         }
     }
+}
+
+/// Has the core do something with a speaker, and remembers fences beyond a restart.
+async fn handle(
+    orders: &mpsc::Sender<Order>,
+    fences: &mut Fences,
+    snapshot: &Snapshot,
+    router: String,
+    act: Act,
+) -> Result<String, String> {
+    if act == (Act::Fence { force: false }) {
+        fences::replaceable(snapshot, &router)?;
+    }
+    let (answer, answered) = oneshot::channel();
+    // If it can't be sent, its answer can't come either.
+    let _ = orders.send(Order::Speaker(router.clone(), act, answer)).await;
+    let done = answered.await.map_err(|_| "the daemon is stopping".to_owned())??;
+    let kept = match act {
+        Act::HandOver => Ok(()),
+        Act::Fence { .. } => fences.insert(router),
+        Act::Unfence => fences.remove(&router),
+    };
+    Ok(match kept {
+        Ok(()) => done,
+        Err(error) => format!("{done}\nbut a restart would forget that: {error}"),
+    })
 }
 
 async fn reload(

@@ -42,8 +42,8 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    /// A hub around a core that is to follow `config`.
-    pub fn new(core: Core, config: &Config) -> Self {
+    /// A hub around a core that is to follow `config`. `fenced` are the routers that an operator had fenced before.
+    pub fn new(core: Core, config: &Config, fenced: BTreeSet<String>) -> Self {
         Self {
             core: RefCell::new(core),
             links: RefCell::default(),
@@ -53,7 +53,7 @@ impl Hub {
             sniffed: watch::Sender::default(),
             own_sockets: RefCell::default(),
             taps: RefCell::default(),
-            speakers: RefCell::default(),
+            speakers: RefCell::new(Speakers::new(fenced)),
             kernel: Kernel::default(),
             armed: Cell::default(),
             rearm: Notify::new(),

@@ -7,6 +7,7 @@
 mod blindness;
 mod core;
 mod edge;
+mod fences;
 mod hub;
 mod interfaces;
 mod origin;
@@ -14,6 +15,7 @@ mod shared;
 mod sources;
 mod speaker;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -61,6 +63,8 @@ enum Order {
     RefuseConfiguration,
     /// Forget a learned router.
     Forget(String, oneshot::Sender<Result<String, String>>),
+    /// Do something with a router that speaks.
+    Speaker(String, Act, oneshot::Sender<Result<String, String>>),
     /// End.
     Stop,
 }
@@ -77,6 +81,7 @@ pub struct Engine {
     ended: oneshot::Receiver<()>,
     thread: thread::JoinHandle<()>,
     state_dir: PathBuf,
+    fences: fences::Fences,
 }
 
 impl Engine {
@@ -90,6 +95,8 @@ impl Engine {
         let state_dir = config.node.state_dir.clone();
         let mut watcher = Watcher::new(now, clock::wall(), config.settings());
         watcher.restore(now, &edge::restore(&state_dir));
+        let fences = fences::Fences::restore(&state_dir);
+        let fenced = fences.names().clone();
 
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let (order, orders) = mpsc::channel(ORDERS_MAX);
@@ -106,11 +113,11 @@ impl Engine {
         let core_config = config.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name(CORE_THREAD.into()).spawn(move || {
-            LocalSet::new().block_on(&runtime, run(core, &core_config, orders));
+            LocalSet::new().block_on(&runtime, run(core, &core_config, fenced, orders));
             drop(end);
         })?;
         let config = watch::Sender::new(config);
-        Ok(Self { shared, commands, orders: order, origin, config, learned, ended, thread, state_dir })
+        Ok(Self { shared, commands, orders: order, origin, config, learned, ended, thread, state_dir, fences })
     }
 
     /// What the edge reads.
@@ -123,7 +130,8 @@ impl Engine {
     pub async fn attend(self, stop: impl Future<Output = ()>) -> bool {
         let pings = edge::ping(self.orders.clone(), self.config.subscribe());
         let keeping = edge::keep(&self.state_dir, self.learned.clone());
-        let obeying = edge::obey(self.commands, self.orders.clone(), self.origin, self.config);
+        let hand = edge::Hand { orders: self.orders.clone(), origin: self.origin, config: self.config, fences: self.fences };
+        let obeying = edge::obey(self.commands, hand, self.shared.view);
         let chores = async { tokio::join!(pings, keeping, obeying) };
         let was_stopped = tokio::select! {
             () = stop => true,
@@ -150,8 +158,8 @@ fn identity(config: &Config, started: crate::time::Instant) -> Identity {
 }
 
 /// The core thread, from its first to its last breath.
-async fn run(core: Core, config: &Config, mut orders: mpsc::Receiver<Order>) {
-    let hub = Rc::new(Hub::new(core, config));
+async fn run(core: Core, config: &Config, fenced: BTreeSet<String>, mut orders: mpsc::Receiver<Order>) {
+    let hub = Rc::new(Hub::new(core, config, fenced));
     hub.with_speakers(|speakers, hub| speakers.configure(clock::now(), hub, config));
     sources::start(&hub);
     let turning = spawn_local(turn(hub.clone()));
@@ -166,6 +174,10 @@ async fn run(core: Core, config: &Config, mut orders: mpsc::Receiver<Order>) {
             Order::RefuseConfiguration => hub.core().refuse_configuration(clock::now()),
             Order::Forget(router, answer) => {
                 let result = hub.core().forget(clock::now(), &router);
+                let _ = answer.send(result);
+            }
+            Order::Speaker(router, act, answer) => {
+                let result = hub.with_speakers(|speakers, _| speakers.obey(clock::now(), &router, act));
                 let _ = answer.send(result);
             }
             Order::Stop => break,

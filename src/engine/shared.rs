@@ -100,6 +100,29 @@ pub enum Command {
     Reload(oneshot::Sender<Result<String, String>>),
     /// Drop a learned router.
     Forget(String, oneshot::Sender<Result<String, String>>),
+    /// Do something with a router that speaks.
+    Speaker {
+        /// Its name.
+        router: String,
+        /// What to do.
+        act: Act,
+        /// The result.
+        answer: oneshot::Sender<Result<String, String>>,
+    },
+}
+
+/// What an operator does with a router that speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Give mastership away once.
+    HandOver,
+    /// Drop the addresses and stay out, over restarts too.
+    Fence {
+        /// Even if nobody is known to take over.
+        force: bool,
+    },
+    /// Come back.
+    Unfence,
 }
 
 /// An event with its number.

@@ -1,15 +1,28 @@
-//! What survives a restart: the learned routers, in one file that is replaced as a whole.
+//! What survives a restart: the learned routers and the operator's fences, each in one file that is replaced as a whole.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::observe::Learned;
 
-/// The file's name within the state directory.
-const FILE: &str = "learned.json";
+/// One kind of file within the state directory.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    file: &'static str,
+    what: &'static str,
+    /// What to do with a broken one.
+    advice: &'static str,
+}
+
+const LEARNED: Kind =
+    Kind { file: "learned.json", what: "learned routers", advice: "delete it, and routers are learned anew" };
+const FENCES: Kind =
+    Kind { file: "fences.json", what: "fences", advice: "delete it, and fence again what is to stay out" };
 
 /// Of the form below. A file of another version is not guessed at.
 const VERSION: u32 = 1;
@@ -17,40 +30,50 @@ const VERSION: u32 = 1;
 /// The largest file that is read or written, in bytes.
 const SIZE_MAX: usize = 8 << 20;
 
-/// Why learned routers could not be read or written.
+/// Why something could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The system refused.
-    #[error("{path}: cannot {what} the learned routers: {source}; check that the directory exists and is writable by this user", path = .path.display())]
+    #[error("{path}: cannot {verb} the {what}: {source}; check that the directory exists and is writable by this user", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// `read` or `write`.
+        verb: &'static str,
+        /// What is in it.
         what: &'static str,
         /// What the system says.
         source: io::Error,
     },
     /// Not what was written.
-    #[error("{path}: not a file of learned routers: {source}; delete it, and they are learned anew", path = .path.display())]
+    #[error("{path}: not a file of {what}: {source}; {advice}", path = .path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
+        /// What should be in it.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
         /// Where and why.
         source: serde_json::Error,
     },
     /// Written by another version of this program.
-    #[error("{path}: version {found} of the form, this program knows {VERSION}; delete it, and routers are learned anew", path = .path.display())]
+    #[error("{path}: version {found} of the form, this program knows {VERSION}; {advice}", path = .path.display())]
     Version {
         /// The file.
         path: PathBuf,
+        /// What to do.
+        advice: &'static str,
         /// What it says of itself.
         found: u32,
     },
     /// Beyond all measure.
-    #[error("{path}: larger than {SIZE_MAX} bytes; delete it, or lower watch.max_routers", path = .path.display())]
+    #[error("{path}: larger than {SIZE_MAX} bytes; {advice}, or lower watch.max_routers", path = .path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// What to do.
+        advice: &'static str,
     },
 }
 
@@ -59,34 +82,16 @@ struct Head {
     version: u32,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Body<R> {
-    version: u32,
-    routers: R,
-}
-
 /// Reads the learned routers of an earlier run; none if there was none.
 ///
 /// # Errors
 /// If the file is there and can't be read or understood. Nothing is lost by going on without it.
 pub fn load(state_dir: &Path) -> Result<Vec<Learned>, StateError> {
-    let path = state_dir.join(FILE);
-    let mut bytes = Vec::new();
-    match File::open(&path).and_then(|file| file.take(SIZE_MAX as u64 + 1).read_to_end(&mut bytes)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(StateError::Io { path, what: "read", source }),
-        Ok(_) if bytes.len() > SIZE_MAX => return Err(StateError::TooLarge { path }),
-        Ok(_) => {}
+    #[derive(Deserialize)]
+    struct Body {
+        routers: Vec<Learned>,
     }
-    match serde_json::from_slice::<Head>(&bytes) {
-        Ok(head) if head.version != VERSION => return Err(StateError::Version { path, found: head.version }),
-        Ok(_) => {}
-        Err(source) => return Err(StateError::Corrupt { path, source }),
-    }
-    match serde_json::from_slice::<Body<Vec<Learned>>>(&bytes) {
-        Ok(body) => Ok(body.routers),
-        Err(source) => Err(StateError::Corrupt { path, source }),
-    }
+    Ok(read(state_dir, LEARNED)?.map_or_else(Vec::new, |body: Body| body.routers))
 }
 
 /// Replaces the learned routers. After a crash at any point the file is either the old or the new one. Blocks for the disk.
@@ -94,15 +99,68 @@ pub fn load(state_dir: &Path) -> Result<Vec<Learned>, StateError> {
 /// # Errors
 /// If the file can't be written, or would be too large to be read again.
 pub fn save(state_dir: &Path, routers: &[Learned]) -> Result<(), StateError> {
-    let path = state_dir.join(FILE);
-    let bytes = match serde_json::to_vec(&Body { version: VERSION, routers }) {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        version: u32,
+        routers: &'a [Learned],
+    }
+    write(state_dir, LEARNED, &Body { version: VERSION, routers })
+}
+
+/// Reads the names of the routers that an operator had fenced; none if there was none.
+///
+/// # Errors
+/// As [`load`]; but what was to stay out would come back.
+pub fn load_fences(state_dir: &Path) -> Result<BTreeSet<String>, StateError> {
+    #[derive(Deserialize)]
+    struct Body {
+        fenced: BTreeSet<String>,
+    }
+    Ok(read(state_dir, FENCES)?.map_or_else(BTreeSet::new, |body: Body| body.fenced))
+}
+
+/// Replaces those names, as [`save`] does.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_fences(state_dir: &Path, fenced: &BTreeSet<String>) -> Result<(), StateError> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        version: u32,
+        fenced: &'a BTreeSet<String>,
+    }
+    write(state_dir, FENCES, &Body { version: VERSION, fenced })
+}
+
+fn read<B: DeserializeOwned>(state_dir: &Path, kind: Kind) -> Result<Option<B>, StateError> {
+    let Kind { file, what, advice } = kind;
+    let path = state_dir.join(file);
+    let mut bytes = Vec::new();
+    match File::open(&path).and_then(|file| file.take(SIZE_MAX as u64 + 1).read_to_end(&mut bytes)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StateError::Io { path, verb: "read", what, source }),
+        Ok(_) if bytes.len() > SIZE_MAX => return Err(StateError::TooLarge { path, advice }),
+        Ok(_) => {}
+    }
+    match serde_json::from_slice::<Head>(&bytes) {
+        Ok(head) if head.version != VERSION => return Err(StateError::Version { path, advice, found: head.version }),
+        Ok(_) => {}
+        Err(source) => return Err(StateError::Corrupt { path, what, advice, source }),
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|source| StateError::Corrupt { path, what, advice, source })
+}
+
+fn write(state_dir: &Path, kind: Kind, body: &impl Serialize) -> Result<(), StateError> {
+    let Kind { file, what, advice } = kind;
+    let path = state_dir.join(file);
+    let bytes = match serde_json::to_vec(body) {
         Ok(bytes) => bytes,
-        Err(source) => return Err(StateError::Corrupt { path, source }),
+        Err(source) => return Err(StateError::Corrupt { path, what, advice, source }),
     };
     if bytes.len() > SIZE_MAX {
-        return Err(StateError::TooLarge { path });
+        return Err(StateError::TooLarge { path, advice });
     }
-    replace(state_dir, &path, &bytes).map_err(|source| StateError::Io { path, what: "write", source })
+    replace(state_dir, &path, &bytes).map_err(|source| StateError::Io { path, verb: "write", what, source })
 }
 
 fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -134,7 +192,7 @@ mod tests {
 
     fn with_file(content: &[u8]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(FILE), content).unwrap();
+        fs::write(dir.path().join(LEARNED.file), content).unwrap();
         dir
     }
 
@@ -156,10 +214,10 @@ mod tests {
     fn every_cut_of_the_file_is_an_error_that_names_it() {
         let dir = tempfile::tempdir().unwrap();
         save(dir.path(), &[router(7)]).unwrap();
-        let whole = fs::read(dir.path().join(FILE)).unwrap();
+        let whole = fs::read(dir.path().join(LEARNED.file)).unwrap();
         for end in 0..whole.len() {
             let error = load(with_file(&whole[..end]).path()).unwrap_err().to_string();
-            assert!(error.contains(FILE) && error.contains("learned anew"), "{error}");
+            assert!(error.contains(LEARNED.file) && error.contains("learned anew"), "{error}");
         }
     }
 
@@ -180,5 +238,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap().path().join("gone");
         let error = save(&dir, &[router(1)]).unwrap_err().to_string();
         assert!(error.contains("gone/learned.json") && error.contains("write"), "{error}");
+    }
+
+    #[test]
+    fn fences_survive_too_and_a_broken_file_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(load_fences(dir.path()).unwrap(), BTreeSet::new());
+        let fenced = BTreeSet::from(["web".to_owned()]);
+        save_fences(dir.path(), &fenced).unwrap();
+        assert_eq!(load_fences(dir.path()).unwrap(), fenced);
+        fs::write(dir.path().join(FENCES.file), b"{\"version\":1").unwrap();
+        let error = load_fences(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("fences.json") && error.contains("fence again"), "{error}");
     }
 }
