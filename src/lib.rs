@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod detect;
 pub mod engine;
+pub mod fence;
 pub mod metrics;
 pub mod observe;
 #[allow(unsafe_code)]

@@ -11,7 +11,9 @@ mod decode;
 pub mod demo;
 mod events;
 mod explain;
+mod fence;
 mod forget;
+mod handover;
 mod line;
 mod listen;
 mod logging;
@@ -22,6 +24,7 @@ mod show_config;
 mod sniff;
 mod status;
 mod terminal;
+mod unfence;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,6 +74,12 @@ enum Command {
     Events(events::Args),
     /// Have the daemon read its configuration again.
     Reload(reload::Args),
+    /// Have the daemon give mastership of a router away, in order.
+    Handover(handover::Args),
+    /// Have the daemon drop a router's addresses and stay out, over restarts too.
+    Fence(fence::Args),
+    /// Have the daemon take part again for a fenced router.
+    Unfence(unfence::Args),
     /// Have the daemon drop a learned router.
     Forget(forget::Args),
     /// Parse and validate a configuration: every error, with file, line and column.
@@ -95,6 +104,9 @@ impl Command {
             Self::Explain(args) => explain::run(args, &global.control),
             Self::Events(args) => events::run(args, &global.control),
             Self::Reload(args) => reload::run(args, &global.control),
+            Self::Handover(args) => handover::run(args, &global.control),
+            Self::Fence(args) => fence::run(args, &global.control),
+            Self::Unfence(args) => unfence::run(args, &global.control),
             Self::Forget(args) => forget::run(args, &global.control),
             Self::CheckConfig(args) => check_config::run(args),
             Self::ShowConfig(args) => show_config::run(args),

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
 use crate::engine::{CORE_THREAD, Command, Engine, Origin, describe};
+use crate::sys::capability::Capabilities;
 use crate::web;
 
 use super::{FAILED, USAGE, control, listen};
@@ -70,6 +71,7 @@ fn serve(origin: Origin, config: Config, control: &Path) -> Result<(), String> {
         .map_err(|error| format!("no event loop: {error}"))?;
     runtime.block_on(async {
         // Whatever can be refused is tried before anything is sniffed.
+        require_capabilities(&config)?;
         let listeners = config.web.listen.iter().map(listen::bind).collect::<Result<Vec<_>, _>>()?;
         let mut control = control::Socket::bind(control).await?;
         let signals = Signals::new().map_err(|error| format!("signals can't be caught: {error}"))?;
@@ -91,6 +93,21 @@ fn serve(origin: Origin, config: Config, control: &Path) -> Result<(), String> {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Speaking takes more than watching.
+fn require_capabilities(config: &Config) -> Result<(), String> {
+    let speaks = config.routers.iter().find(|router| router.speak.is_some());
+    let may = Capabilities::effective().map_err(|error| format!("capabilities can't be read: {error}"))?;
+    match speaks {
+        Some(router) if !may.net_admin => Err(format!(
+            "CAP_NET_ADMIN is missing: without it {} can't have its addresses (mode = \"speak\"). Run as root, or by the \
+             systemd unit with AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN, or write mode = \"watch\"; in a container: \
+             --cap-add NET_ADMIN",
+            router.name
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn refused(error: &io::Error) -> String {

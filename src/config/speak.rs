@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use hyper::Uri;
 
 use super::{Config, Router};
+pub use crate::fence::Policy as Fence;
 use crate::time::Duration;
 use crate::vrrp::{Garp, Settings};
 use crate::wire::{Auth, ChecksumForm, Family, Version};
@@ -101,21 +102,6 @@ pub struct Notify {
     pub fifo: Option<PathBuf>,
 }
 
-/// When a router that speaks drops its addresses of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fence {
-    /// The loser by the deterministic rule drops.
-    pub on_split_brain: bool,
-    /// Drops when no peer and no witness answers. There is a `[[witness]]` then.
-    pub on_isolation: bool,
-    /// For how long nobody must have answered.
-    pub isolation_time: Duration,
-    /// Adverts after which a master that hears a lower master yields; 0 is never.
-    pub informed_yield: u32,
-    /// How long it stays out, counted from the end of the evidence.
-    pub hold_down: Duration,
-}
-
 /// `[[check]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
@@ -187,18 +173,6 @@ impl Default for Notify {
             timeout: Duration::from_secs(10),
             user: UNPRIVILEGED.into(),
             fifo: None,
-        }
-    }
-}
-
-impl Default for Fence {
-    fn default() -> Self {
-        Self {
-            on_split_brain: true,
-            on_isolation: false,
-            isolation_time: Duration::from_secs(5),
-            informed_yield: 0,
-            hold_down: Duration::from_secs(10),
         }
     }
 }

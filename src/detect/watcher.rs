@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::observe::{Fact, IfIndex, Learned, Model, Notice, Request, Router, Sensor, Settings, Slot, Target};
 use crate::time::{Instant, WallClock};
-use crate::wire::{Family, Version};
+use crate::wire::{Family, MacAddr, Version};
 
 use super::case::{Case, Outcome};
 use super::{Event, RouterView, Snapshot, view};
@@ -110,6 +110,22 @@ impl Watcher {
     /// True if adverts on this interface belong to a configured router or one that this node is a member of.
     pub fn concerns_us(&self, interface: IfIndex) -> bool {
         self.model.routers().any(|(_, r)| r.interface == Some(interface) && r.member)
+    }
+
+    /// Whether any peer or witness answers, and whether a witness does.
+    pub fn reach(&self) -> (bool, bool) {
+        let up = |reach: &[crate::observe::Reach]| reach.iter().any(|host| host.up == Some(true));
+        let witness = up(&self.model.witnesses);
+        (witness || up(&self.model.peers), witness)
+    }
+
+    /// Who else answers for the addresses of each router that this daemon speaks for, by its name, each with its newest answer.
+    pub fn answers(&self) -> impl Iterator<Item = (String, Vec<(MacAddr, Instant)>)> {
+        let spoken = self.model.routers().filter(|(_, router)| router.speaking.is_some());
+        spoken.map(|(_, router)| {
+            let claims = router.vips.iter().flat_map(|vip| vip.claims());
+            (router.name(), claims.map(|claim| (claim.mac, claim.last)).collect())
+        })
     }
 
     // ---- handle ---------------------------------------------------------------------------------------------------

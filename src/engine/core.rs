@@ -12,6 +12,7 @@ use crate::sys::probe::{self, Prober};
 use crate::time::{Duration, Instant, WallClock};
 
 use super::blindness::Blindness;
+use super::speaker::Findings;
 use super::{LAG_BUCKETS, Shared, View};
 
 /// A snapshot is published at least this often, and at once when a verdict or a master changed.
@@ -59,6 +60,12 @@ impl Core {
             learned,
             kept_at: started,
         }
+    }
+
+    /// What the speakers want to know of it.
+    pub fn findings(&self) -> Findings {
+        let (anyone, witness) = self.watcher.reach();
+        Findings { anyone, witness, answers: self.watcher.answers().collect() }
     }
 
     /// Takes in one fact, as of `at`.

@@ -84,7 +84,7 @@ impl Hub {
         let mut speakers = self.speakers.borrow_mut();
         let result = work(&mut speakers, self);
         let told = speakers.take_told();
-        let due = speakers.poll_timeout();
+        let due = speakers.poll_timeout(clock::now());
         drop(speakers);
         let is_earlier = due.is_some_and(|due| self.armed.get().is_none_or(|armed| due < armed));
         if is_earlier {
@@ -101,7 +101,7 @@ impl Hub {
 
     /// What the speakers' timer is to be set to.
     pub fn arm(&self) -> Option<Instant> {
-        self.armed.set(self.speakers.borrow().poll_timeout());
+        self.armed.set(self.speakers.borrow().poll_timeout(clock::now()));
         self.armed.get()
     }
 
@@ -121,6 +121,15 @@ impl Hub {
             Some(tap) => self.taps.borrow_mut().insert(interface, tap),
             None => self.taps.borrow_mut().remove(&interface),
         };
+    }
+
+    /// Has the speakers know what the watcher found out.
+    pub fn tell_speakers(self: &Rc<Self>) {
+        if self.speakers.borrow().is_empty() {
+            return;
+        }
+        let found = self.core().findings();
+        self.with_speakers(|speakers, _| speakers.on_findings(clock::now(), &found));
     }
 
     /// Connections to the kernel for the speakers.

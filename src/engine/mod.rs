@@ -47,6 +47,8 @@ pub const CORE_THREAD: &str = "core";
 const ORDERS_MAX: usize = 1024;
 /// Commands that wait for the edge.
 const COMMANDS_MAX: usize = 16;
+/// Between two words to the speakers on what the watcher found out: probes and pings are rarer.
+const TELL_EVERY: Duration = Duration::from_millis(100);
 /// How long speakers may take to give up their addresses at the end.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
 /// Events that are kept for readers.
@@ -130,7 +132,8 @@ impl Engine {
     pub async fn attend(self, stop: impl Future<Output = ()>) -> bool {
         let pings = edge::ping(self.orders.clone(), self.config.subscribe());
         let keeping = edge::keep(&self.state_dir, self.learned.clone());
-        let hand = edge::Hand { orders: self.orders.clone(), origin: self.origin, config: self.config, fences: self.fences };
+        let hand =
+            edge::Hand { orders: self.orders.clone(), origin: self.origin, config: self.config, fences: self.fences };
         let obeying = edge::obey(self.commands, hand, self.shared.view);
         let chores = async { tokio::join!(pings, keeping, obeying) };
         let was_stopped = tokio::select! {
@@ -193,6 +196,7 @@ async fn run(core: Core, config: &Config, fenced: BTreeSet<String>, mut orders: 
 /// Turns the core when facts came or time is due. It yields first, so that after a freeze everything that waits in the
 /// sockets is read before anything is judged by the clock.
 async fn turn(hub: Rc<Hub>) {
+    let mut told = clock::now();
     loop {
         let now = clock::now();
         let due = hub.core().next_turn(now);
@@ -201,7 +205,10 @@ async fn turn(hub: Rc<Hub>) {
             () = hub.dirty.notified() => {}
         }
         yield_now().await;
-        let mut core = hub.core();
-        core.turn(clock::now(), due);
+        hub.core().turn(clock::now(), due);
+        if now.since(told) >= TELL_EVERY {
+            told = now;
+            hub.tell_speakers();
+        }
     }
 }

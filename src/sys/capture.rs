@@ -229,7 +229,7 @@ mod tests {
             let mut capture = Capture::open(index_of("near")).expect("root");
             far.send(vec![advert_v4(51, [10, 9, 9, 2]); 150]);
             passed(&mut capture, 150).await;
-            let mut drain = |max| {
+            let drain = |max| {
                 let mut read = 0;
                 let drained = capture.drain(max, |_| read += 1).expect("near is up");
                 (read, drained)

@@ -68,7 +68,7 @@ mod tests {
 
     /// Sends a request and waits for what comes back that `pick` knows for its answer.
     async fn ask<T>(request: Request, pick: impl Fn(Seen) -> Option<T>) -> T {
-        let mut capture = Capture::open(index_of("near")).expect("root");
+        let capture = Capture::open(index_of("near")).expect("root");
         Prober::open().expect("root").send(&request).expect("near is up");
         let mut answer = None;
         within_deadline(async {

@@ -35,12 +35,8 @@ impl Daemon {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_by(node: &Node, wrapper: &[&str], program: &Path, sections: &str) -> io::Result<Self> {
-        let directory = node.scratch()?;
-        let (config, control) = (directory.join("vipwarden.toml"), directory.join("control.sock"));
-        let head =
-            format!("[node]\nname = \"{}\"\nstate_dir = \"{}\"\n", node.name(), directory.join("state").display());
-        std::fs::create_dir_all(directory.join("state"))?;
-        std::fs::write(&config, format!("{head}\n{sections}"))?;
+        let control = node.scratch()?.join("control.sock");
+        let config = Self::configure(node, sections)?;
         let mut words = wrapper.iter().map(std::ffi::OsStr::new).chain([program.as_os_str()]);
         let mut command = node.command(words.next().unwrap_or_default());
         command.args(words).arg("run").arg("--config").arg(config).arg("--control").arg(&control);
@@ -55,6 +51,19 @@ impl Daemon {
         });
         answers.and_then(|a| a).map_err(|e| io::Error::other(format!("{e}: {}", daemon.process.log())))?;
         Ok(daemon)
+    }
+
+    /// Writes the configuration file of a node's vipwarden. One that runs takes it with the next reload.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn configure(node: &Node, sections: &str) -> io::Result<PathBuf> {
+        let directory = node.scratch()?;
+        let (config, state) = (directory.join("vipwarden.toml"), directory.join("state"));
+        let head = format!("[node]\nname = \"{}\"\nstate_dir = \"{}\"\n", node.name(), state.display());
+        std::fs::create_dir_all(state)?;
+        std::fs::write(&config, format!("{head}\n{sections}"))?;
+        Ok(config)
     }
 
     /// The host that it runs on.

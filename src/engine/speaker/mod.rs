@@ -1,6 +1,9 @@
 //! The routers that this daemon itself speaks for. They live on the core thread, and act before the watcher judges: an advert
 //! is taken in as soon as its frame is read, and what follows from it has left before anything else is done.
 
+mod accept;
+mod groups;
+mod guard;
 mod kernel;
 mod one;
 mod outlet;
@@ -11,17 +14,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_local};
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::observe::{Fact, Frame, Host, IfIndex, PacketKind};
 use crate::time::Instant;
-use crate::vrrp::{Event, Settings, Turn};
+use crate::vrrp::{Event, Turn};
 use crate::wire::Seen;
 
+use super::Act;
 use super::hub::Hub;
+use groups::Groups;
+pub(super) use guard::Findings;
 pub(super) use kernel::{Answer, Kernel};
-use one::Speaker;
+use one::{Plan, Speaker};
 pub(super) use report::{News, Told};
 pub(super) use time::{keep_time, leave};
 
@@ -37,22 +44,32 @@ pub(super) struct Speakers {
     host: Host,
     /// The addresses that move. Not those of an owner.
     vips: BTreeSet<IpAddr>,
+    groups: Groups,
+    /// The addresses to which packets are dropped; `None` until there is the first speaker.
+    refused: Option<watch::Sender<BTreeSet<IpAddr>>>,
+    /// Those that an operator has fenced, by name.
+    fenced: BTreeSet<String>,
     /// Tasks of those that are gone.
     remains: Vec<JoinHandle<()>>,
     told: Told,
 }
 
 impl Speakers {
+    /// None yet. `fenced` are the names of those that an operator had fenced.
+    pub fn new(fenced: BTreeSet<String>) -> Self {
+        Self { fenced, ..Self::default() }
+    }
+
     // ---- getters --------------------------------------------------------------------------------------------------
 
     /// When something is due.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.speakers.values().filter_map(|speaker| speaker.router().poll_timeout()).min()
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        self.speakers.values().filter_map(|speaker| speaker.poll_timeout(now)).min()
     }
 
     /// The interfaces of those for whom something is due at `now`.
     pub fn due_on(&self, now: Instant) -> BTreeSet<IfIndex> {
-        let due = |speaker: &&Speaker| speaker.router().poll_timeout().is_some_and(|at| at <= now);
+        let due = |speaker: &&Speaker| speaker.poll_timeout(now).is_some_and(|at| at <= now);
         self.speakers.values().filter(due).filter_map(Speaker::interface).collect()
     }
 
@@ -71,22 +88,16 @@ impl Speakers {
     /// Takes a configuration. What it says of routers that had to be started anew, in words.
     pub fn configure(&mut self, now: Instant, hub: &Rc<Hub>, config: &Config) -> Vec<String> {
         let mut restarted = Vec::new();
-        let wanted: BTreeMap<&str, (&config::Router, Settings)> = config
-            .routers
-            .iter()
-            .filter_map(|router| {
-                let settings = router.speaker_settings(config.known_speakers(router))?;
-                Some((router.name.as_str(), (router, settings)))
-            })
-            .collect();
+        let plans = config.routers.iter().filter_map(|router| Plan::of(config, router));
+        let wanted: BTreeMap<String, Plan> = plans.map(|plan| (plan.config.name.clone(), plan)).collect();
         let mut kept = BTreeSet::new();
         let mut after = BTreeMap::new();
         let ids: Vec<Id> = self.speakers.keys().copied().collect();
         for id in ids {
             let Some(speaker) = self.speakers.get_mut(&id).filter(|speaker| !speaker.is_leaving()) else { continue };
             let name = speaker.config().name.clone();
-            if let Some((router, settings)) = wanted.get(name.as_str()) {
-                match speaker.reconfigure(now, router, settings.clone(), &self.host, &mut self.told) {
+            if let Some(plan) = wanted.get(&name) {
+                match speaker.reconfigure(now, plan, &self.host, &mut self.told) {
                     Ok(()) => {
                         kept.insert(name);
                         continue;
@@ -97,25 +108,51 @@ impl Speakers {
             after.insert(name, id);
             self.dismiss(now, hub, id);
         }
-        for (name, (router, settings)) in wanted {
-            if !kept.contains(name) {
-                self.add(now, router, settings, after.get(name).copied());
+        for (name, plan) in wanted {
+            if !kept.contains(&name) {
+                self.add(now, plan, after.get(&name).copied());
             }
         }
         self.refresh_vips();
+        self.refuse_packets();
+        self.groups = Groups::of(&self.speakers);
         self.follow(now, hub);
+        self.settle(now);
         restarted
     }
 
-    fn add(&mut self, now: Instant, router: &config::Router, settings: Settings, after: Option<Id>) {
+    fn add(&mut self, now: Instant, plan: Plan, after: Option<Id>) {
         let id = Id(self.next);
         self.next += 1;
-        self.speakers.insert(id, Speaker::new(now, id, router, settings, after));
+        let is_fenced = self.fenced.contains(&plan.config.name);
+        self.speakers.insert(id, Speaker::new(now, id, plan, after));
+        if is_fenced {
+            let why = "by an operator, before the last start".into();
+            self.with(id, |speaker, host, told| speaker.fence_by_hand(now, why, host, told));
+        }
     }
 
     fn refresh_vips(&mut self) {
         let moving = self.speakers.values().filter(|speaker| !speaker.is_owner());
         self.vips = moving.flat_map(Speaker::held).collect();
+    }
+
+    fn refuse_packets(&mut self) {
+        let refuses = |speaker: &&Speaker| !speaker.is_leaving() && !speaker.accepts();
+        let addresses: BTreeSet<IpAddr> = self.speakers.values().filter(refuses).flat_map(Speaker::held).collect();
+        if self.refused.is_none() && self.speakers.is_empty() {
+            return;
+        }
+        let refused = self.refused.get_or_insert_with(|| {
+            let (refused, wanted) = watch::channel(addresses.clone());
+            self.remains.push(spawn_local(accept::keep(wanted)));
+            refused
+        });
+        refused.send_if_modified(|now| {
+            let is_new = *now != addresses;
+            *now = addresses;
+            is_new
+        });
     }
 
     /// Has one give up what it has, and go.
@@ -153,7 +190,30 @@ impl Speakers {
 
     /// What is still at work for those that are gone.
     pub fn take_remains(&mut self) -> Vec<JoinHandle<()>> {
+        self.refused = None;
         std::mem::take(&mut self.remains)
+    }
+
+    /// The operator's hand: the result in words.
+    ///
+    /// # Errors
+    /// In words: it does not speak, or is not what this asks for.
+    pub fn obey(&mut self, now: Instant, name: &str, act: Act) -> Result<String, String> {
+        let id = self.named(name).ok_or_else(|| {
+            format!("{name} is no router that vipwarden speaks for: only those with mode = \"speak\" can be steered")
+        })?;
+        let done = self.with(id, |speaker, host, told| match act {
+            Act::HandOver => speaker.hand_over(now, host, told),
+            Act::Fence { .. } => speaker.fence_by_hand(now, "by an operator".into(), host, told),
+            Act::Unfence => speaker.unfence_by_hand(now, host, told),
+        });
+        match act {
+            Act::HandOver => {}
+            Act::Fence { .. } => drop(self.fenced.insert(name.into())),
+            Act::Unfence => drop(self.fenced.remove(name)),
+        }
+        self.settle(now);
+        done.unwrap_or_else(|| Err(format!("{name} is gone")))
     }
 
     // ---- what happens ---------------------------------------------------------------------------------------------
@@ -175,10 +235,11 @@ impl Speakers {
         for speaker in speakers.values_mut().filter(is_meant) {
             match frame.kind {
                 PacketKind::Outgoing => speaker.on_outgoing(now, at, advert, told),
-                PacketKind::Host | PacketKind::Multicast => speaker.handle(now, Event::Advert(advert), host, told),
+                PacketKind::Host | PacketKind::Multicast => speaker.on_advert(now, at, advert, host, told),
                 PacketKind::Broadcast | PacketKind::OtherHost | PacketKind::Unknown => {}
             }
         }
+        self.settle(now);
     }
 
     /// Takes in links and addresses, one batch at a time.
@@ -215,6 +276,7 @@ impl Speakers {
         if concerns_all {
             self.follow(now, hub);
         }
+        self.settle(now);
     }
 
     fn follow(&mut self, now: Instant, hub: &Rc<Hub>) {
@@ -222,7 +284,7 @@ impl Speakers {
         for speaker in speakers.values_mut() {
             speaker.follow(now, hub, host, vips, told);
         }
-        self.weigh(now);
+        self.weigh_singles(now);
     }
 
     /// Takes in what the kernel answered to one of them.
@@ -232,6 +294,7 @@ impl Speakers {
             speaker.on_answer(now, answer, host, vips, told);
         }
         self.bury(now, hub, id);
+        self.settle(now);
     }
 
     /// Does what is due. `drained` are the interfaces whose frames were all read after `now`.
@@ -241,16 +304,15 @@ impl Speakers {
             let drained = speaker.interface().is_none_or(|on| drained.contains(&on));
             speaker.handle_timeout(Turn { now, drained }, host, told);
         }
+        self.settle(now);
     }
 
-    /// Tells each what its priority is worth by now.
-    fn weigh(&mut self, now: Instant) {
+    /// Takes in what the watcher makes of its probes: who answers for the addresses of each router, and who can be reached.
+    pub fn on_findings(&mut self, now: Instant, found: &Findings) {
         let Self { speakers, host, told, .. } = self;
         for speaker in speakers.values_mut().filter(|speaker| !speaker.is_leaving()) {
-            let worth = speaker.tracked().filter(|_| speaker.owns_all(host));
-            if worth != speaker.router().effective_priority() {
-                speaker.handle(now, Event::Priority(worth), host, told);
-            }
+            speaker.on_findings(now, found, host, told);
         }
+        self.settle(now);
     }
 }

@@ -6,14 +6,17 @@ use std::rc::Rc;
 
 use tokio::task::JoinHandle;
 
-use crate::config;
+use crate::config::{self, Config};
 use crate::engine::hub::Hub;
+use crate::fence::{Act, Scope};
 use crate::observe::{Host, IfIndex};
+use crate::sys::clock;
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Action, Event, OWNER, Settings, State, Turn};
 use crate::wire::{Advert, Family, MacAddr};
 
 use super::Id;
+use super::guard::{self, Fencing, Findings};
 use super::kernel::{Answer, Job, Site, Worker};
 use super::outlet::Outlet;
 use super::report::{Report, Told};
@@ -22,6 +25,22 @@ use super::report::{Report, Told};
 const CLOCKS_DIFFER: Duration = Duration::from_millis(1);
 /// Between two alarms of the same thing that goes on.
 const ALARM_EVERY: Duration = Duration::from_secs(60);
+
+/// What a speaker is told to be.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub config: config::Router,
+    pub settings: Settings,
+    pub scope: Scope,
+}
+
+impl Plan {
+    /// `None` for a router that is only watched.
+    pub fn of(config: &Config, router: &config::Router) -> Option<Self> {
+        let settings = router.speaker_settings(config.known_speakers(router))?;
+        Some(Self { config: router.clone(), settings, scope: guard::scope(config, router) })
+    }
+}
 
 /// A router that speaks.
 #[derive(Debug)]
@@ -44,6 +63,7 @@ pub(super) struct Speaker {
     /// What keeps adverts or announcements from leaving.
     trouble: Option<String>,
     rival_alarmed_at: Option<Instant>,
+    fencing: Fencing,
     report: Report,
 }
 
@@ -58,12 +78,15 @@ struct Place {
 
 impl Speaker {
     /// One that waits for its interface, and until `after` has left.
-    pub fn new(now: Instant, id: Id, config: &config::Router, settings: Settings, after: Option<Id>) -> Self {
+    pub fn new(now: Instant, id: Id, plan: Plan, after: Option<Id>) -> Self {
+        let Plan { config, settings, scope } = plan;
+        let policy = config.speak.as_ref().map(|speak| speak.fence.clone()).unwrap_or_default();
         Self {
             id,
-            report: Report::new(config, &settings),
-            config: config.clone(),
+            report: Report::new(&config, &settings),
+            config,
             tracked: Some(settings.priority),
+            fencing: Fencing::new(policy, scope),
             router: vrrp::Router::new(now, settings),
             place: None,
             after,
@@ -96,6 +119,12 @@ impl Speaker {
         self.leaving && !self.releasing
     }
 
+    /// When something is due.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let guard = self.fencing.guard.poll_timeout(now);
+        self.router.poll_timeout().into_iter().chain(guard).min()
+    }
+
     /// Where its adverts come in.
     pub fn interface(&self) -> Option<IfIndex> {
         self.place.as_ref().map(|place| place.interface)
@@ -117,6 +146,11 @@ impl Speaker {
 
     pub fn is_owner(&self) -> bool {
         self.router.settings().priority == OWNER
+    }
+
+    /// Whether the host itself answers on the addresses; an owner's always do (RFC 9568 §6.1).
+    pub fn accepts(&self) -> bool {
+        self.is_owner() || self.config.speak.as_ref().is_none_or(|speak| speak.accept)
     }
 
     /// All addresses that it holds as master.
@@ -199,7 +233,10 @@ impl Speaker {
     /// Takes in one event, and does what follows from it.
     pub fn handle(&mut self, now: Instant, event: Event<'_>, host: &Host, told: &mut Told) {
         match event {
-            Event::Released => self.releasing = false,
+            Event::Released => {
+                self.releasing = false;
+                self.fencing.on_released(clock::now());
+            }
             Event::Shutdown => self.leaving = true,
             _ => {}
         }
@@ -211,6 +248,86 @@ impl Speaker {
     pub fn handle_timeout(&mut self, turn: Turn, host: &Host, told: &mut Told) {
         self.router.handle_timeout(turn);
         self.act(turn.now, host, told);
+        if self.fencing.guard.poll_timeout(turn.now).is_some_and(|at| at <= turn.now) {
+            self.fencing.guard.handle_timeout(turn.now);
+            self.obey_guard(turn.now, turn.now, host, told);
+        }
+    }
+
+    /// Takes in an advert of another host, which the kernel received at `at`.
+    pub fn on_advert(&mut self, now: Instant, at: Instant, advert: &Advert, host: &Host, told: &mut Told) {
+        let taken = self.router.counters().adverts_received;
+        self.handle(now, Event::Advert(advert), host, told);
+        let obeyed = self.router.counters().adverts_received > taken;
+        self.fencing.guard.handle_advert(now, advert, obeyed);
+        self.obey_guard(now, at, host, told);
+    }
+
+    /// Takes in what the watcher found out.
+    pub fn on_findings(&mut self, now: Instant, found: &Findings, host: &Host, told: &mut Told) {
+        self.fencing.guard.handle_reach(now, found.anyone, found.witness);
+        let answers = found.answers.get(&self.config.name).map(Vec::as_slice).unwrap_or_default();
+        self.fencing.guard.handle_answers(now, answers);
+        self.obey_guard(now, now, host, told);
+    }
+
+    /// Does what the guard wants, for evidence that came in at `evidence`.
+    fn obey_guard(&mut self, now: Instant, evidence: Instant, host: &Host, told: &mut Told) {
+        while let Some(act) = self.fencing.guard.poll_act() {
+            match act {
+                Act::Drop { reason, why } => {
+                    self.fencing.by_guard(reason, evidence, self.router.holds());
+                    self.handle(now, Event::Fence(why), host, told);
+                }
+                Act::Release if self.fencing.is_by_hand() => {}
+                Act::Release => self.handle(now, Event::Unfence, host, told),
+                Act::Yield { to, why } => {
+                    self.alarm(now, format!("{to} does not hear this node, which yields to it: {why}"), told);
+                    self.handle(now, Event::HandOver, host, told);
+                }
+            }
+        }
+    }
+
+    // ---- the operator's hand --------------------------------------------------------------------------------------
+
+    /// Gives mastership away once.
+    ///
+    /// # Errors
+    /// In words: it is not master.
+    pub fn hand_over(&mut self, now: Instant, host: &Host, told: &mut Told) -> Result<String, String> {
+        let name = self.config.name.clone();
+        if self.router.state() != State::Master {
+            return Err(format!("{name} is not master here: nothing to give away"));
+        }
+        self.handle(now, Event::HandOver, host, told);
+        Ok(format!("{name} gives mastership away; if nobody takes it, this node is master again"))
+    }
+
+    /// Drops the addresses and stays out.
+    ///
+    /// # Errors
+    /// In words: it has done so already.
+    pub fn fence_by_hand(&mut self, now: Instant, why: String, host: &Host, told: &mut Told) -> Result<String, String> {
+        let name = self.config.name.clone();
+        if !self.fencing.by_hand(now, self.router.holds()) {
+            return Err(format!("{name} is fenced already"));
+        }
+        self.handle(now, Event::Fence(why), host, told);
+        Ok(format!("{name} is fenced, and stays so until `vipwarden unfence {name}`"))
+    }
+
+    /// Comes back.
+    ///
+    /// # Errors
+    /// In words: it is not fenced.
+    pub fn unfence_by_hand(&mut self, now: Instant, host: &Host, told: &mut Told) -> Result<String, String> {
+        let name = self.config.name.clone();
+        if !self.fencing.lift(now) {
+            return Err(format!("{name} is not fenced"));
+        }
+        self.handle(now, Event::Unfence, host, told);
+        Ok(format!("{name} takes part again"))
     }
 
     /// Takes in what the kernel answered. `Ready` of a place that was left already is of no use.
@@ -262,26 +379,31 @@ impl Speaker {
         self.alarm(now, why, told);
     }
 
-    pub fn set_tracked(&mut self, tracked: Option<u8>) {
-        self.tracked = tracked;
+    /// Tells the router what its priority is worth. True if that is news.
+    pub fn set_priority(&mut self, now: Instant, worth: Option<u8>, host: &Host, told: &mut Told) -> bool {
+        let is_news = worth != self.router.effective_priority();
+        if is_news {
+            self.handle(now, Event::Priority(worth), host, told);
+        }
+        is_news
     }
 
     /// Takes new settings, if that can be done without leaving the state.
-    pub fn reconfigure(
-        &mut self,
-        now: Instant,
-        config: &config::Router,
-        settings: Settings,
-        host: &Host,
-        told: &mut Told,
-    ) -> Result<(), &'static str> {
+    ///
+    /// # Errors
+    /// What of it can't be, in a word.
+    pub fn reconfigure(&mut self, now: Instant, plan: &Plan, host: &Host, told: &mut Told) -> Result<(), &'static str> {
+        let Plan { config, settings, scope } = plan;
         if let Some(reason) = differs(&self.config, config) {
             return Err(reason);
         }
-        match self.router.reconfigure(now, settings) {
+        match self.router.reconfigure(now, settings.clone()) {
             vrrp::Reconfigured::Restart(reason) => return Err(reason),
             vrrp::Reconfigured::Applied => {}
         }
+        let policy = config.speak.as_ref().map(|speak| speak.fence.clone()).unwrap_or_default();
+        self.fencing.guard.reconfigure(now, policy, scope.clone());
+        self.obey_guard(now, now, host, told);
         self.config = config.clone();
         self.tracked = Some(self.router.settings().priority);
         self.report.rename(config, self.router.settings());
@@ -313,7 +435,10 @@ impl Speaker {
                 Action::Alarm(why) => self.alarm(now, why, told),
             }
         }
-        told.extend(self.report.news(&self.router));
+        if self.router.state() != State::Master {
+            self.fencing.guard.handle_stopped(now);
+        }
+        told.extend(self.report.news(&self.router, &self.fencing));
     }
 
     fn ask(&self, job: Job) -> Result<(), String> {
@@ -336,7 +461,10 @@ impl Speaker {
         let Some((outlet, mac)) = self.way_out(host) else { return };
         let Some(source) = self.primary else { return };
         let sent = outlet.advertise(self.router.settings(), priority, source, mac);
-        self.sent_at = crate::sys::clock::now();
+        self.sent_at = clock::now();
+        if priority > 0 && sent.is_ok() {
+            self.fencing.guard.handle_sent(now, priority, source);
+        }
         self.note(now, sent, told);
     }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use crate::config;
 use crate::detect;
-use crate::observe::{self, Fact, Histogram, RouterId, Speaking};
+use crate::observe::{self, Fact, RouterId, Speaking};
 use crate::time::Instant;
 use crate::vrrp::{self, Settings, State};
+
+use super::guard::Fencing;
 
 /// Things told, in their order.
 pub(in crate::engine) type Told = Vec<News>;
@@ -37,12 +39,8 @@ pub(super) struct Report {
 impl Report {
     /// One that has told nothing yet.
     pub fn new(config: &config::Router, settings: &Settings) -> Self {
-        let id = RouterId {
-            interface: config.interface.clone(),
-            vlan: None,
-            family: settings.family,
-            vrid: settings.vrid,
-        };
+        let id =
+            RouterId { interface: config.interface.clone(), vlan: None, family: settings.family, vrid: settings.vrid };
         let mut report = Self { name: String::new(), vip: None, id, said: None, fenced: None, garp_sent: 0 };
         report.rename(config, settings);
         report
@@ -91,15 +89,15 @@ impl Report {
     }
 
     /// What the watcher does not know yet.
-    pub fn news(&mut self, router: &vrrp::Router) -> Option<News> {
+    pub fn news(&mut self, router: &vrrp::Router, fencing: &Fencing) -> Option<News> {
         let now = Speaking {
             state: shown(router.state()),
             base: router.settings().priority,
             effective: router.effective_priority(),
             tracks: Vec::new(),
             fenced: self.fenced.clone(),
-            fences: Vec::new(),
-            fence_durations: Histogram::default(),
+            fences: fencing.counts(),
+            fence_durations: fencing.durations(),
             garp_sent: self.garp_sent,
             priority_zero_sent: router.counters().priority_zero_sent,
             notify_failures: 0,

@@ -39,7 +39,7 @@ fn settings() -> Vec<String> {
 
 /// Who answers for what, until `last` has answered the question that `frames` end with as well as the first.
 async fn answers(far: &Host, frames: [Vec<u8>; 3], last: (IpAddr, MacAddr)) -> BTreeSet<(IpAddr, [u8; 6])> {
-    let mut capture = Capture::open(index_of("near")).expect("root");
+    let capture = Capture::open(index_of("near")).expect("root");
     let (mut given, mut count) = (BTreeSet::new(), 0);
     for frame in frames {
         far.send(vec![frame]);
@@ -118,7 +118,7 @@ fn a_packet_from_the_virtual_address_makes_nobody_learn_another_mac_for_it() {
     with_neighbour(async |_| {
         let mut vmacs = Vmacs::open().expect("netlink");
         let vmac = hold(&mut vmacs, Family::V4, &[(VIP_V4.into(), 32)]).await;
-        let mut capture = Capture::open(index_of("near")).expect("root");
+        let capture = Capture::open(index_of("near")).expect("root");
         ip("neighbour flush dev near");
         let status = Command::new("ping")
             .args(["-c", "1", "-w", "5", "-I", "10.9.9.100", "10.9.9.2"])

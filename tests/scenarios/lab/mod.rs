@@ -13,11 +13,11 @@ pub use frames::{Advert, Injector, Speaker};
 pub use frr::Frr;
 pub use pair::{Flavour, Pair, Side};
 pub use prometheus::{Prometheus, promtool};
+pub use speaker::{Recording, Stage};
 pub use vipwarden::cli::demo::daemon::Daemon;
 pub use vipwarden::cli::demo::keepalived::{Instance, Keepalived};
 pub use vipwarden::cli::demo::lab::{INTERFACE, Lab, Node, nft, wait_until};
 pub use vipwarden::cli::demo::process::Process;
-pub use speaker::{Recording, Stage, section};
 pub use watch::{Watch, any_of, verdict};
 
 use std::path::Path;

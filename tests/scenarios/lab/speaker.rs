@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// The `[[router]]` of a node whose peer is `peer`; `lines` are further keys.
-pub fn section(flavour: Flavour, node: &Node, peer: &Node, priority: u8, lines: &[&str]) -> String {
+fn section(flavour: Flavour, node: &Node, peer: &Node, priority: u8, lines: &[&str]) -> String {
     let (version, interval) = if matches!(flavour, Flavour::V2) { (2, "1s") } else { (3, "100ms") };
     let addresses = match flavour {
         Flavour::V6 => format!("\"fe80::100/64\", \"{}/64\"", flavour.vip()),
@@ -30,12 +30,13 @@ pub fn section(flavour: Flavour, node: &Node, peer: &Node, priority: u8, lines: 
     section
 }
 
-/// Two nodes, and a third that listens at the switch to all that they send.
+/// Two nodes, on which anything may run.
 pub struct Stage {
     pub a: Node,
     pub b: Node,
     pub flavour: Flavour,
-    pub lab: Lab,
+    // Fields are dropped in this order: the network goes last, and then the next test may come.
+    _lab: Lab,
     _slot: Slot,
 }
 
@@ -44,7 +45,7 @@ impl Stage {
     pub fn new(flavour: Flavour) -> Self {
         let slot = Slot::take();
         let lab = Lab::new(&["a", "b"]).expect("the laboratory is made (needs root)");
-        Self { a: lab.node("a").clone(), b: lab.node("b").clone(), flavour, lab, _slot: slot }
+        Self { a: lab.node("a").clone(), b: lab.node("b").clone(), flavour, _lab: lab, _slot: slot }
     }
 
     fn peer(&self, node: &Node) -> &Node {
@@ -55,6 +56,12 @@ impl Stage {
     pub fn speaker(&self, node: &Node, priority: u8, lines: &[&str]) -> Watch {
         let section = section(self.flavour, node, self.peer(node), priority, lines);
         Watch(Daemon::start(node, vipwarden(), &section).expect("vipwarden starts"))
+    }
+
+    /// Gives the vipwarden of `node` another configuration, which it does not know before a reload.
+    pub fn rewrite(&self, node: &Node, priority: u8, lines: &[&str]) {
+        let section = section(self.flavour, node, self.peer(node), priority, lines);
+        Daemon::configure(node, &section).expect("the file is written");
     }
 
     /// What a keepalived on `node` is told.
@@ -74,6 +81,15 @@ impl Stage {
 pub struct Recording {
     process: super::Process,
     file: PathBuf,
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let adverts = self.packets("vrrp", &["frame.time_relative", "eth.src", "vrrp.prio"]);
+            println!("--- adverts\n{}", adverts.join("\n"));
+        }
+    }
 }
 
 impl Recording {
@@ -101,11 +117,22 @@ impl Recording {
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
+    /// The MACs that sent adverts with this priority.
+    pub fn sources_of_priority(&mut self, priority: u8) -> Vec<String> {
+        self.packets(&format!("vrrp.prio == {priority}"), &["eth.src"])
+    }
+
+    /// The MACs that sent adverts with any other priority than 0.
+    pub fn sources_of_priority_above_0(&mut self) -> Vec<String> {
+        self.packets("vrrp.prio > 0", &["eth.src"])
+    }
+
     /// Fails if tshark calls any packet that `mac` sent malformed, or its checksum bad; there are some.
     pub fn expect_sound(&mut self, mac: &str) {
         let sent = self.packets(&format!("vrrp && eth.src == {mac}"), &["frame.number"]);
         assert!(!sent.is_empty(), "{mac} sent no advert");
-        let bad = "_ws.malformed || _ws.expert.severity >= 6291456 || vrrp.checksum.status == 0 || ip.checksum.status == 0";
+        let bad =
+            "_ws.malformed || _ws.expert.severity >= 6291456 || vrrp.checksum.status == 0 || ip.checksum.status == 0";
         let bad = self.packets(&format!("vrrp && eth.src == {mac} && ({bad})"), &["frame.number", "_ws.col.Info"]);
         assert!(bad.is_empty(), "{bad:?}");
     }

@@ -1,3 +1,5 @@
 //! vipwarden as the VRRP router itself, beside real daemons.
 
+mod groups;
 mod interop;
+mod life;

@@ -1,0 +1,125 @@
+//! Sync groups and exclusive groups of the speakers on this node.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::time::Instant;
+use crate::vrrp::group::{self, Exclusive, Synced};
+use crate::vrrp::{Event, State};
+
+use super::one::Speaker;
+use super::{Id, Speakers};
+
+/// What one member does can have the others do something, and that again; a group is at rest after a few rounds.
+const ROUNDS_MAX: usize = 8;
+
+/// Who belongs together.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    sync: BTreeMap<String, Sync>,
+    exclusive: BTreeMap<String, Vec<Id>>,
+}
+
+#[derive(Debug, Default)]
+struct Sync {
+    members: Vec<Id>,
+    /// What the members were told last; `None` if they were told nothing yet.
+    allowed: Option<bool>,
+}
+
+impl Groups {
+    /// The groups of those who are not leaving.
+    pub fn of(speakers: &BTreeMap<Id, Speaker>) -> Self {
+        let mut groups = Self::default();
+        for (&id, speaker) in speakers.iter().filter(|(_, speaker)| !speaker.is_leaving()) {
+            let Some(speak) = &speaker.config().speak else { continue };
+            if let Some(name) = &speak.sync_group {
+                groups.sync.entry(name.clone()).or_default().members.push(id);
+            }
+            if let Some(name) = &speak.exclusive_group {
+                groups.exclusive.entry(name.clone()).or_default().push(id);
+            }
+        }
+        groups
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sync.is_empty() && self.exclusive.is_empty()
+    }
+}
+
+impl Speakers {
+    /// Draws the conclusions for the groups from whatever has just happened.
+    pub(super) fn settle(&mut self, now: Instant) {
+        if self.groups.is_empty() {
+            return;
+        }
+        let mut groups = std::mem::take(&mut self.groups);
+        for _ in 0..ROUNDS_MAX {
+            let synced =
+                groups.sync.iter_mut().fold(false, |any, (name, sync)| self.synchronise(now, name, sync) | any);
+            if !synced && !self.weigh(now, &groups) {
+                break;
+            }
+        }
+        self.groups = groups;
+    }
+
+    /// Has all members of a sync group know whether they may be master. True if that is news.
+    fn synchronise(&mut self, now: Instant, name: &str, sync: &mut Sync) -> bool {
+        let members: Vec<_> = sync.members.iter().filter_map(|id| self.speakers.get(id)).collect();
+        let states: Vec<_> = members
+            .iter()
+            .map(|speaker| Synced { state: speaker.router().state(), ready: speaker.router().is_ready() })
+            .collect();
+        let allowed = group::sync_allows(&states);
+        if sync.allowed.replace(allowed) == Some(allowed) {
+            return false;
+        }
+        let odd = |speaker: &&&Speaker| speaker.router().state() != State::Master && !speaker.router().is_ready();
+        let odd = members.iter().find(odd).map_or_else(String::new, |speaker| speaker.config().name.clone());
+        for id in &sync.members {
+            self.with(*id, |speaker, host, told| {
+                let event = match allowed {
+                    true => Event::Allow,
+                    false => Event::Forbid(format!("{odd} of its sync group {name} can't be master")),
+                };
+                speaker.handle(now, event, host, told);
+            });
+        }
+        true
+    }
+
+    /// Tells each what its priority is worth by now. True if that is news to any.
+    fn weigh(&mut self, now: Instant, groups: &Groups) -> bool {
+        let mut worth: BTreeMap<Id, Option<u8>> = BTreeMap::new();
+        for members in groups.exclusive.values() {
+            let speakers: Vec<_> = members.iter().filter_map(|id| Some((*id, self.speakers.get(id)?))).collect();
+            let exclusives: Vec<_> = speakers
+                .iter()
+                .map(|(_, speaker)| Exclusive { state: speaker.router().state(), priority: self.own_worth(speaker) })
+                .collect();
+            let priorities = group::exclusive_priorities(&exclusives);
+            worth.extend(speakers.iter().map(|(id, _)| *id).zip(priorities));
+        }
+        let mut news = false;
+        for (id, priority) in worth {
+            news |= self.with(id, |speaker, host, told| speaker.set_priority(now, priority, host, told)) == Some(true);
+        }
+        news
+    }
+
+    /// What tracking, and for an owner its addresses, make of the configured priority.
+    fn own_worth(&self, speaker: &Speaker) -> Option<u8> {
+        speaker.tracked().filter(|_| speaker.owns_all(&self.host))
+    }
+
+    /// The same for those in no exclusive group.
+    pub(super) fn weigh_singles(&mut self, now: Instant) {
+        let grouped: BTreeSet<Id> = self.groups.exclusive.values().flatten().copied().collect();
+        let single = self.speakers.iter().filter(|(id, speaker)| !grouped.contains(id) && !speaker.is_leaving());
+        let worth: Vec<_> = single.map(|(id, speaker)| (*id, self.own_worth(speaker))).collect();
+        for (id, priority) in worth {
+            self.with(id, |speaker, host, told| speaker.set_priority(now, priority, host, told));
+        }
+    }
+}

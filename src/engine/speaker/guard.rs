@@ -1,0 +1,109 @@
+//! Why a speaker is fenced: by an operator, or by what its guard makes of the evidence; how often, and how fast.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::config::{self, Config};
+use crate::fence::{Guard, Policy, Reason, Scope};
+use crate::observe::{FENCE_BUCKETS, Histogram};
+use crate::time::Instant;
+use crate::wire::{Family, MacAddr};
+
+/// The `reason` label of an operator's fence.
+const OPERATOR: &str = "operator";
+
+/// What the watcher knows and the speakers' guards want.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Findings {
+    /// Any peer or witness answers.
+    pub anyone: bool,
+    /// A witness answers.
+    pub witness: bool,
+    /// By the name of a router: who else answers for its addresses, each with its newest answer.
+    pub answers: BTreeMap<String, Vec<(MacAddr, Instant)>>,
+}
+
+/// What a router's rivals are told by.
+pub(super) fn scope(config: &Config, router: &config::Router) -> Scope {
+    let is_named = |peer: &&config::Peer| router.peers.as_ref().is_none_or(|names| names.contains(&peer.name));
+    let peers = config.peers.iter().filter(is_named).flat_map(|peer| peer.vrrp_addresses.iter().chain([&peer.address]));
+    let of_family = |address: &&IpAddr| Family::of(address) == router.family;
+    Scope {
+        addresses: router.addresses.iter().map(|(address, _)| *address).collect(),
+        peers: peers.chain(&router.unicast_peers).filter(of_family).copied().collect(),
+        interval: router.advert_interval.unwrap_or_default(),
+    }
+}
+
+/// The fences of one speaker.
+#[derive(Debug)]
+pub(super) struct Fencing {
+    pub guard: Guard,
+    by_hand: bool,
+    counts: BTreeMap<&'static str, u64>,
+    durations: Histogram<8>,
+    /// The evidence of the fence that the kernel has not confirmed yet.
+    began: Option<Instant>,
+}
+
+impl Fencing {
+    /// Not fenced.
+    pub fn new(policy: Policy, scope: Scope) -> Self {
+        Self {
+            guard: Guard::new(policy, scope),
+            by_hand: false,
+            counts: BTreeMap::new(),
+            durations: Histogram::default(),
+            began: None,
+        }
+    }
+
+    pub const fn is_by_hand(&self) -> bool {
+        self.by_hand
+    }
+
+    /// An operator fences. False if one has done so already.
+    pub fn by_hand(&mut self, now: Instant, holds: bool) -> bool {
+        if self.by_hand {
+            return false;
+        }
+        self.by_hand = true;
+        self.count(OPERATOR, now, holds);
+        true
+    }
+
+    /// An operator lifts every fence. False if there is none.
+    pub fn lift(&mut self, now: Instant) -> bool {
+        let was_fenced = self.by_hand || self.guard.fenced().is_some();
+        self.by_hand = false;
+        self.guard.unfence(now);
+        was_fenced
+    }
+
+    /// The guard fences, for evidence that came in at `evidence`.
+    pub fn by_guard(&mut self, reason: Reason, evidence: Instant, holds: bool) {
+        self.count(reason.as_str(), evidence, holds);
+    }
+
+    fn count(&mut self, reason: &'static str, evidence: Instant, holds: bool) {
+        *self.counts.entry(reason).or_default() += 1;
+        self.began = holds.then_some(evidence);
+    }
+
+    /// The kernel confirmed that the addresses are gone.
+    pub fn on_released(&mut self, now: Instant) {
+        if let Some(began) = self.began.take() {
+            self.durations.observe(&FENCE_BUCKETS, now.since(began).as_secs_f64());
+        }
+    }
+
+    /// How often, by reason.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        self.counts.iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+
+    /// Evidence to address gone, in seconds.
+    pub const fn durations(&self) -> Histogram<8> {
+        self.durations
+    }
+}

@@ -1,0 +1,139 @@
+//! Starts, ends and the operator's hand.
+
+use crate::lab::{Flavour, INTERFACE, Keepalived, Recording, Stage, holds, until};
+
+const MASTER: &str = "it is master";
+const BACKUP: &str = "it is backup";
+
+#[test]
+fn what_a_killed_one_left_behind_is_removed_at_the_next_start() {
+    let stage = Stage::new(Flavour::V3);
+    let mut first = stage.speaker(&stage.b, 100, &[]);
+    first.expect(MASTER, |router| router["state"] == "master");
+    first.process().signal(libc::SIGKILL).expect("it runs");
+    first.process().wait(crate::lab::PATIENCE).expect("it dies");
+    assert!(holds(&stage.b, stage.flavour.vip()), "it could not clear up");
+    let _keepalived = Keepalived::start(&stage.a, &stage.instance(&stage.a, 200)).expect("keepalived starts");
+    stage.expect_holders(true, true);
+    let second = stage.speaker(&stage.b, 100, &[]);
+    stage.expect_holders(true, false);
+    second.expect(BACKUP, |router| router["state"] == "backup" && router["verdict"] == "healthy");
+}
+
+#[test]
+fn an_address_that_somebody_deletes_is_claimed_again() {
+    let stage = Stage::new(Flavour::V3);
+    let vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    stage.expect_holders(false, true);
+    stage.b.exec(&format!("ip addr del {}/24 dev {INTERFACE}", stage.flavour.vip())).expect("it is there");
+    until("the loss is told", || events(&vipwarden).contains("took an address of web away"));
+    stage.expect_holders(false, true);
+    assert_eq!(vipwarden.router(51).expect("it is known")["state"], "master");
+}
+
+/// Invariant 2: RFC 9568 §6.4.1 has a router advertise before its addresses are there; this one never does.
+#[test]
+fn while_the_kernel_refuses_an_address_no_advert_above_priority_0_leaves() {
+    let stage = Stage::new(Flavour::V6);
+    let mut recording = Recording::start(&stage.b);
+    let mut keepalived = Keepalived::start(&stage.a, &stage.instance(&stage.a, 200)).expect("keepalived starts");
+    let vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect(BACKUP, |router| router["state"] == "backup" && router["verdict"] == "healthy");
+    // A duplicate, for the master has it too: there, and not usable.
+    stage.b.exec(&format!("sysctl -w net.ipv6.conf.{INTERFACE}.accept_dad=1")).expect("sysctl");
+    stage.b.exec(&format!("ip addr add {}/64 dev {INTERFACE}", stage.flavour.vip())).expect("it is not there yet");
+    until("the address is found a duplicate", || {
+        stage.b.exec("ip -6 addr show").expect("ip lists addresses").contains("dadfailed")
+    });
+    keepalived.stop().expect("keepalived stops");
+    vipwarden.expect("it gives up", |router| router["state"] == "fault");
+    assert!(recording.sources_of_priority_above_0().iter().all(|mac| *mac == stage.a.mac()));
+    stage.b.exec(&format!("ip addr del {}/64 dev {INTERFACE}", stage.flavour.vip())).expect("it is there");
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+}
+
+#[test]
+fn a_fence_by_hand_is_refused_without_a_successor_and_outlives_a_restart() {
+    let stage = Stage::new(Flavour::V3);
+    let mut vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    let refused = vipwarden.ask(&["fence", "web"]).expect("it runs");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--force"));
+    let fenced = vipwarden.ask(&["fence", "web", "--force"]).expect("it runs");
+    assert!(fenced.status.success(), "{fenced:?}");
+    stage.expect_holders(false, false);
+    vipwarden.expect("it is fenced", |router| router["state"] == "fenced" && router["fence"]["fenced"] == true);
+    assert_eq!(vipwarden.metric("vrrp_fences_total", &["reason=\"operator\""]), 1.0);
+    assert_eq!(vipwarden.metric("vrrp_fence_duration_seconds_count", &[]), 1.0);
+    vipwarden.process().stop().expect("it ends");
+    drop(vipwarden);
+    let vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect("it is fenced still", |router| router["state"] == "fenced");
+    assert!(vipwarden.ask(&["unfence", "web"]).expect("it runs").status.success());
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    assert_eq!(vipwarden.ask(&["unfence", "web"]).expect("it runs").status.code(), Some(1), "it is not fenced");
+}
+
+#[test]
+fn a_handover_gives_mastership_to_a_lower_router_that_keeps_it() {
+    let stage = Stage::new(Flavour::V3);
+    let a = stage.speaker(&stage.a, 200, &[]);
+    let b = stage.speaker(&stage.b, 100, &[]);
+    a.expect(MASTER, |router| router["state"] == "master");
+    b.expect(BACKUP, |router| router["state"] == "backup" && router["verdict"] == "healthy");
+    assert!(a.ask(&["handover", "web"]).expect("it runs").status.success());
+    stage.expect_holders(false, true);
+    a.expect(BACKUP, |router| router["state"] == "backup" && router["verdict"] == "healthy");
+    assert_eq!(a.ask(&["handover", "web"]).expect("it runs").status.code(), Some(1), "it is not master");
+}
+
+#[test]
+fn a_reload_keeps_mastership_where_it_can_and_says_where_it_starts_anew() {
+    let stage = Stage::new(Flavour::V3);
+    let vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    stage.rewrite(&stage.b, 150, &[]);
+    let kept = vipwarden.ask(&["reload"]).expect("it runs");
+    assert!(kept.status.success() && !String::from_utf8_lossy(&kept.stdout).contains("anew"), "{kept:?}");
+    vipwarden.expect("its priority is the new one", |router| router["priority"]["effective"] == 150);
+    assert_eq!(vipwarden.metric("vrrp_state_transitions_total", &["to=\"master\""]), 1.0);
+    stage.rewrite(&stage.b, 150, &["vmac = true"]);
+    let anew = vipwarden.ask(&["reload"]).expect("it runs");
+    assert!(String::from_utf8_lossy(&anew.stdout).contains("web starts anew, for its vmac changed"), "{anew:?}");
+    until("the virtual MAC is there", || on_vmac(&stage));
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+}
+
+fn on_vmac(stage: &Stage) -> bool {
+    let links = stage.b.exec("ip -o addr show").expect("ip lists addresses");
+    links.lines().any(|line| line.contains(" vw4.") && line.contains(stage.flavour.vip()))
+}
+
+#[test]
+fn the_end_takes_the_virtual_mac_away_and_puts_settings_back() {
+    let stage = Stage::new(Flavour::Vmac);
+    let read = || stage.b.exec(&format!("sysctl -n net.ipv4.conf.{INTERFACE}.arp_ignore")).expect("sysctl");
+    let before = read();
+    let mut vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    until("the address is on the macvlan", || on_vmac(&stage));
+    assert_ne!(read(), before);
+    vipwarden.process().stop().expect("it ends");
+    assert_eq!(read(), before);
+    assert!(!stage.b.exec("ip link").expect("ip lists links").contains("vw4."));
+}
+
+#[test]
+fn another_daemon_for_the_same_router_on_this_host_is_an_alarm() {
+    let stage = Stage::new(Flavour::V3);
+    let vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    let _keepalived = Keepalived::start(&stage.b, &stage.instance(&stage.b, 200)).expect("keepalived starts");
+    until("the other daemon is named", || events(&vipwarden).contains("another VRRP daemon on this host"));
+}
+
+fn events(vipwarden: &crate::lab::Watch) -> String {
+    vipwarden.get("/api/v1/events").expect("it answers")
+}
