@@ -86,8 +86,8 @@ pub struct Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let adverts = self.packets("vrrp", &["frame.time_relative", "eth.src", "vrrp.prio"]);
-            println!("--- adverts\n{}", adverts.join("\n"));
+            let adverts = self.dissect("vrrp", &["frame.time_relative", "eth.src", "vrrp.prio"]);
+            println!("--- adverts\n{}", adverts.unwrap_or_default().join("\n"));
         }
     }
 }
@@ -97,7 +97,7 @@ impl Recording {
     pub fn start(node: &Node) -> Self {
         let file = node.scratch().expect("a scratch directory").join("recording.pcap");
         let mut command = node.command("tcpdump");
-        command.args(["-i", super::INTERFACE, "-U", "-w"]).arg(&file).args(["-Z", "root"]);
+        command.args(["-i", super::INTERFACE, "--immediate-mode", "-U", "-w"]).arg(&file).args(["-Z", "root"]);
         let process = super::Process::spawn(node, "tcpdump", command).expect("tcpdump starts");
         until("tcpdump listens", || process.log().contains("listening on"));
         Self { process, file }
@@ -105,16 +105,22 @@ impl Recording {
 
     /// Stops, and asks tshark for the fields of all packets that pass `filter`, one line each.
     pub fn packets(&mut self, filter: &str, fields: &[&str]) -> Vec<String> {
-        self.process.stop().expect("tcpdump ends");
+        self.dissect(filter, fields).unwrap_or_else(|error| panic!("tshark: {error}"))
+    }
+
+    fn dissect(&mut self, filter: &str, fields: &[&str]) -> std::io::Result<Vec<String>> {
+        self.process.stop()?;
         let mut command = Command::new("tshark");
         command.args(["-o", "vrrp.v3_checksum_as_in_v2:FALSE", "-o", "ip.check_checksum:TRUE"]);
         command.arg("-r").arg(&self.file).args(["-Y", filter, "-T", "fields"]);
         for field in fields {
             command.args(["-e", field]);
         }
-        let output = command.output().expect("tshark runs");
-        assert!(output.status.success(), "tshark: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+        let output = command.output()?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()),
+            false => Err(std::io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
+        }
     }
 
     /// The MACs that sent adverts with this priority.

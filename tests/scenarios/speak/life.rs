@@ -66,7 +66,7 @@ fn a_fence_by_hand_is_refused_without_a_successor_and_outlives_a_restart() {
     stage.expect_holders(false, false);
     vipwarden.expect("it is fenced", |router| router["state"] == "fenced" && router["fence"]["fenced"] == true);
     assert_eq!(vipwarden.metric("vrrp_fences_total", &["reason=\"operator\""]), 1.0);
-    assert_eq!(vipwarden.metric("vrrp_fence_duration_seconds_count", &[]), 1.0);
+    until("the fence was timed", || vipwarden.metric("vrrp_fence_duration_seconds_count", &[]) == 1.0);
     vipwarden.process().stop().expect("it ends");
     drop(vipwarden);
     let vipwarden = stage.speaker(&stage.b, 100, &[]);
