@@ -97,7 +97,13 @@ pub struct Finished {
 pub async fn run(script: Script<'_>) -> io::Result<Finished> {
     let (program, arguments) = script.command.split_first().ok_or_else(|| io::Error::other("an empty command"))?;
     let explain = |error: io::Error| {
-        io::Error::new(error.kind(), format!("{program} can't be run as {}: {error}", script.user.name))
+        let advice = match error.raw_os_error() {
+            Some(libc::EPERM) => {
+                ": the daemon needs CAP_SETUID and CAP_SETGID for that, or let it run as the daemon's own user"
+            }
+            _ => "",
+        };
+        io::Error::new(error.kind(), format!("{program} can't be run as {}: {error}{advice}", script.user.name))
     };
     let (reader, writer) = io::pipe()?;
     let mut output = Collected { pipe: Receiver::from_owned_fd(reader.into())?, kept: Vec::new(), truncated: false };

@@ -35,7 +35,9 @@ impl Router {
     /// As master: the better one stays, and says so at once.
     fn contest(&mut self, now: Instant, advert: &Advert) {
         let ours = (self.priority(), self.primary());
-        if advert.priority > 0 && (advert.priority, Some(advert.source)) > ours {
+        if advert.priority == 0 {
+            self.answer_farewell(now);
+        } else if (advert.priority, Some(advert.source)) > ours {
             // Mastership is taken, not given: priority 0 would only wake the other backups.
             self.resign(false);
             self.learn(advert);
@@ -43,7 +45,7 @@ impl Router {
             let reason = format!("{} advertises priority {} against {}", advert.source, advert.priority, ours.0);
             self.enter(Phase::Backup(backup), reason);
         } else {
-            self.assert_mastership(now, advert.priority > 0);
+            self.answer_rival(now);
         }
     }
 
@@ -82,14 +84,14 @@ impl Router {
     pub(super) fn on_master_down(&mut self, turn: Turn) {
         let now = turn.now;
         let interval = self.master_interval();
-        let tolerance = self.skew().max(interval);
         let forbidden = self.forbidden();
         let Phase::Backup(backup) = &mut self.phase else { return };
         if !turn.drained {
             return;
         }
-        if now.since(backup.down_at) > tolerance && !backup.extended {
-            // So late that the master's adverts may not have been received at all: it gets the chance of one more.
+        if now.since(backup.down_at) > interval && !backup.extended {
+            // Later than an interval (which no skew exceeds) the master's adverts may not have been received at all: it gets
+            // the chance of one more.
             backup.extended = true;
             backup.down_at = now + interval;
         } else if let Some(parting) = &mut self.parting {

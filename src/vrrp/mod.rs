@@ -136,9 +136,11 @@ pub enum Action {
         /// 0-255.
         priority: u8,
     },
-    /// Put all addresses on this host and answer with [`Event::Claimed`] or [`Event::ClaimFailed`].
+    /// Put all addresses on this host, those that are already there included, and answer with [`Event::Claimed`] or
+    /// [`Event::ClaimFailed`].
     Claim,
-    /// Take all addresses from this host and answer with [`Event::Released`].
+    /// Take all addresses from this host and answer with [`Event::Released`], as late as it may be: until then the router
+    /// claims nothing and says no farewell.
     Release,
     /// Announce every address once.
     Announce,

@@ -165,8 +165,10 @@ impl Grip {
 pub(super) struct Held {
     /// The advert timer.
     pub advert_at: Instant,
-    /// When an advert last answered another master's.
-    pub answered: Option<Instant>,
+    /// When a rival's advert was last answered.
+    pub answered_rival: Option<Instant>,
+    /// When a farewell was last answered.
+    pub answered_farewell: Option<Instant>,
     pub announcements: Announcements,
 }
 

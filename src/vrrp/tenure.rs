@@ -1,8 +1,8 @@
 //! Being master: claim, confirm, advertise, announce (RFC 9568 §6.4.3, §8.2).
 
-use super::phase::{Announcements, Grip, Held, Phase};
+use super::phase::{Announcements, Grip, Held, Phase, Tenure};
 use super::router::Router;
-use super::{Action, Settings};
+use super::{Action, OWNER, Settings, timer};
 use crate::time::Instant;
 
 /// How often a refused claim is repeated.
@@ -17,7 +17,7 @@ impl Held {
     /// Everything counted from now: an advert and a row of announcements have just gone out.
     fn begin(now: Instant, settings: &Settings) -> Self {
         let announcements = Announcements::new(now, settings.garp);
-        Self { advert_at: now + settings.advert_interval, answered: None, announcements }
+        Self { advert_at: now + settings.advert_interval, answered_rival: None, answered_farewell: None, announcements }
     }
 
     /// Other settings hold from now on.
@@ -99,29 +99,49 @@ impl Router {
         }
     }
 
-    /// Another host gave up, or it claims mastership with less right (`rival`): an advert at once shows who is master
-    /// (RFC 9568 §6.4.3). Not twice within half an interval, or two that are deaf to each other's right would storm.
-    pub(super) fn assert_mastership(&mut self, now: Instant, rival: bool) {
+    /// Another host claims mastership with less right: an advert at once shows who is master (RFC 9568 §6.4.3). Not twice
+    /// within half an interval, or two that are deaf to each other's right would storm. When it has fallen silent, caches may
+    /// still point at it.
+    pub(super) fn answer_rival(&mut self, now: Instant) {
         let healed_at = now + self.master_down();
         let interval = self.settings.advert_interval;
-        let Phase::Master(tenure) = &mut self.phase else { return };
-        let Grip::Held(held) = &mut tenure.grip else { return };
-        if rival {
-            held.announcements.heal(healed_at);
-        }
-        if held.answered.is_none_or(|at| now.since(at) >= interval / 2) {
-            held.answered = Some(now);
+        let Some(held) = self.held() else { return };
+        held.announcements.heal(healed_at);
+        if held.answered_rival.is_none_or(|at| now.since(at) >= interval / 2) {
+            held.answered_rival = Some(now);
             held.advert_at = now + interval;
             self.advertise(self.priority());
         }
     }
 
+    /// Another host gave up: an advert at once keeps the backups from taking over. Of many farewells at a time some are
+    /// answered together, but sooner than the best backup's skew.
+    pub(super) fn answer_farewell(&mut self, now: Instant) {
+        let interval = self.settings.advert_interval;
+        let spacing = timer::skew(self.settings.version, OWNER, interval);
+        let Some(held) = self.held() else { return };
+        if held.answered_farewell.is_none_or(|at| now.since(at) >= spacing) {
+            held.answered_farewell = Some(now);
+            held.advert_at = now + interval;
+            self.advertise(self.priority());
+        } else {
+            held.advert_at = held.advert_at.min(now + spacing);
+        }
+    }
+
     /// A row now, and one later, as on becoming master.
     pub(super) fn announce_again(&mut self, now: Instant) {
-        let Phase::Master(tenure) = &mut self.phase else { return };
-        let Grip::Held(held) = &mut tenure.grip else { return };
-        held.announcements = Announcements::new(now, self.settings.garp);
-        self.announce(self.settings.garp.repeat);
+        let garp = self.settings.garp;
+        let Some(held) = self.held() else { return };
+        held.announcements = Announcements::new(now, garp);
+        self.announce(garp.repeat);
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        match &mut self.phase {
+            Phase::Master(Tenure { grip: Grip::Held(held), .. }) => Some(held),
+            _ => None,
+        }
     }
 
     fn announce(&mut self, times: u8) {

@@ -148,6 +148,26 @@ async fn what_can_t_be_started_is_named_with_its_user() {
 }
 
 #[test]
+fn a_daemon_that_may_not_become_another_says_so_and_still_runs_scripts_as_itself() {
+    let in_a_thread_without_rights = || {
+        let (nobody, root, command) = (user("nobody"), user("root"), ["true".to_owned()]);
+        // SAFETY: takes no pointer; the raw call changes only the calling thread, libc's would change all.
+        assert_eq!(unsafe { libc::syscall(libc::SYS_setresuid, nobody.uid, nobody.uid, nobody.uid) }, 0);
+        // SAFETY: takes no pointer.
+        let own = User { gid: unsafe { libc::getegid() }, ..nobody };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let run = |user| {
+            let script = Script { command: &command, environment: &[], user, timeout: LONG };
+            runtime.block_on(run(script))
+        };
+        let error = run(&root).expect_err("no right to be root").to_string();
+        assert!(error.contains("true can't be run as root") && error.contains("CAP_SETUID"), "{error}");
+        assert!(run(&own).expect("nothing to change").status.is_some_and(|status| status.success()));
+    };
+    std::thread::spawn(in_a_thread_without_rights).join().expect("no panic");
+}
+
+#[test]
 fn users_are_looked_up_by_their_whole_name() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("passwd");

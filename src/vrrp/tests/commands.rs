@@ -229,3 +229,26 @@ fn added_addresses_are_claimed_before_they_are_advertised() {
     assert_eq!(bench.router.reconfigure(bench.now, again), Reconfigured::Restart("addresses"), "one claim at a time");
     assert_eq!(bench.tell(Event::Claimed), "advert 100, announce");
 }
+
+#[test]
+fn a_forbidden_owner_starts_as_backup() {
+    let mut bench = Bench::unplugged(owner());
+    bench.tell(Event::Forbid("no lease".into()));
+    assert_eq!(bench.tell(Event::Interface(Some(ip(OURS)))), "-> backup");
+}
+
+#[test]
+fn priority_zero_is_a_farewell_and_never_what_a_master_is_worth() {
+    let mut bench = Bench::master(settings());
+    bench.tell(Event::Priority(Some(0)));
+    assert_eq!(bench.pass(SECOND), "advert 1");
+}
+
+#[test]
+fn alarms_that_stand_are_raised_again_under_new_settings() {
+    let mut bench = Bench::new(settings());
+    let foreign = crate::wire::Advert { addresses: vec![ip("10.9.9.200")], ..heard(&settings(), 200, HIGHER) };
+    assert_eq!(bench.tell(Event::Advert(&foreign)), "alarm");
+    bench.router.reconfigure(bench.now, Settings { priority: 90, ..settings() });
+    assert_eq!(bench.tell(Event::Advert(&foreign)), "alarm");
+}

@@ -1,5 +1,7 @@
 //! Groups: two or three nodes with as many routers each.
 
+use proptest::prelude::*;
+
 use super::super::group::{Exclusive, Synced, exclusive_priorities, sync_allows};
 use super::super::*;
 use super::bench::{SECOND, ip, settings};
@@ -205,4 +207,99 @@ fn a_wire_cut_for_one_sync_member_does_not_tear_the_group_apart() {
     network.loses = Box::new(|_, _, router| router == 0);
     network.assert_rest(60 * SECOND);
     assert_eq!((network.holders(0), network.holders(1)), (vec![0], vec![0]));
+}
+
+#[test]
+fn sync_members_start_on_one_node_whatever_the_order() {
+    for priorities in [[[100, 100], [50, 50]], [[100, 100], [100, 100]], [[2, 254], [1, 253]]] {
+        for (first, second, micros) in STARTS {
+            let mut network = network(Group::Sync, &priorities);
+            network.start(first);
+            network.run(Duration::from_micros(micros));
+            network.start(second);
+            network.run(15 * SECOND);
+            assert_eq!(network.holders(0), network.holders(1), "{priorities:?} {first} {micros}");
+            assert_eq!(network.holders(0).len(), 1);
+            network.assert_rest(60 * SECOND);
+        }
+    }
+}
+
+/// What befalls a router of a node, or the node.
+#[derive(Clone, Debug)]
+enum Trouble {
+    Crash(usize),
+    Start(usize),
+    Tell(usize, usize, Event<'static>),
+    Cut(usize, usize),
+    Join,
+    Pass(Duration),
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    let event = prop::sample::select(vec![
+        Event::Fence("by hand".into()),
+        Event::Unfence,
+        Event::Interface(None),
+        Event::AddressLost,
+        Event::AnnounceAgain,
+    ]);
+    prop_oneof![
+        1 => (0usize..2).prop_map(Trouble::Crash),
+        1 => (0usize..2).prop_map(Trouble::Start),
+        3 => (0usize..2, 0usize..2, event).prop_map(|(node, router, event)| Trouble::Tell(node, router, event)),
+        1 => (0usize..2, 0usize..2).prop_map(|(from, router)| Trouble::Cut(from, router)),
+        1 => Just(Trouble::Join),
+        2 => (0u64..6000).prop_map(|millis| Trouble::Pass(Duration::from_millis(millis))),
+    ]
+}
+
+fn befall(network: &mut Network, trouble: Trouble) {
+    let alive = |node: usize| !network.nodes[node].routers.is_empty();
+    match trouble {
+        Trouble::Crash(node) => network.crash(node),
+        Trouble::Start(node) if !alive(node) => network.start(node),
+        Trouble::Tell(node, router, event) if alive(node) => network.tell(node, router, event),
+        Trouble::Start(_) | Trouble::Tell(..) => {}
+        Trouble::Cut(from, router) => network.loses = Box::new(move |f, _, r| (f, r) == (from, router)),
+        Trouble::Join => network.loses = Box::new(|_, _, _| false),
+        Trouble::Pass(duration) => network.run(duration),
+    }
+}
+
+/// Everything is well again.
+fn mend(network: &mut Network) {
+    network.loses = Box::new(|_, _, _| false);
+    for node in 0..2 {
+        if network.nodes[node].routers.is_empty() {
+            network.start(node);
+        }
+        for router in 0..2 {
+            network.tell(node, router, Event::Unfence);
+            network.tell(node, router, Event::Interface(Some(Network::address(node))));
+        }
+    }
+    network.run(30 * SECOND);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn after_any_trouble_a_group_comes_to_rest_where_it_belongs(
+        troubles in prop::collection::vec(trouble(), 1..40),
+        which in 0usize..EXCLUSIVE.len(),
+    ) {
+        let mut exclusive = network(Group::Exclusive, &EXCLUSIVE[which]);
+        let mut sync = network(Group::Sync, &[[100, 100], [50, 50]]);
+        for trouble in troubles {
+            befall(&mut exclusive, trouble.clone());
+            befall(&mut sync, trouble);
+        }
+        mend(&mut exclusive);
+        assert_one_each(&mut exclusive, "mended");
+        mend(&mut sync);
+        prop_assert_eq!((sync.holders(0), sync.holders(1)), (vec![0], vec![0]));
+        sync.assert_rest(60 * SECOND);
+    }
 }

@@ -30,6 +30,17 @@ fn rfc9568_6_4_3_priority_zero_is_answered_at_once() {
 }
 
 #[test]
+fn farewells_in_a_row_are_answered_together_before_the_best_backup_can_take_over() {
+    let mut bench = Bench::master(settings());
+    assert_eq!(bench.hear(0, LOWER), "advert 100");
+    bench.pass(millis(1));
+    assert_eq!(bench.hear(0, HIGHER), "");
+    assert!(bench.due_in() < timer::skew(Version::V3, 254, SECOND));
+    bench.hear(0, LOWER);
+    assert_eq!(bench.pass(millis(5)), "advert 100");
+}
+
+#[test]
 fn rfc9568_6_4_3_a_better_advert_makes_it_backup_without_a_farewell() {
     for (priority, source) in [(101, LOWER), (255, LOWER), (100, HIGHER)] {
         for settings in [settings(), version_2()] {

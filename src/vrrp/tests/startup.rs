@@ -65,3 +65,11 @@ fn what_tracking_says_before_the_interface_is_known_is_kept() {
     assert_eq!((bench.state(), bench.router.effective_priority()), (State::Backup, Some(80)));
     assert_eq!(bench.due_in(), Duration::from_nanos(3_687_500_000));
 }
+
+#[test]
+fn a_fence_before_the_interface_is_known_leads_back_to_where_it_was() {
+    let mut bench = Bench::unplugged(settings());
+    assert_eq!(bench.tell(Event::Fence("by hand".into())), "-> fenced");
+    assert_eq!(bench.tell(Event::Unfence), "-> init");
+    assert_eq!(bench.tell(Event::Interface(Some(ip(OURS)))), "-> backup");
+}
