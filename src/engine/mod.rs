@@ -5,13 +5,16 @@
 //! in one bounded queue of orders.
 
 mod blindness;
+pub mod checks;
 mod core;
 mod edge;
 mod hub;
 mod interfaces;
+pub mod notify;
 mod origin;
 mod shared;
 mod sources;
+pub mod tracker;
 
 use std::io;
 use std::path::PathBuf;
