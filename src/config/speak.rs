@@ -1,5 +1,7 @@
 //! What a router that speaks is told, with the defaults of the format; and what the speaker itself needs of it.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -79,6 +81,32 @@ pub enum Tracked {
     Process(String),
     /// A file by which an operator asks for a failure; it fails while the file exists.
     File(PathBuf),
+}
+
+impl Tracked {
+    /// `check`, `interface`, `process` or `file`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check",
+            Self::Interface(_) => "interface",
+            Self::Process(_) => "process",
+            Self::File(_) => "file",
+        }
+    }
+
+    /// Its name, or the file's path.
+    pub fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Check(name) | Self::Interface(name) | Self::Process(name) => name.into(),
+            Self::File(path) => path.to_string_lossy(),
+        }
+    }
+}
+
+impl fmt::Display for Tracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.kind(), self.name())
+    }
 }
 
 /// Programs with their arguments, run on entering a state; an empty one is none.

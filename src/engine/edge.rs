@@ -17,6 +17,7 @@ use crate::sys::ping::Pinger;
 use crate::sys::state;
 use crate::time::Duration;
 
+use super::checks;
 use super::fences::{self, Fences};
 use super::{Act, Command, Order, Origin, View, describe};
 
@@ -24,6 +25,8 @@ use super::{Act, Command, Order, Origin, View, describe};
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// A ping without an answer for so long is lost.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// Results of checks that wait for the core.
+const RESULTS_MAX: usize = 64;
 /// Between two writes of the learned routers.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 
@@ -163,6 +166,18 @@ async fn round(pinger: &Pinger, orders: &mpsc::Sender<Order>, targets: &[(Target
         let _ = orders.try_send(Order::Feed(Fact::Ping { target, rtt }));
     });
     join_all(pings).await;
+}
+
+/// Finds out what the routers track, for as long as there is a configuration.
+pub(super) async fn track(orders: mpsc::Sender<Order>, config: watch::Receiver<Arc<Config>>) {
+    let (send, mut results) = mpsc::channel(RESULTS_MAX);
+    let forward = async {
+        while let Some(result) = results.recv().await {
+            // A core that ended ends the daemon.
+            let _ = orders.send(Order::Tracked(result)).await;
+        }
+    };
+    tokio::join!(checks::run(send, config), forward);
 }
 
 /// Writes the learned routers down when they changed, and not too often.

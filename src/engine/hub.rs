@@ -16,7 +16,7 @@ use crate::wire::{Family, Seen};
 use super::core::Core;
 use super::interfaces::{Links, Wanted};
 use super::sources::{Sniffer, Tap};
-use super::speaker::{Answer, Id, Kernel, News, Speakers};
+use super::speaker::{Answer, Id, Kernel, News, Speakers, Start};
 
 /// Shared by the tasks of one thread. No borrow of its cells outlives a call.
 pub(super) struct Hub {
@@ -42,8 +42,8 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    /// A hub around a core that is to follow `config`. `fenced` are the routers that an operator had fenced before.
-    pub fn new(core: Core, config: &Config, fenced: BTreeSet<String>) -> Self {
+    /// A hub around a core that is to follow `config`.
+    pub fn new(core: Core, config: &Config, start: Start) -> Self {
         Self {
             core: RefCell::new(core),
             links: RefCell::default(),
@@ -53,7 +53,7 @@ impl Hub {
             sniffed: watch::Sender::default(),
             own_sockets: RefCell::default(),
             taps: RefCell::default(),
-            speakers: RefCell::new(Speakers::new(fenced)),
+            speakers: RefCell::new(Speakers::new(start)),
             kernel: Kernel::default(),
             armed: Cell::default(),
             rearm: Notify::new(),

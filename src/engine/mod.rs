@@ -5,17 +5,19 @@
 //! in one bounded queue of orders.
 
 mod blindness;
+pub mod checks;
 mod core;
 mod edge;
 mod fences;
 mod hub;
 mod interfaces;
+pub mod notify;
 mod origin;
 mod shared;
 mod sources;
 mod speaker;
+pub mod tracker;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -39,6 +41,8 @@ pub use shared::*;
 
 use self::core::Core;
 use hub::Hub;
+use speaker::Start;
+use tracker::CheckResult;
 
 /// Name of the thread that nothing may delay.
 pub const CORE_THREAD: &str = "core";
@@ -65,6 +69,8 @@ enum Order {
     RefuseConfiguration,
     /// Forget a learned router.
     Forget(String, oneshot::Sender<Result<String, String>>),
+    /// Take in whether something tracked works.
+    Tracked(CheckResult),
     /// Do something with a router that speaks.
     Speaker(String, Act, oneshot::Sender<Result<String, String>>),
     /// End.
@@ -84,6 +90,7 @@ pub struct Engine {
     thread: thread::JoinHandle<()>,
     state_dir: PathBuf,
     fences: fences::Fences,
+    heralded: mpsc::Receiver<notify::Notice>,
 }
 
 impl Engine {
@@ -98,7 +105,8 @@ impl Engine {
         let mut watcher = Watcher::new(now, clock::wall(), config.settings());
         watcher.restore(now, &edge::restore(&state_dir));
         let fences = fences::Fences::restore(&state_dir);
-        let fenced = fences.names().clone();
+        let (notices, heralded) = mpsc::channel(notify::NOTICES_MAX);
+        let start = Start { fenced: fences.names().clone(), notices };
 
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let (order, orders) = mpsc::channel(ORDERS_MAX);
@@ -115,11 +123,23 @@ impl Engine {
         let core_config = config.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name(CORE_THREAD.into()).spawn(move || {
-            LocalSet::new().block_on(&runtime, run(core, &core_config, fenced, orders));
+            LocalSet::new().block_on(&runtime, run(core, &core_config, start, orders));
             drop(end);
         })?;
         let config = watch::Sender::new(config);
-        Ok(Self { shared, commands, orders: order, origin, config, learned, ended, thread, state_dir, fences })
+        Ok(Self {
+            shared,
+            commands,
+            orders: order,
+            origin,
+            config,
+            learned,
+            ended,
+            thread,
+            state_dir,
+            fences,
+            heralded,
+        })
     }
 
     /// What the edge reads.
@@ -130,12 +150,16 @@ impl Engine {
     /// Does the engine's share of the edge until `stop` is done or the core has ended by itself; then ends all. False if the core
     /// ended by itself, which is a bug.
     pub async fn attend(self, stop: impl Future<Output = ()>) -> bool {
+        let checks_config = self.config.subscribe();
         let pings = edge::ping(self.orders.clone(), self.config.subscribe());
         let keeping = edge::keep(&self.state_dir, self.learned.clone());
         let hand =
             edge::Hand { orders: self.orders.clone(), origin: self.origin, config: self.config, fences: self.fences };
         let obeying = edge::obey(self.commands, hand, self.shared.view);
-        let chores = async { tokio::join!(pings, keeping, obeying) };
+        let checking = edge::track(self.orders.clone(), checks_config);
+        let chores = async { tokio::join!(pings, keeping, obeying, checking) };
+        // It goes on until the last word of the core is told.
+        let heralding = tokio::spawn(notify::run(self.heralded));
         let was_stopped = tokio::select! {
             () = stop => true,
             _ = self.ended => false,
@@ -145,6 +169,8 @@ impl Engine {
         let _ = self.orders.send(Order::Stop).await;
         let has_ended_well = self.thread.join().is_ok();
         edge::save(&self.state_dir, &self.learned.borrow());
+        // What panicked there has been reported.
+        let _ = heralding.await;
         was_stopped && has_ended_well
     }
 }
@@ -161,8 +187,8 @@ fn identity(config: &Config, started: crate::time::Instant) -> Identity {
 }
 
 /// The core thread, from its first to its last breath.
-async fn run(core: Core, config: &Config, fenced: BTreeSet<String>, mut orders: mpsc::Receiver<Order>) {
-    let hub = Rc::new(Hub::new(core, config, fenced));
+async fn run(core: Core, config: &Config, start: Start, mut orders: mpsc::Receiver<Order>) {
+    let hub = Rc::new(Hub::new(core, config, start));
     hub.with_speakers(|speakers, hub| speakers.configure(clock::now(), hub, config));
     sources::start(&hub);
     let turning = spawn_local(turn(hub.clone()));
@@ -178,6 +204,9 @@ async fn run(core: Core, config: &Config, fenced: BTreeSet<String>, mut orders: 
             Order::Forget(router, answer) => {
                 let result = hub.core().forget(clock::now(), &router);
                 let _ = answer.send(result);
+            }
+            Order::Tracked(result) => {
+                hub.with_speakers(|speakers, _| speakers.on_result(clock::now(), result));
             }
             Order::Speaker(router, act, answer) => {
                 let result = hub.with_speakers(|speakers, _| speakers.obey(clock::now(), &router, act));

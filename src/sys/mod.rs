@@ -7,6 +7,7 @@ pub mod capability;
 pub mod capture;
 pub mod clock;
 pub mod daemon;
+pub mod fifo;
 mod interface;
 pub mod neighbour;
 pub mod netlink;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::config::Config;
@@ -25,6 +25,8 @@ use crate::wire::Seen;
 
 use super::Act;
 use super::hub::Hub;
+use super::notify::Notice;
+use super::tracker::{CheckResult, Tracker};
 use groups::Groups;
 pub(super) use guard::Findings;
 pub(super) use kernel::{Answer, Kernel};
@@ -36,11 +38,22 @@ pub(super) use time::{keep_time, leave};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id(u64);
 
+/// What speakers have from the start.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// The names of those that an operator had fenced.
+    pub fenced: BTreeSet<String>,
+    /// Where notices go.
+    pub notices: mpsc::Sender<Notice>,
+}
+
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Speakers {
     speakers: BTreeMap<Id, Speaker>,
     next: u64,
+    tracker: Tracker,
+    notices: mpsc::Sender<Notice>,
     host: Host,
     /// The addresses that move. Not those of an owner.
     vips: BTreeSet<IpAddr>,
@@ -55,9 +68,21 @@ pub(super) struct Speakers {
 }
 
 impl Speakers {
-    /// None yet. `fenced` are the names of those that an operator had fenced.
-    pub fn new(fenced: BTreeSet<String>) -> Self {
-        Self { fenced, ..Self::default() }
+    /// None yet.
+    pub fn new(start: Start) -> Self {
+        Self {
+            speakers: BTreeMap::new(),
+            next: 0,
+            tracker: Tracker::default(),
+            notices: start.notices,
+            host: Host::default(),
+            vips: BTreeSet::new(),
+            groups: Groups::default(),
+            refused: None,
+            fenced: start.fenced,
+            remains: Vec::new(),
+            told: Told::new(),
+        }
     }
 
     // ---- getters --------------------------------------------------------------------------------------------------
@@ -117,7 +142,7 @@ impl Speakers {
         self.refuse_packets();
         self.groups = Groups::of(&self.speakers);
         self.follow(now, hub);
-        self.settle(now);
+        self.track(now);
         restarted
     }
 
@@ -125,7 +150,7 @@ impl Speakers {
         let id = Id(self.next);
         self.next += 1;
         let is_fenced = self.fenced.contains(&plan.config.name);
-        self.speakers.insert(id, Speaker::new(now, id, plan, after));
+        self.speakers.insert(id, Speaker::new(now, id, plan, after, self.notices.clone()));
         if is_fenced {
             let why = "by an operator, before the last start".into();
             self.with(id, |speaker, host, told| speaker.fence_by_hand(now, why, host, told));
@@ -242,11 +267,29 @@ impl Speakers {
         self.settle(now);
     }
 
+    /// Takes in whether something tracked works.
+    pub fn on_result(&mut self, now: Instant, result: CheckResult) {
+        if self.tracker.take(result) {
+            self.track(now);
+        }
+    }
+
+    /// Has each know what became of what it tracks.
+    fn track(&mut self, now: Instant) {
+        for speaker in self.speakers.values_mut() {
+            speaker.track(&self.tracker);
+        }
+        self.weigh_singles(now);
+        self.settle(now);
+    }
+
     /// Takes in links and addresses, one batch at a time.
     pub fn on_netlink(&mut self, now: Instant, hub: &Rc<Hub>, facts: &[Fact]) {
         let mut gone = Vec::new();
         let mut concerns_all = false;
+        let mut tracked = false;
         for fact in facts {
+            tracked |= self.tracker.observe(fact);
             match fact {
                 Fact::Link(link) => {
                     concerns_all |= self.host.set_link(link.clone()).as_ref() != Some(link);
@@ -275,6 +318,9 @@ impl Speakers {
         }
         if concerns_all {
             self.follow(now, hub);
+        }
+        if tracked {
+            self.track(now);
         }
         self.settle(now);
     }

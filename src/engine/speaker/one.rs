@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config};
 use crate::engine::hub::Hub;
+use crate::engine::notify::{Herald, Kind, Notice, Told as Heralded};
+use crate::engine::tracker::Tracker;
 use crate::fence::{Act, Scope};
 use crate::observe::{Host, IfIndex};
 use crate::sys::clock;
@@ -64,6 +67,7 @@ pub(super) struct Speaker {
     trouble: Option<String>,
     rival_alarmed_at: Option<Instant>,
     fencing: Fencing,
+    herald: Herald,
     report: Report,
 }
 
@@ -78,15 +82,16 @@ struct Place {
 
 impl Speaker {
     /// One that waits for its interface, and until `after` has left.
-    pub fn new(now: Instant, id: Id, plan: Plan, after: Option<Id>) -> Self {
+    pub fn new(now: Instant, id: Id, plan: Plan, after: Option<Id>, notices: mpsc::Sender<Notice>) -> Self {
         let Plan { config, settings, scope } = plan;
-        let policy = config.speak.as_ref().map(|speak| speak.fence.clone()).unwrap_or_default();
+        let speak = config.speak.clone().unwrap_or_default();
         Self {
             id,
+            herald: Herald::new(notices, Kind::Instance, &config.name, speak.notify),
             report: Report::new(&config, &settings),
             config,
             tracked: Some(settings.priority),
-            fencing: Fencing::new(policy, scope),
+            fencing: Fencing::new(speak.fence, scope),
             router: vrrp::Router::new(now, settings),
             place: None,
             after,
@@ -379,11 +384,20 @@ impl Speaker {
         self.alarm(now, why, told);
     }
 
+    /// Takes in what became of what it tracks.
+    pub fn track(&mut self, tracker: &Tracker) {
+        let tracks = self.config.speak.as_ref().map(|speak| speak.track.as_slice()).unwrap_or_default();
+        self.tracked = tracker.effective(self.router.settings().priority, tracks);
+        self.report.tracks = tracker.report(tracks);
+    }
+
     /// Tells the router what its priority is worth. True if that is news.
     pub fn set_priority(&mut self, now: Instant, worth: Option<u8>, host: &Host, told: &mut Told) -> bool {
         let is_news = worth != self.router.effective_priority();
-        if is_news {
-            self.handle(now, Event::Priority(worth), host, told);
+        match is_news {
+            true => self.handle(now, Event::Priority(worth), host, told),
+            // What it tracks may be news all the same.
+            false => self.act(now, host, told),
         }
         is_news
     }
@@ -401,11 +415,11 @@ impl Speaker {
             vrrp::Reconfigured::Restart(reason) => return Err(reason),
             vrrp::Reconfigured::Applied => {}
         }
-        let policy = config.speak.as_ref().map(|speak| speak.fence.clone()).unwrap_or_default();
-        self.fencing.guard.reconfigure(now, policy, scope.clone());
+        let speak = config.speak.clone().unwrap_or_default();
+        self.herald.reconfigure(speak.notify);
+        self.fencing.guard.reconfigure(now, speak.fence, scope.clone());
         self.obey_guard(now, now, host, told);
         self.config = config.clone();
-        self.tracked = Some(self.router.settings().priority);
         self.report.rename(config, self.router.settings());
         self.act(now, host, told);
         Ok(())
@@ -430,6 +444,7 @@ impl Speaker {
                 Action::Release => self.release(now, told),
                 Action::Announce => self.announce(now, host, told),
                 Action::Entered { from, to, reason } => {
+                    self.herald_state(to);
                     told.push(self.report.entered(now, from, to, reason));
                 }
                 Action::Alarm(why) => self.alarm(now, why, told),
@@ -438,7 +453,15 @@ impl Speaker {
         if self.router.state() != State::Master {
             self.fencing.guard.handle_stopped(now);
         }
+        self.report.notify_failures = self.herald.failures();
         told.extend(self.report.news(&self.router, &self.fencing));
+    }
+
+    fn herald_state(&self, state: State) {
+        let heralded = if self.leaving { Some(Heralded::Stop) } else { Heralded::of(state) };
+        if let Some(heralded) = heralded {
+            self.herald.tell(heralded, self.router.effective_priority().unwrap_or_default());
+        }
     }
 
     fn ask(&self, job: Job) -> Result<(), String> {

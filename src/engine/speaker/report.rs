@@ -34,6 +34,10 @@ pub(super) struct Report {
     pub fenced: Option<String>,
     /// Announcements sent, one an address.
     pub garp_sent: u64,
+    /// What it tracks.
+    pub tracks: Vec<observe::Tracked>,
+    /// Notify commands and lines that failed or were dropped.
+    pub notify_failures: u64,
 }
 
 impl Report {
@@ -41,7 +45,16 @@ impl Report {
     pub fn new(config: &config::Router, settings: &Settings) -> Self {
         let id =
             RouterId { interface: config.interface.clone(), vlan: None, family: settings.family, vrid: settings.vrid };
-        let mut report = Self { name: String::new(), vip: None, id, said: None, fenced: None, garp_sent: 0 };
+        let mut report = Self {
+            name: String::new(),
+            vip: None,
+            id,
+            said: None,
+            fenced: None,
+            garp_sent: 0,
+            tracks: Vec::new(),
+            notify_failures: 0,
+        };
         report.rename(config, settings);
         report
     }
@@ -94,13 +107,13 @@ impl Report {
             state: shown(router.state()),
             base: router.settings().priority,
             effective: router.effective_priority(),
-            tracks: Vec::new(),
+            tracks: self.tracks.clone(),
             fenced: self.fenced.clone(),
             fences: fencing.counts(),
             fence_durations: fencing.durations(),
             garp_sent: self.garp_sent,
             priority_zero_sent: router.counters().priority_zero_sent,
-            notify_failures: 0,
+            notify_failures: self.notify_failures,
         };
         if self.said.as_deref() == Some(&now) {
             return None;

@@ -128,11 +128,6 @@ impl Recording {
         self.packets(&format!("vrrp.prio == {priority}"), &["eth.src"])
     }
 
-    /// The MACs that sent adverts with any other priority than 0.
-    pub fn sources_of_priority_above_0(&mut self) -> Vec<String> {
-        self.packets("vrrp.prio > 0", &["eth.src"])
-    }
-
     /// Fails if tshark calls any packet that `mac` sent malformed, or its checksum bad; there are some.
     pub fn expect_sound(&mut self, mac: &str) {
         let sent = self.packets(&format!("vrrp && eth.src == {mac}"), &["frame.number"]);

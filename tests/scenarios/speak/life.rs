@@ -47,10 +47,15 @@ fn while_the_kernel_refuses_an_address_no_advert_above_priority_0_leaves() {
         stage.b.exec("ip -6 addr show").expect("ip lists addresses").contains("dadfailed")
     });
     keepalived.stop().expect("keepalived stops");
-    vipwarden.expect("it gives up", |router| router["state"] == "fault");
-    assert!(recording.sources_of_priority_above_0().iter().all(|mac| *mac == stage.a.mac()));
-    stage.b.exec(&format!("ip addr del {}/64 dev {INTERFACE}", stage.flavour.vip())).expect("it is there");
-    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    // Giving up, it takes away what is in its way, and its next attempt succeeds.
+    vipwarden.expect(MASTER, |router| router["state"] == "master" && router["verdict"] == "healthy");
+    let events: serde_json::Value = serde_json::from_str(&events(&vipwarden)).expect("JSON");
+    let fault = events.as_array().expect("a list").iter().find(|event| event["to"] == "fault").expect("it was refused");
+    assert!(fault["reason"].as_str().is_some_and(|why| why.contains("duplicate detection")), "{fault}");
+    let refused: jiff::Timestamp = fault["at"].as_str().and_then(|at| at.parse().ok()).expect("a date");
+    let own = format!("vrrp.prio > 0 && eth.src == {}", stage.b.mac());
+    let first = recording.packets(&own, &["frame.time_epoch"]).first().and_then(|at| at.parse::<f64>().ok());
+    assert!(first.expect("it advertises") > refused.as_millisecond() as f64 / 1e3, "{first:?}, {refused}");
 }
 
 #[test]
@@ -136,4 +141,28 @@ fn another_daemon_for_the_same_router_on_this_host_is_an_alarm() {
 
 fn events(vipwarden: &crate::lab::Watch) -> String {
     vipwarden.get("/api/v1/events").expect("it answers")
+}
+
+#[test]
+fn what_is_tracked_moves_the_priority_and_every_change_is_told_in_order() {
+    let stage = Stage::new(Flavour::V3);
+    let scratch = stage.b.scratch().expect("a scratch directory");
+    let (drain, told) = (scratch.join("drain"), scratch.join("told"));
+    std::fs::write(&told, "").expect("a file");
+    stage.b.exec(&format!("chmod 666 {}", told.display())).expect("it is there");
+    let command = format!("[\"/bin/sh\", \"-c\", 'echo \"$@\" >> {}', \"sh\"]", told.display());
+    let notify = format!("notify = {{ master = {command}, backup = {command}, stop = {command} }}");
+    let track = format!("track = [{{ file = \"{}\", weight = -150 }}]", drain.display());
+    let _keepalived = Keepalived::start(&stage.a, &stage.instance(&stage.a, 100)).expect("keepalived starts");
+    let mut vipwarden = stage.speaker(&stage.b, 200, &[&notify, &track]);
+    stage.expect_holders(false, true);
+    std::fs::write(&drain, "").expect("a file");
+    stage.expect_holders(true, false);
+    vipwarden.expect(BACKUP, |router| router["state"] == "backup" && router["priority"]["effective"] == 50);
+    std::fs::remove_file(&drain).expect("it is there");
+    stage.expect_holders(false, true);
+    vipwarden.process().stop().expect("it ends");
+    let lines = std::fs::read_to_string(&told).expect("a file");
+    let states: Vec<_> = lines.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    assert_eq!(states, ["BACKUP", "MASTER", "BACKUP", "MASTER", "STOP"], "{lines}");
 }

@@ -1,0 +1,180 @@
+//! Finds out, on the edge, whether what the routers track works: checks, processes and files. Each has a task of its own, so
+//! one that hangs delays no other.
+
+mod http;
+mod tally;
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::tracker::CheckResult;
+use crate::config::{Check, Config, Probe, Tracked};
+use crate::sys::script::{self, Script, User};
+use crate::sys::track::process_running;
+use crate::time::Duration;
+use tally::Tally;
+
+/// Between two looks at a process or a file.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What is quoted of a failing script's output, in characters.
+const QUOTE_MAX: usize = 200;
+
+/// Why something doesn't work, in words.
+type Failure = String;
+
+/// Runs everything that some router tracks, for as long as there is a configuration. A change of it leaves what stays the same alone.
+/// Nothing is sent for what stopped being tracked.
+pub async fn run(results: mpsc::Sender<CheckResult>, mut config: watch::Receiver<Arc<Config>>) {
+    let mut tasks = JoinSet::new();
+    let mut running: BTreeMap<Tracked, (Job, AbortHandle)> = BTreeMap::new();
+    loop {
+        let wanted = jobs(&config.borrow_and_update());
+        running.retain(|what, (job, task)| {
+            let stays = wanted.get(what) == Some(job);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for (what, job) in wanted {
+            running.entry(what).or_insert_with_key(|what| {
+                let task = tasks.spawn(repeat(what.clone(), job.clone(), results.clone()));
+                (job, task)
+            });
+        }
+        while tasks.try_join_next().is_some() {}
+        if config.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Something that is found out again and again.
+#[derive(Clone, Debug, PartialEq)]
+enum Job {
+    Check(Check),
+    Process(String),
+    File(PathBuf),
+}
+
+/// What is to be found out for all routers together.
+fn jobs(config: &Config) -> BTreeMap<Tracked, Job> {
+    let tracks = config.routers.iter().filter_map(|router| router.speak.as_ref()).flat_map(|speak| &speak.track);
+    let job = |what: &Tracked| match what {
+        Tracked::Check(name) => config.checks.iter().find(|check| check.name == *name).cloned().map(Job::Check),
+        Tracked::Process(name) => Some(Job::Process(name.clone())),
+        Tracked::File(path) => Some(Job::File(path.clone())),
+        // Netlink tells of these.
+        Tracked::Interface(_) => None,
+    };
+    tracks.filter_map(|track| Some((track.what.clone(), job(&track.what)?))).collect()
+}
+
+/// One run after the other, never two at a time.
+async fn repeat(what: Tracked, job: Job, results: mpsc::Sender<CheckResult>) {
+    let (every, rise, fall) = match &job {
+        Job::Check(check) => (check.interval, check.rise, check.fall),
+        Job::Process(_) | Job::File(_) => (LOOK_EVERY, 1, 1),
+    };
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tally = Tally::new(rise, fall);
+    loop {
+        ticks.tick().await;
+        let outcome = job.once().await;
+        let Some(up) = tally.count(outcome.is_ok()) else { continue };
+        match outcome {
+            Ok(()) => tracing::info!("{what} works"),
+            Err(failure) => tracing::warn!("{what} fails: {failure}"),
+        }
+        if results.send(CheckResult { what: what.clone(), up }).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Job {
+    async fn once(&self) -> Result<(), Failure> {
+        match self {
+            Self::Check(check) => check.once().await,
+            Self::Process(name) => {
+                let name = name.clone();
+                let failure = format!("there is no process {name:?}");
+                match blocking(move || process_running(&name).map_err(|error| error.to_string())).await? {
+                    true => Ok(()),
+                    false => Err(failure),
+                }
+            }
+            Self::File(path) => {
+                let path = path.clone();
+                let there = blocking(move || match path.try_exists() {
+                    Ok(there) => Ok(there),
+                    Err(error) => Err(format!("{}: {error}", path.display())),
+                });
+                if there.await? { Err("the file is there".into()) } else { Ok(()) }
+            }
+        }
+    }
+}
+
+/// Looks into a file system, which may hang: then there is no news of this thing, and of no other.
+async fn blocking<T: Send + 'static>(look: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    match spawn_blocking(look).await {
+        Ok(found) => found,
+        // Cancelled, so the daemon ends; or a panic, which has been reported.
+        Err(_) => pending().await,
+    }
+}
+
+impl Check {
+    async fn once(&self) -> Result<(), Failure> {
+        let late = || format!("it took longer than {:?}", self.timeout);
+        match &self.probe {
+            Probe::Command { command, user } => execute(command, user, self.timeout).await,
+            Probe::Http { url, expect_status } => {
+                let status = timeout(self.timeout, http::status(url)).await.map_err(|_| late())??;
+                match expect_status.contains(&status) {
+                    true => Ok(()),
+                    false => Err(format!("{url} answers with status {status}")),
+                }
+            }
+            Probe::Tcp(address) => {
+                let connected = timeout(self.timeout, TcpStream::connect(address)).await.map_err(|_| late())?;
+                connected.map(drop).map_err(|error| format!("{address}: {error}"))
+            }
+        }
+    }
+}
+
+/// Runs a command as `user` to its end.
+pub(super) async fn execute(command: &[String], user: &str, timeout: Duration) -> Result<(), Failure> {
+    let user = User::lookup(user).map_err(|error| error.to_string())?;
+    let script = Script { command, environment: &[], user: &user, timeout };
+    let finished = script::run(script).await.map_err(|error| error.to_string())?;
+    let how = match finished.status {
+        Some(status) if status.success() => return Ok(()),
+        Some(status) => status.to_string(),
+        None => format!("it took longer than {timeout:?}"),
+    };
+    Err(format!("{how}{}", quote(&finished.output)))
+}
+
+/// The last line of a script's output, such that no terminal and no log can be led astray by it.
+fn quote(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    match text.lines().rfind(|line| !line.trim().is_empty()) {
+        Some(line) => format!(": {:?}", line.trim().chars().take(QUOTE_MAX).collect::<String>()),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
