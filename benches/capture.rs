@@ -102,7 +102,7 @@ fn send(interface: IfIndex, frames: &[Vec<u8>], per_second: u64) -> Sent {
 fn capture(interface: IfIndex, ready: &std::sync::mpsc::Sender<()>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut capture = Capture::open(interface).expect("root");
+        let capture = Capture::open(interface).expect("root");
         let mut outcome =
             Outcome { counters: Counters::default(), adverts: 0, cpu: Duration::ZERO, delays: Vec::new() };
         ready.send(()).expect("a listener");

@@ -145,7 +145,8 @@ impl Hub {
 
     /// Takes in a frame: first the speakers, then the watcher.
     pub fn on_frame(self: &Rc<Self>, at: Instant, frame: Frame) {
-        if matches!(frame.seen, Seen::Advert(_)) && !self.speakers.borrow().is_empty() {
+        let concerns_speakers = matches!(frame.seen, Seen::Advert(_) | Seen::Arp(_) | Seen::Neighbour(_));
+        if concerns_speakers && !self.speakers.borrow().is_empty() {
             self.with_speakers(|speakers, _| speakers.on_frame(clock::now(), at, &frame));
         }
         self.feed(at, &Fact::Frame(frame));
@@ -186,6 +187,7 @@ impl Hub {
 
     /// Forgets all links: a new subscription tells of those that are still there.
     pub fn unlearn_links(&self) {
+        self.speakers.borrow_mut().expect_everything();
         let known: Vec<IfIndex> = self.links.borrow().keys().copied().collect();
         for index in known {
             self.unlearn_link(clock::now(), index);

@@ -51,6 +51,8 @@ pub const CORE_THREAD: &str = "core";
 const ORDERS_MAX: usize = 1024;
 /// Commands that wait for the edge.
 const COMMANDS_MAX: usize = 16;
+/// How long notify commands may take after the core has ended.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(10);
 /// Between two words to the speakers on what the watcher found out: probes and pings are rarer.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 /// How long speakers may take to give up their addresses at the end.
@@ -169,8 +171,9 @@ impl Engine {
         let _ = self.orders.send(Order::Stop).await;
         let has_ended_well = self.thread.join().is_ok();
         edge::save(&self.state_dir, &self.learned.borrow());
-        // What panicked there has been reported.
-        let _ = heralding.await;
+        if timeout(LAST_WORDS_MAX, heralding).await.is_err() {
+            tracing::warn!("notify commands are still running, and are left behind");
+        }
         was_stopped && has_ended_well
     }
 }

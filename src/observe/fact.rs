@@ -72,8 +72,8 @@ pub enum Fact {
     Speaking {
         /// Name of the `[[router]]`.
         router: String,
-        /// What it does.
-        report: std::sync::Arc<Speaking>,
+        /// What it does; `None` once it speaks for that router no more.
+        report: Option<std::sync::Arc<Speaking>>,
     },
 }
 

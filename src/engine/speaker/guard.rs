@@ -58,6 +58,11 @@ impl Fencing {
         }
     }
 
+    /// An operator has fenced in an earlier life.
+    pub const fn restore(&mut self) {
+        self.by_hand = true;
+    }
+
     pub const fn is_by_hand(&self) -> bool {
         self.by_hand
     }

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::observe::{Fact, Frame, Host, IfIndex, PacketKind};
 use crate::time::Instant;
 use crate::vrrp::{Event, Turn};
-use crate::wire::Seen;
+use crate::wire::{Advert, Neighbour, NeighbourKind, Seen};
 
 use super::Act;
 use super::hub::Hub;
@@ -55,6 +55,8 @@ pub(super) struct Speakers {
     tracker: Tracker,
     notices: mpsc::Sender<Notice>,
     host: Host,
+    /// What is known of the host may be old.
+    anew: bool,
     /// The addresses that move. Not those of an owner.
     vips: BTreeSet<IpAddr>,
     groups: Groups,
@@ -76,6 +78,7 @@ impl Speakers {
             tracker: Tracker::default(),
             notices: start.notices,
             host: Host::default(),
+            anew: true,
             vips: BTreeSet::new(),
             groups: Groups::default(),
             refused: None,
@@ -152,8 +155,7 @@ impl Speakers {
         let is_fenced = self.fenced.contains(&plan.config.name);
         self.speakers.insert(id, Speaker::new(now, id, plan, after, self.notices.clone()));
         if is_fenced {
-            let why = "by an operator, before the last start".into();
-            self.with(id, |speaker, host, told| speaker.fence_by_hand(now, why, host, told));
+            self.with(id, |speaker, host, told| speaker.stay_fenced(now, host, told));
         }
     }
 
@@ -191,10 +193,13 @@ impl Speakers {
         if !self.speakers.get(&id).is_some_and(Speaker::is_gone) {
             return;
         }
-        let Some(remains) = self.speakers.remove(&id).and_then(Speaker::finish) else { return };
+        let Some(gone) = self.speakers.remove(&id) else { return };
         match self.speakers.values_mut().find(|speaker| speaker.after() == Some(id)) {
-            Some(successor) => successor.succeed(remains),
-            None => self.remains.push(remains),
+            Some(successor) => successor.succeed(gone.finish()),
+            None => {
+                self.told.push(gone.farewell());
+                self.remains.extend(gone.finish());
+            }
         }
         self.remains.retain(|remains| !remains.is_finished());
         self.follow(now, hub);
@@ -229,7 +234,7 @@ impl Speakers {
         })?;
         let done = self.with(id, |speaker, host, told| match act {
             Act::HandOver => speaker.hand_over(now, host, told),
-            Act::Fence { .. } => speaker.fence_by_hand(now, "by an operator".into(), host, told),
+            Act::Fence { .. } => speaker.fence_by_hand(now, host, told),
             Act::Unfence => speaker.unfence_by_hand(now, host, told),
         });
         match act {
@@ -248,9 +253,23 @@ impl Speakers {
         Some(work(speaker, &self.host, &mut self.told))
     }
 
-    /// Takes in a frame: an advert for one of them.
+    /// Takes in a frame, which the kernel received at `at`: an advert for one of them, or somebody's announcement.
     pub fn on_frame(&mut self, now: Instant, at: Instant, frame: &Frame) {
-        let (Seen::Advert(advert), None) = (&frame.seen, frame.vlan) else { return };
+        if frame.vlan.is_some() {
+            return;
+        }
+        match &frame.seen {
+            Seen::Advert(advert) => self.on_advert(now, at, frame, advert),
+            Seen::Arp(arp) if arp.is_gratuitous() => self.on_announcement(now, frame, arp.sender_ip.into()),
+            Seen::Neighbour(Neighbour { kind, target, .. }) if is_unsolicited(*kind) => {
+                self.on_announcement(now, frame, (*target).into());
+            }
+            _ => return,
+        }
+        self.settle(now);
+    }
+
+    fn on_advert(&mut self, now: Instant, at: Instant, frame: &Frame, advert: &Advert) {
         let Self { speakers, host, told, .. } = self;
         let is_meant = |speaker: &&mut Speaker| {
             let settings = speaker.router().settings();
@@ -264,7 +283,17 @@ impl Speakers {
                 PacketKind::Broadcast | PacketKind::OtherHost | PacketKind::Unknown => {}
             }
         }
-        self.settle(now);
+    }
+
+    fn on_announcement(&mut self, now: Instant, frame: &Frame, address: IpAddr) {
+        if frame.kind == PacketKind::Outgoing || !self.vips.contains(&address) {
+            return;
+        }
+        let Self { speakers, host, told, .. } = self;
+        let on_it = speakers.values_mut().filter(|speaker| speaker.interface() == Some(frame.interface));
+        for speaker in on_it.filter(|speaker| speaker.held().any(|held| held == address)) {
+            speaker.on_foreign_announcement(now, host, told);
+        }
     }
 
     /// Takes in whether something tracked works.
@@ -283,10 +312,19 @@ impl Speakers {
         self.settle(now);
     }
 
+    /// The next batch from netlink is everything that is there.
+    pub const fn expect_everything(&mut self) {
+        self.anew = true;
+    }
+
     /// Takes in links and addresses, one batch at a time.
     pub fn on_netlink(&mut self, now: Instant, hub: &Rc<Hub>, facts: &[Fact]) {
+        let is_anew = std::mem::take(&mut self.anew);
+        if is_anew {
+            self.host = Host::default();
+        }
         let mut gone = Vec::new();
-        let mut concerns_all = false;
+        let mut concerns_all = is_anew;
         let mut tracked = false;
         for fact in facts {
             tracked |= self.tracker.observe(fact);
@@ -315,6 +353,9 @@ impl Speakers {
         let Self { speakers, host, told, .. } = self;
         for &address in &gone {
             speakers.values_mut().for_each(|speaker| speaker.on_address_gone(now, address, host, told));
+        }
+        if is_anew {
+            speakers.values_mut().for_each(|speaker| speaker.check_addresses(now, host, told));
         }
         if concerns_all {
             self.follow(now, hub);
@@ -361,4 +402,8 @@ impl Speakers {
         }
         self.settle(now);
     }
+}
+
+const fn is_unsolicited(kind: NeighbourKind) -> bool {
+    matches!(kind, NeighbourKind::Advertisement { solicited: false, .. })
 }

@@ -1,31 +1,34 @@
 //! One router that speaks: its state machine, and what that has its hands do.
 
+mod hand;
+mod place;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::rc::Rc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config};
-use crate::engine::hub::Hub;
 use crate::engine::notify::{Herald, Kind, Notice, Told as Heralded};
 use crate::engine::tracker::Tracker;
-use crate::fence::{Act, Scope};
+use crate::fence::Scope;
 use crate::observe::{Host, IfIndex};
 use crate::sys::clock;
 use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Action, Event, OWNER, Settings, State, Turn};
-use crate::wire::{Advert, Family, MacAddr};
+use crate::wire::{Advert, MacAddr};
 
 use super::Id;
-use super::guard::{self, Fencing, Findings};
-use super::kernel::{Answer, Job, Site, Worker};
+use super::guard::{self, Fencing};
+use super::kernel::{Answer, Job, Worker};
 use super::outlet::Outlet;
-use super::report::{Report, Told};
+use super::report::{News, Report, Told};
 
 /// A captured frame of ours has a time that is converted from another clock.
 const CLOCKS_DIFFER: Duration = Duration::from_millis(1);
+/// Between two corrections of what others announce.
+const CORRECT_EVERY: Duration = Duration::from_secs(5);
 /// Between two alarms of the same thing that goes on.
 const ALARM_EVERY: Duration = Duration::from_secs(60);
 
@@ -65,6 +68,11 @@ pub(super) struct Speaker {
     sent_at: Instant,
     /// What keeps adverts or announcements from leaving.
     trouble: Option<String>,
+    /// What the kernel refuses.
+    refusal: Option<String>,
+    /// When addresses that somebody else has announced were last announced anew, and when they are to be.
+    corrected_at: Option<Instant>,
+    correct_at: Option<Instant>,
     rival_alarmed_at: Option<Instant>,
     fencing: Fencing,
     herald: Herald,
@@ -101,6 +109,9 @@ impl Speaker {
             leaving: false,
             sent_at: Instant::ZERO,
             trouble: None,
+            refusal: None,
+            corrected_at: None,
+            correct_at: None,
             rival_alarmed_at: None,
         }
     }
@@ -127,7 +138,7 @@ impl Speaker {
     /// When something is due.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let guard = self.fencing.guard.poll_timeout(now);
-        self.router.poll_timeout().into_iter().chain(guard).min()
+        self.router.poll_timeout().into_iter().chain(guard).chain(self.correct_at).min()
     }
 
     /// Where its adverts come in.
@@ -140,9 +151,9 @@ impl Speaker {
     }
 
     /// The one before has left, and this remains of it.
-    pub fn succeed(&mut self, remains: JoinHandle<()>) {
+    pub fn succeed(&mut self, remains: Option<JoinHandle<()>>) {
         self.after = None;
-        self.predecessor = Some(remains);
+        self.predecessor = remains;
     }
 
     pub const fn tracked(&self) -> Option<u8> {
@@ -169,70 +180,6 @@ impl Speaker {
         settings.addresses.iter().chain(&settings.excluded_addresses).copied().collect()
     }
 
-    // ---- where it works -------------------------------------------------------------------------------------------
-
-    /// Follows its interface as it comes and goes. `vips` are addresses that move, and are nobody's primary one.
-    pub fn follow(&mut self, now: Instant, hub: &Rc<Hub>, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
-        let interface = host.index_of(&self.config.interface);
-        if self.leaving || self.after.is_some() || interface.is_none() && self.place.is_none() {
-            return;
-        }
-        if interface != self.interface() {
-            if self.place.is_some() {
-                // Its addresses are still there if it was only renamed.
-                self.handle(now, Event::Interface(None), host, told);
-                self.primary = None;
-                self.predecessor = self.place.take().map(|place| place.worker.finish());
-            }
-            let Some(interface) = interface else { return };
-            let worker = Worker::start(hub, self.id, self.site(interface), self.predecessor.take());
-            self.place = Some(Place { interface, worker, outlet: None });
-        }
-        self.look(now, host, vips, told);
-    }
-
-    fn site(&self, interface: IfIndex) -> Site {
-        let settings = self.router.settings();
-        Site {
-            interface,
-            family: settings.family,
-            vrid: settings.vrid,
-            vmac: self.config.speak.as_ref().is_some_and(|speak| speak.vmac),
-            leftovers: if self.is_owner() { Vec::new() } else { self.held_with_prefixes() },
-        }
-    }
-
-    /// Tells the router whether its interface can be used.
-    fn look(&mut self, now: Instant, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
-        let Some(Place { interface, outlet: Some(_), .. }) = self.place else { return };
-        let primary = self.find_primary(host, interface, vips);
-        // Init is left by the first word, whatever it is.
-        if primary != self.primary || self.router.state() == State::Init {
-            self.primary = primary;
-            self.handle(now, Event::Interface(primary), host, told);
-        }
-    }
-
-    fn find_primary(&self, host: &Host, interface: IfIndex, vips: &BTreeSet<IpAddr>) -> Option<IpAddr> {
-        host.link(interface).filter(|link| link.up && link.carrier && link.mac.is_some())?;
-        let settings = self.router.settings();
-        let source = self.config.speak.as_ref().and_then(|speak| speak.source);
-        let fits = |address: &IpAddr| match (source, settings.family, address) {
-            (Some(source), ..) => source == *address,
-            (None, Family::V4, IpAddr::V4(_)) => !vips.contains(address),
-            (None, Family::V6, IpAddr::V6(v6)) => {
-                let unicast = settings.unicast_peers.iter().any(|peer| !link_local(peer));
-                !vips.contains(address) && v6.is_unicast_link_local() != unicast
-            }
-            _ => false,
-        };
-        let mut usable: Vec<_> = host.addresses_on(interface).filter(|(a, _)| a.usable && fits(&a.address)).collect();
-        usable.sort_by_key(|(address, since)| (*since, address.address));
-        // The one that others know stays, for as long as it is there.
-        let known = usable.iter().find(|(a, _)| Some(a.address) == self.primary);
-        known.or(usable.first()).map(|(address, _)| address.address)
-    }
-
     // ---- what happens ---------------------------------------------------------------------------------------------
 
     /// Takes in one event, and does what follows from it.
@@ -257,6 +204,45 @@ impl Speaker {
             self.fencing.guard.handle_timeout(turn.now);
             self.obey_guard(turn.now, turn.now, host, told);
         }
+        if self.correct_at.is_some_and(|at| at <= turn.now) {
+            self.correct(turn.now, host, told);
+        }
+    }
+
+    /// Somebody else has told everybody that an address of ours is there: clients' caches are wrong now. Two that correct
+    /// each other must not fill the wire.
+    pub fn on_foreign_announcement(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        if !self.router.holds() || self.correct_at.is_some() {
+            return;
+        }
+        match self.corrected_at.map(|last| last + CORRECT_EVERY) {
+            Some(next) if now < next => self.correct_at = Some(next),
+            _ => self.correct(now, host, told),
+        }
+    }
+
+    fn correct(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        self.correct_at = None;
+        self.corrected_at = Some(now);
+        self.handle(now, Event::AnnounceAgain, host, told);
+    }
+
+    /// The host's addresses were read anew: what of ours is not among them was taken away meanwhile.
+    pub fn check_addresses(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        let Some(holder) = self.holder() else { return };
+        let is_there = |address| host.addresses_on(holder).any(|(there, _)| there.address == address);
+        if self.router.holds() && !self.held().all(is_there) {
+            self.handle(now, Event::AddressLost, host, told);
+        }
+    }
+
+    fn holder(&self) -> Option<IfIndex> {
+        Some(self.place.as_ref()?.outlet.as_ref()?.holder())
+    }
+
+    /// What the watcher is to hear when there is no successor.
+    pub fn farewell(&self) -> News {
+        self.report.farewell()
     }
 
     /// Takes in an advert of another host, which the kernel received at `at`.
@@ -268,81 +254,21 @@ impl Speaker {
         self.obey_guard(now, at, host, told);
     }
 
-    /// Takes in what the watcher found out.
-    pub fn on_findings(&mut self, now: Instant, found: &Findings, host: &Host, told: &mut Told) {
-        self.fencing.guard.handle_reach(now, found.anyone, found.witness);
-        let answers = found.answers.get(&self.config.name).map(Vec::as_slice).unwrap_or_default();
-        self.fencing.guard.handle_answers(now, answers);
-        self.obey_guard(now, now, host, told);
-    }
-
-    /// Does what the guard wants, for evidence that came in at `evidence`.
-    fn obey_guard(&mut self, now: Instant, evidence: Instant, host: &Host, told: &mut Told) {
-        while let Some(act) = self.fencing.guard.poll_act() {
-            match act {
-                Act::Drop { reason, why } => {
-                    self.fencing.by_guard(reason, evidence, self.router.holds());
-                    self.handle(now, Event::Fence(why), host, told);
-                }
-                Act::Release if self.fencing.is_by_hand() => {}
-                Act::Release => self.handle(now, Event::Unfence, host, told),
-                Act::Yield { to, why } => {
-                    self.alarm(now, format!("{to} does not hear this node, which yields to it: {why}"), told);
-                    self.handle(now, Event::HandOver, host, told);
-                }
-            }
-        }
-    }
-
-    // ---- the operator's hand --------------------------------------------------------------------------------------
-
-    /// Gives mastership away once.
-    ///
-    /// # Errors
-    /// In words: it is not master.
-    pub fn hand_over(&mut self, now: Instant, host: &Host, told: &mut Told) -> Result<String, String> {
-        let name = self.config.name.clone();
-        if self.router.state() != State::Master {
-            return Err(format!("{name} is not master here: nothing to give away"));
-        }
-        self.handle(now, Event::HandOver, host, told);
-        Ok(format!("{name} gives mastership away; if nobody takes it, this node is master again"))
-    }
-
-    /// Drops the addresses and stays out.
-    ///
-    /// # Errors
-    /// In words: it has done so already.
-    pub fn fence_by_hand(&mut self, now: Instant, why: String, host: &Host, told: &mut Told) -> Result<String, String> {
-        let name = self.config.name.clone();
-        if !self.fencing.by_hand(now, self.router.holds()) {
-            return Err(format!("{name} is fenced already"));
-        }
-        self.handle(now, Event::Fence(why), host, told);
-        Ok(format!("{name} is fenced, and stays so until `vipwarden unfence {name}`"))
-    }
-
-    /// Comes back.
-    ///
-    /// # Errors
-    /// In words: it is not fenced.
-    pub fn unfence_by_hand(&mut self, now: Instant, host: &Host, told: &mut Told) -> Result<String, String> {
-        let name = self.config.name.clone();
-        if !self.fencing.lift(now) {
-            return Err(format!("{name} is not fenced"));
-        }
-        self.handle(now, Event::Unfence, host, told);
-        Ok(format!("{name} takes part again"))
-    }
-
     /// Takes in what the kernel answered. `Ready` of a place that was left already is of no use.
     pub fn on_answer(&mut self, now: Instant, answer: Answer, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
+        let refusal = match &answer {
+            Answer::Trouble(why) => Some(why.clone()),
+            _ => None,
+        };
+        let is_news = refusal != self.refusal;
+        self.refusal = refusal;
         match answer {
             Answer::Ready(holder) => self.open(now, holder, host, vips, told),
             Answer::Claimed(Ok(())) => self.handle(now, Event::Claimed, host, told),
             Answer::Claimed(Err(why)) => self.handle(now, Event::ClaimFailed(why), host, told),
             Answer::Released => self.handle(now, Event::Released, host, told),
-            Answer::Trouble(why) => self.alarm(now, why, told),
+            Answer::Trouble(why) if is_news => self.alarm(now, why, told),
+            Answer::Trouble(_) => {}
         }
     }
 
@@ -357,8 +283,7 @@ impl Speaker {
 
     /// An address is gone from some interface.
     pub fn on_address_gone(&mut self, now: Instant, gone: (IfIndex, IpAddr), host: &Host, told: &mut Told) {
-        let holder = self.place.as_ref().and_then(|place| place.outlet.as_ref()).map(Outlet::holder);
-        if self.router.holds() && holder == Some(gone.0) && self.held().any(|address| address == gone.1) {
+        if self.router.holds() && self.holder() == Some(gone.0) && self.held().any(|address| address == gone.1) {
             self.handle(now, Event::AddressLost, host, told);
         }
     }
@@ -538,8 +463,4 @@ fn differs(old: &config::Router, new: &config::Router) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-fn link_local(address: &IpAddr) -> bool {
-    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }

@@ -78,6 +78,11 @@ impl Report {
         self.event(at, "alarm", None, None, why)
     }
 
+    /// It speaks no more.
+    pub fn farewell(&self) -> News {
+        News::Fact(Fact::Speaking { router: self.name.clone(), report: None })
+    }
+
     fn event(
         &self,
         at: Instant,
@@ -120,7 +125,7 @@ impl Report {
         }
         let report = Arc::new(now);
         self.said = Some(report.clone());
-        Some(News::Fact(Fact::Speaking { router: self.name.clone(), report }))
+        Some(News::Fact(Fact::Speaking { router: self.name.clone(), report: Some(report) }))
     }
 }
 

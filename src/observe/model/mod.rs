@@ -340,7 +340,7 @@ impl Model {
             Fact::Speaking { router, report } => {
                 let named = |r: &Router| r.expected.as_ref().is_some_and(|e| e.name == *router);
                 if let Some((slot, router)) = self.routers.iter_mut().find(|(_, r)| named(r)) {
-                    router.speaking = Some(report.clone());
+                    router.speaking.clone_from(report);
                     self.dirty.insert(*slot);
                 }
             }

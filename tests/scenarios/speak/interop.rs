@@ -34,7 +34,7 @@ impl Match {
         });
     }
 
-    fn as_backup(mut self) {
+    fn backup(mut self) {
         let mut keepalived = self.keepalived(200);
         self.stage.expect_holders(true, false);
         let vipwarden = self.vipwarden(100);
@@ -47,7 +47,7 @@ impl Match {
         self.expect_sound_packets();
     }
 
-    fn as_master(mut self) {
+    fn master(mut self) {
         let _keepalived = self.keepalived(100);
         self.stage.expect_holders(true, false);
         let mut vipwarden = self.vipwarden(200);
@@ -81,12 +81,12 @@ macro_rules! beside_keepalived {
 
             #[test]
             fn as_backup_it_takes_over_from_keepalived_and_hands_back() {
-                Match::new($flavour).as_backup();
+                Match::new($flavour).backup();
             }
 
             #[test]
             fn as_master_it_preempts_keepalived_and_gives_up_with_priority_0() {
-                Match::new($flavour).as_master();
+                Match::new($flavour).master();
             }
         }
     )* };
@@ -109,12 +109,12 @@ fn with_password() -> Match {
 
 #[test]
 fn with_a_password_it_takes_over_from_keepalived_and_hands_back() {
-    with_password().as_backup();
+    with_password().backup();
 }
 
 #[test]
 fn with_a_password_it_preempts_keepalived_and_gives_up_with_priority_0() {
-    with_password().as_master();
+    with_password().master();
 }
 
 #[test]

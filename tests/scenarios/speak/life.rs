@@ -1,6 +1,9 @@
 //! Starts, ends and the operator's hand.
 
-use crate::lab::{Flavour, INTERFACE, Keepalived, Recording, Stage, holds, until};
+use vipwarden::wire::MacAddr;
+use vipwarden::wire::frame::gratuitous_arp;
+
+use crate::lab::{Flavour, INTERFACE, Injector, Keepalived, Recording, Stage, holds, until};
 
 const MASTER: &str = "it is master";
 const BACKUP: &str = "it is backup";
@@ -165,4 +168,73 @@ fn what_is_tracked_moves_the_priority_and_every_change_is_told_in_order() {
     let lines = std::fs::read_to_string(&told).expect("a file");
     let states: Vec<_> = lines.lines().filter_map(|line| line.split(' ').nth(2)).collect();
     assert_eq!(states, ["BACKUP", "MASTER", "BACKUP", "MASTER", "STOP"], "{lines}");
+}
+
+#[test]
+fn an_owner_is_master_at_once_and_its_addresses_are_never_touched() {
+    let stage = Stage::new(Flavour::V3);
+    stage.b.exec(&format!("ip addr add {}/24 dev {INTERFACE}", stage.flavour.vip())).expect("it is not there yet");
+    let mut vipwarden = stage.speaker(&stage.b, 255, &[]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master" && router["verdict"] == "healthy");
+    vipwarden.process().stop().expect("it ends");
+    assert!(holds(&stage.b, stage.flavour.vip()), "it is the host's own");
+    drop(vipwarden);
+    stage.b.exec(&format!("ip addr del {}/24 dev {INTERFACE}", stage.flavour.vip())).expect("it is there");
+    let vipwarden = stage.speaker(&stage.b, 255, &[]);
+    vipwarden.expect("it can't serve", |router| router["state"] == "fault");
+    stage.b.exec(&format!("ip addr add {}/24 dev {INTERFACE}", stage.flavour.vip())).expect("it is not there");
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+}
+
+#[test]
+fn an_interface_that_goes_down_and_comes_back_is_a_fault_meanwhile() {
+    let stage = Stage::new(Flavour::V3);
+    let vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    stage.b.exec(&format!("ip link set {INTERFACE} down")).expect("it is there");
+    vipwarden.expect("it can't serve", |router| router["state"] == "fault");
+    stage.expect_holders(false, false);
+    stage.b.exec(&format!("ip link set {INTERFACE} up")).expect("it is there");
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    stage.expect_holders(false, true);
+}
+
+#[test]
+fn what_somebody_else_announces_is_announced_again() {
+    let stage = Stage::new(Flavour::V3);
+    let vipwarden = stage.speaker(&stage.b, 100, &["garp = { repeat = 1, delay = \"0s\" }"]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    until("it has announced", || vipwarden.metric("vrrp_garp_sent_total", &[]) == 1.0);
+    let vip = stage.flavour.vip().parse().expect("an address");
+    let [request, _] = gratuitous_arp(MacAddr::new(2, 0, 0, 0xf0, 0, 7), vip);
+    Injector::open(&stage.a).send(&request);
+    until("it announces again", || vipwarden.metric("vrrp_garp_sent_total", &[]) == 2.0);
+}
+
+#[test]
+fn a_router_that_is_only_watched_after_a_reload_lets_go() {
+    let stage = Stage::new(Flavour::V3);
+    let vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    let watched = "[[router]]\nname = \"web\"\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"10.9.9.100/24\"]\n";
+    crate::lab::Daemon::configure(&stage.b, watched).expect("the file is written");
+    assert!(vipwarden.ask(&["reload"]).expect("it runs").status.success());
+    stage.expect_holders(false, false);
+    vipwarden.expect("it watches", |router| router["mode"] == "watch" && router["state"] == "init");
+}
+
+#[test]
+fn without_the_right_to_have_addresses_it_refuses_to_start_and_names_it() {
+    let stage = Stage::new(Flavour::V3);
+    stage.rewrite(&stage.b, 100, &[]);
+    let config = stage.b.scratch().expect("a scratch directory").join("vipwarden.toml");
+    let program = crate::lab::vipwarden().display();
+    let control = config.with_file_name("control.sock");
+    let line = format!(
+        "setpriv --bounding-set=-net_admin --inh-caps=-net_admin {program} run --config {} --control {} --listen 127.0.0.1:10112",
+        config.display(),
+        control.display()
+    );
+    let refused = stage.b.exec(&line).expect_err("it can't do its work");
+    assert!(refused.to_string().contains("CAP_NET_ADMIN"), "{refused}");
 }

@@ -1,0 +1,82 @@
+//! What an operator and the guard do with a speaker.
+
+use super::Speaker;
+use crate::engine::speaker::guard::Findings;
+use crate::engine::speaker::report::Told;
+use crate::fence::Act;
+use crate::observe::Host;
+use crate::time::Instant;
+use crate::vrrp::{Event, State};
+
+impl Speaker {
+    /// Takes in what the watcher found out.
+    pub fn on_findings(&mut self, now: Instant, found: &Findings, host: &Host, told: &mut Told) {
+        self.fencing.guard.handle_reach(now, found.anyone, found.witness);
+        let answers = found.answers.get(&self.config.name).map(Vec::as_slice).unwrap_or_default();
+        self.fencing.guard.handle_answers(now, answers);
+        self.obey_guard(now, now, host, told);
+    }
+
+    /// Does what the guard wants, for evidence that came in at `evidence`.
+    pub(super) fn obey_guard(&mut self, now: Instant, evidence: Instant, host: &Host, told: &mut Told) {
+        while let Some(act) = self.fencing.guard.poll_act() {
+            match act {
+                Act::Drop { reason, why } => {
+                    self.fencing.by_guard(reason, evidence, self.router.holds());
+                    self.handle(now, Event::Fence(why), host, told);
+                }
+                Act::Release if self.fencing.is_by_hand() => {}
+                Act::Release => self.handle(now, Event::Unfence, host, told),
+                Act::Yield { to, why } => {
+                    self.alarm(now, format!("{to} does not hear this node, which yields to it: {why}"), told);
+                    self.handle(now, Event::HandOver, host, told);
+                }
+            }
+        }
+    }
+
+    /// Gives mastership away once.
+    ///
+    /// # Errors
+    /// In words: it is not master.
+    pub fn hand_over(&mut self, now: Instant, host: &Host, told: &mut Told) -> Result<String, String> {
+        let name = self.config.name.clone();
+        if self.router.state() != State::Master {
+            return Err(format!("{name} is not master here: nothing to give away"));
+        }
+        self.handle(now, Event::HandOver, host, told);
+        Ok(format!("{name} gives mastership away; if nobody takes it, this node is master again"))
+    }
+
+    /// Drops the addresses and stays out.
+    ///
+    /// # Errors
+    /// In words: it has done so already.
+    pub fn fence_by_hand(&mut self, now: Instant, host: &Host, told: &mut Told) -> Result<String, String> {
+        let name = self.config.name.clone();
+        if !self.fencing.by_hand(now, self.router.holds()) {
+            return Err(format!("{name} is fenced already"));
+        }
+        self.handle(now, Event::Fence("fenced by an operator".into()), host, told);
+        Ok(format!("{name} is fenced, and stays so until `vipwarden unfence {name}`"))
+    }
+
+    /// Starts fenced, as an operator had wanted it before.
+    pub fn stay_fenced(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        self.fencing.restore();
+        self.handle(now, Event::Fence("fenced by an operator before the last start".into()), host, told);
+    }
+
+    /// Comes back.
+    ///
+    /// # Errors
+    /// In words: it is not fenced.
+    pub fn unfence_by_hand(&mut self, now: Instant, host: &Host, told: &mut Told) -> Result<String, String> {
+        let name = self.config.name.clone();
+        if !self.fencing.lift(now) {
+            return Err(format!("{name} is not fenced"));
+        }
+        self.handle(now, Event::Unfence, host, told);
+        Ok(format!("{name} takes part again"))
+    }
+}
