@@ -78,7 +78,7 @@ impl Speakers {
         let odd = |speaker: &&&Speaker| speaker.router().state() != State::Master && !speaker.router().is_ready();
         let odd = members.iter().find(odd).map_or_else(String::new, |speaker| speaker.config().name.clone());
         for id in &sync.members {
-            self.with(*id, |speaker, host, told| {
+            self.with(now, *id, |speaker, host, told| {
                 let event = match allowed {
                     true => Event::Allow,
                     false => Event::Forbid(format!("{odd} of its sync group {name} can't be master")),
@@ -103,7 +103,8 @@ impl Speakers {
         }
         let mut news = false;
         for (id, priority) in worth {
-            news |= self.with(id, |speaker, host, told| speaker.set_priority(now, priority, host, told)) == Some(true);
+            news |=
+                self.with(now, id, |speaker, host, told| speaker.set_priority(now, priority, host, told)) == Some(true);
         }
         news
     }
@@ -119,7 +120,7 @@ impl Speakers {
         let single = self.speakers.iter().filter(|(id, speaker)| !grouped.contains(id) && !speaker.is_leaving());
         let worth: Vec<_> = single.map(|(id, speaker)| (*id, self.own_worth(speaker))).collect();
         for (id, priority) in worth {
-            self.with(id, |speaker, host, told| speaker.set_priority(now, priority, host, told));
+            self.with(now, id, |speaker, host, told| speaker.set_priority(now, priority, host, told));
         }
     }
 }

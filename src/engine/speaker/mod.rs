@@ -2,6 +2,7 @@
 //! is taken in as soon as its frame is read, and what follows from it has left before anything else is done.
 
 mod accept;
+mod due;
 mod groups;
 mod guard;
 mod kernel;
@@ -19,14 +20,15 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use crate::config::Config;
 use crate::observe::{Fact, Frame, Host, IfIndex, PacketKind};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::vrrp::{Event, Turn};
-use crate::wire::{Advert, Neighbour, NeighbourKind, Seen};
+use crate::wire::{Advert, Family, Neighbour, NeighbourKind, Seen};
 
 use super::Act;
 use super::hub::Hub;
 use super::notify::Notice;
 use super::tracker::{CheckResult, Tracker};
+use due::Due;
 use groups::Groups;
 pub(super) use guard::Findings;
 pub(super) use kernel::{Answer, Kernel};
@@ -47,11 +49,17 @@ pub(super) struct Start {
     pub notices: mpsc::Sender<Notice>,
 }
 
+/// The wait before something that is due is tried again: its interface could not be drained.
+const RETRY: Duration = Duration::from_millis(1);
+
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Speakers {
     speakers: BTreeMap<Id, Speaker>,
     next: u64,
+    due: Due,
+    /// Whose adverts come in where.
+    meant: BTreeMap<(IfIndex, Family, u8), Id>,
     tracker: Tracker,
     notices: mpsc::Sender<Notice>,
     host: Host,
@@ -75,6 +83,8 @@ impl Speakers {
         Self {
             speakers: BTreeMap::new(),
             next: 0,
+            due: Due::default(),
+            meant: BTreeMap::new(),
             tracker: Tracker::default(),
             notices: start.notices,
             host: Host::default(),
@@ -90,15 +100,14 @@ impl Speakers {
 
     // ---- getters --------------------------------------------------------------------------------------------------
 
-    /// When something is due.
+    /// When something is due. What is due and could not be done is tried again soon, but not at once.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        self.speakers.values().filter_map(|speaker| speaker.poll_timeout(now)).min()
+        self.due.first().map(|at| if at <= now { now + RETRY } else { at })
     }
 
     /// The interfaces of those for whom something is due at `now`.
     pub fn due_on(&self, now: Instant) -> BTreeSet<IfIndex> {
-        let due = |speaker: &&Speaker| speaker.poll_timeout(now).is_some_and(|at| at <= now);
-        self.speakers.values().filter(due).filter_map(Speaker::interface).collect()
+        self.due.by(now).iter().filter_map(|id| self.speakers.get(id)?.interface()).collect()
     }
 
     /// What was told since the last call.
@@ -120,26 +129,29 @@ impl Speakers {
         let wanted: BTreeMap<String, Plan> = plans.map(|plan| (plan.config.name.clone(), plan)).collect();
         let mut kept = BTreeSet::new();
         let mut after = BTreeMap::new();
-        let ids: Vec<Id> = self.speakers.keys().copied().collect();
-        for id in ids {
-            let Some(speaker) = self.speakers.get_mut(&id).filter(|speaker| !speaker.is_leaving()) else { continue };
+        for id in self.ids() {
+            let Some(speaker) = self.speakers.get(&id).filter(|speaker| !speaker.is_leaving()) else { continue };
             let name = speaker.config().name.clone();
-            if let Some(plan) = wanted.get(&name) {
-                match speaker.reconfigure(now, plan, &self.host, &mut self.told) {
-                    Ok(()) => {
-                        kept.insert(name);
-                        continue;
-                    }
-                    Err(reason) => restarted.push(format!("{name} starts anew, for its {reason} changed")),
+            let plan = wanted.get(&name);
+            match plan.and_then(|plan| self.with(now, id, |one, host, told| one.reconfigure(now, plan, host, told))) {
+                Some(Ok(())) => {
+                    kept.insert(name);
+                    continue;
                 }
+                Some(Err(reason)) => restarted.push(format!("{name} starts anew, for its {reason} changed")),
+                None => {}
             }
+            self.with(now, id, |speaker, host, told| speaker.handle(now, Event::Shutdown, host, told));
             after.insert(name, id);
-            self.dismiss(now, hub, id);
         }
         for (name, plan) in wanted {
             if !kept.contains(&name) {
                 self.add(now, plan, after.get(&name).copied());
             }
+        }
+        // Not before their successors are there.
+        for id in after.into_values() {
+            self.bury(now, hub, id);
         }
         self.refresh_vips();
         self.refuse_packets();
@@ -155,7 +167,7 @@ impl Speakers {
         let is_fenced = self.fenced.contains(&plan.config.name);
         self.speakers.insert(id, Speaker::new(now, id, plan, after, self.notices.clone()));
         if is_fenced {
-            self.with(id, |speaker, host, told| speaker.stay_fenced(now, host, told));
+            self.with(now, id, |speaker, host, told| speaker.stay_fenced(now, host, told));
         }
     }
 
@@ -182,18 +194,13 @@ impl Speakers {
         });
     }
 
-    /// Has one give up what it has, and go.
-    fn dismiss(&mut self, now: Instant, hub: &Rc<Hub>, id: Id) {
-        self.with(id, |speaker, host, told| speaker.handle(now, Event::Shutdown, host, told));
-        self.bury(now, hub, id);
-    }
-
     /// Lets one go that has left, and its successor begin.
     fn bury(&mut self, now: Instant, hub: &Rc<Hub>, id: Id) {
         if !self.speakers.get(&id).is_some_and(Speaker::is_gone) {
             return;
         }
         let Some(gone) = self.speakers.remove(&id) else { return };
+        self.due.set(id, None);
         match self.speakers.values_mut().find(|speaker| speaker.after() == Some(id)) {
             Some(successor) => successor.succeed(gone.finish()),
             None => {
@@ -207,9 +214,9 @@ impl Speakers {
 
     /// Has all of them go. What remains of them is to be awaited with [`Self::take_remains`], when none is left.
     pub fn dismiss_all(&mut self, now: Instant, hub: &Rc<Hub>) {
-        let ids: Vec<Id> = self.speakers.keys().copied().collect();
-        for id in ids {
-            self.dismiss(now, hub, id);
+        for id in self.ids() {
+            self.with(now, id, |speaker, host, told| speaker.handle(now, Event::Shutdown, host, told));
+            self.bury(now, hub, id);
         }
     }
 
@@ -232,7 +239,7 @@ impl Speakers {
         let id = self.named(name).ok_or_else(|| {
             format!("{name} is no router that vipwarden speaks for: only those with mode = \"speak\" can be steered")
         })?;
-        let done = self.with(id, |speaker, host, told| match act {
+        let done = self.with(now, id, |speaker, host, told| match act {
             Act::HandOver => speaker.hand_over(now, host, told),
             Act::Fence { .. } => speaker.fence_by_hand(now, host, told),
             Act::Unfence => speaker.unfence_by_hand(now, host, told),
@@ -248,9 +255,22 @@ impl Speakers {
 
     // ---- what happens ---------------------------------------------------------------------------------------------
 
-    fn with<T>(&mut self, id: Id, work: impl FnOnce(&mut Speaker, &Host, &mut Told) -> T) -> Option<T> {
+    fn ids(&self) -> Vec<Id> {
+        self.speakers.keys().copied().collect()
+    }
+
+    /// Does something with one, and keeps its deadline.
+    fn with<T>(&mut self, now: Instant, id: Id, work: impl FnOnce(&mut Speaker, &Host, &mut Told) -> T) -> Option<T> {
         let speaker = self.speakers.get_mut(&id)?;
-        Some(work(speaker, &self.host, &mut self.told))
+        let result = work(speaker, &self.host, &mut self.told);
+        self.due.set(id, speaker.poll_timeout(now));
+        Some(result)
+    }
+
+    fn with_all(&mut self, now: Instant, work: impl Fn(&mut Speaker, &Host, &mut Told)) {
+        for id in self.ids() {
+            self.with(now, id, &work);
+        }
     }
 
     /// Takes in a frame, which the kernel received at `at`: an advert for one of them, or somebody's announcement.
@@ -270,30 +290,23 @@ impl Speakers {
     }
 
     fn on_advert(&mut self, now: Instant, at: Instant, frame: &Frame, advert: &Advert) {
-        let Self { speakers, host, told, .. } = self;
-        let is_meant = |speaker: &&mut Speaker| {
-            let settings = speaker.router().settings();
-            (settings.vrid, settings.family) == (advert.vrid, advert.family())
-                && speaker.interface() == Some(frame.interface)
-        };
-        for speaker in speakers.values_mut().filter(is_meant) {
-            match frame.kind {
-                PacketKind::Outgoing => speaker.on_outgoing(now, at, advert, told),
-                PacketKind::Host | PacketKind::Multicast => speaker.on_advert(now, at, advert, host, told),
-                PacketKind::Broadcast | PacketKind::OtherHost | PacketKind::Unknown => {}
-            }
-        }
+        let Some(&id) = self.meant.get(&(frame.interface, advert.family(), advert.vrid)) else { return };
+        self.with(now, id, |speaker, host, told| match frame.kind {
+            PacketKind::Outgoing => speaker.on_outgoing(now, at, advert, told),
+            PacketKind::Host | PacketKind::Multicast => speaker.on_advert(now, at, advert, host, told),
+            PacketKind::Broadcast | PacketKind::OtherHost | PacketKind::Unknown => {}
+        });
     }
 
     fn on_announcement(&mut self, now: Instant, frame: &Frame, address: IpAddr) {
         if frame.kind == PacketKind::Outgoing || !self.vips.contains(&address) {
             return;
         }
-        let Self { speakers, host, told, .. } = self;
-        let on_it = speakers.values_mut().filter(|speaker| speaker.interface() == Some(frame.interface));
-        for speaker in on_it.filter(|speaker| speaker.held().any(|held| held == address)) {
-            speaker.on_foreign_announcement(now, host, told);
-        }
+        self.with_all(now, |speaker, host, told| {
+            if speaker.interface() == Some(frame.interface) && speaker.held().any(|held| held == address) {
+                speaker.on_foreign_announcement(now, host, told);
+            }
+        });
     }
 
     /// Takes in whether something tracked works.
@@ -305,9 +318,8 @@ impl Speakers {
 
     /// Has each know what became of what it tracks.
     fn track(&mut self, now: Instant) {
-        for speaker in self.speakers.values_mut() {
-            speaker.track(&self.tracker);
-        }
+        let Self { speakers, tracker, .. } = self;
+        speakers.values_mut().for_each(|speaker| speaker.track(tracker));
         self.weigh_singles(now);
         self.settle(now);
     }
@@ -350,12 +362,13 @@ impl Speakers {
         }
         // One that is back by now was not taken away: the kernel tells of our own changes, too.
         gone.retain(|(interface, address)| !self.host.addresses_on(*interface).any(|(a, _)| a.address == *address));
-        let Self { speakers, host, told, .. } = self;
-        for &address in &gone {
-            speakers.values_mut().for_each(|speaker| speaker.on_address_gone(now, address, host, told));
+        if !gone.is_empty() {
+            self.with_all(now, |speaker, host, told| {
+                gone.iter().for_each(|&address| speaker.on_address_gone(now, address, host, told));
+            });
         }
         if is_anew {
-            speakers.values_mut().for_each(|speaker| speaker.check_addresses(now, host, told));
+            self.with_all(now, |speaker, host, told| speaker.check_addresses(now, host, told));
         }
         if concerns_all {
             self.follow(now, hub);
@@ -367,39 +380,40 @@ impl Speakers {
     }
 
     fn follow(&mut self, now: Instant, hub: &Rc<Hub>) {
-        let Self { speakers, host, vips, told, .. } = self;
-        for speaker in speakers.values_mut() {
-            speaker.follow(now, hub, host, vips, told);
-        }
+        let vips = std::mem::take(&mut self.vips);
+        self.with_all(now, |speaker, host, told| speaker.follow(now, hub, host, &vips, told));
+        self.vips = vips;
+        let key = |speaker: &Speaker| {
+            let settings = speaker.router().settings();
+            Some((speaker.interface()?, settings.family, settings.vrid))
+        };
+        self.meant = self.speakers.iter().filter_map(|(id, speaker)| Some((key(speaker)?, *id))).collect();
         self.weigh_singles(now);
     }
 
     /// Takes in what the kernel answered to one of them.
     pub fn on_answer(&mut self, now: Instant, hub: &Rc<Hub>, id: Id, answer: Answer) {
-        let Self { speakers, host, vips, told, .. } = self;
-        if let Some(speaker) = speakers.get_mut(&id) {
-            speaker.on_answer(now, answer, host, vips, told);
-        }
+        let vips = std::mem::take(&mut self.vips);
+        self.with(now, id, |speaker, host, told| speaker.on_answer(now, answer, host, &vips, told));
+        self.vips = vips;
         self.bury(now, hub, id);
         self.settle(now);
     }
 
     /// Does what is due. `drained` are the interfaces whose frames were all read after `now`.
     pub fn handle_timeout(&mut self, now: Instant, drained: &BTreeSet<IfIndex>) {
-        let Self { speakers, host, told, .. } = self;
-        for speaker in speakers.values_mut() {
-            let drained = speaker.interface().is_none_or(|on| drained.contains(&on));
-            speaker.handle_timeout(Turn { now, drained }, host, told);
+        for id in self.due.by(now) {
+            self.with(now, id, |speaker, host, told| {
+                let drained = speaker.interface().is_none_or(|on| drained.contains(&on));
+                speaker.handle_timeout(Turn { now, drained }, host, told);
+            });
         }
         self.settle(now);
     }
 
     /// Takes in what the watcher makes of its probes: who answers for the addresses of each router, and who can be reached.
     pub fn on_findings(&mut self, now: Instant, found: &Findings) {
-        let Self { speakers, host, told, .. } = self;
-        for speaker in speakers.values_mut().filter(|speaker| !speaker.is_leaving()) {
-            speaker.on_findings(now, found, host, told);
-        }
+        self.with_all(now, |speaker, host, told| speaker.on_findings(now, found, host, told));
         self.settle(now);
     }
 }

@@ -3,3 +3,4 @@
 mod groups;
 mod interop;
 mod life;
+mod scale;
