@@ -154,6 +154,8 @@ impl Speaker {
     pub fn succeed(&mut self, remains: Option<JoinHandle<()>>) {
         self.after = None;
         self.predecessor = remains;
+        // The farewell of the one before is no rival's.
+        self.sent_at = clock::now();
     }
 
     pub const fn tracked(&self) -> Option<u8> {

@@ -142,6 +142,27 @@ fn with_the_checksum_of_the_message_two_vipwardens_agree() {
 }
 
 #[test]
+fn with_a_virtual_mac_over_ipv6_the_address_moves_and_its_mac_stays() {
+    let stage = Stage::new(Flavour::V6);
+    let mac = "00:00:5e:00:02:33";
+    let probe = || {
+        stage.b.exec(&format!("ping -6 -c 1 -W 5 {}", stage.flavour.vip())).expect("the master answers");
+        let neighbours = stage.b.exec("ip -6 neigh show").expect("ip lists neighbours");
+        let learned = |line: &str| line.starts_with(stage.flavour.vip()) && line.contains(mac);
+        assert!(neighbours.lines().any(learned), "{neighbours}");
+    };
+    let mut a = stage.speaker(&stage.a, 200, &["vmac = true"]);
+    a.expect("it is master", |router| router["state"] == "master");
+    probe();
+    let b = stage.speaker(&stage.b, 100, &["vmac = true"]);
+    b.expect("it is backup", |router| router["state"] == "backup" && router["verdict"] == "healthy");
+    probe();
+    a.process().stop().expect("it ends");
+    b.expect("it is master", |router| router["state"] == "master" && router["verdict"] == "healthy");
+    stage.expect_holders(false, true);
+}
+
+#[test]
 fn as_backup_it_takes_over_from_frr_and_hands_back() {
     let stage = Stage::new(Flavour::V3);
     let frr = Frr::start(&stage.a, 200);

@@ -238,3 +238,25 @@ fn without_the_right_to_have_addresses_it_refuses_to_start_and_names_it() {
     let refused = stage.b.exec(&line).expect_err("it can't do its work");
     assert!(refused.to_string().contains("CAP_NET_ADMIN"), "{refused}");
 }
+
+/// RFC 9568 §6.1, Accept_Mode.
+#[test]
+fn with_accept_false_it_answers_arp_for_the_address_and_nothing_else() {
+    let stage = Stage::new(Flavour::V3);
+    let ping = |node: &crate::lab::Node| node.exec(&format!("ping -c 1 -W 1 {}", stage.flavour.vip()));
+    let mut vipwarden = stage.speaker(&stage.b, 100, &[]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    ping(&stage.a).expect("accept is true by default");
+    vipwarden.process().stop().expect("it ends");
+    drop(vipwarden);
+    let mut vipwarden = stage.speaker(&stage.b, 100, &["accept = false"]);
+    vipwarden.expect(MASTER, |router| router["state"] == "master");
+    let rules = || stage.b.exec("nft list tables").expect("nft lists tables");
+    until("the rules are set", || rules().contains("vipwarden_accept"));
+    ping(&stage.a).expect_err("no packet for the address is taken");
+    let neighbours = stage.a.exec("ip neigh show").expect("ip lists neighbours");
+    let learned = |line: &str| line.starts_with(stage.flavour.vip()) && line.contains(&stage.b.mac());
+    assert!(neighbours.lines().any(learned), "{neighbours}");
+    vipwarden.process().stop().expect("it ends");
+    assert!(!rules().contains("vipwarden_accept"));
+}

@@ -52,12 +52,27 @@ impl Speaker {
         // Init is left by the first word, whatever it is.
         if primary != self.primary || self.router.state() == State::Init {
             self.primary = primary;
+            if primary.is_none() && is_usable(host, interface) {
+                self.alarm(now, self.lack_of_source(), told);
+            }
             self.handle(now, Event::Interface(primary), host, told);
         }
     }
 
+    fn lack_of_source(&self) -> String {
+        let (name, interface) = (&self.config.name, &self.config.interface);
+        match self.config.speak.as_ref().and_then(|speak| speak.source) {
+            Some(source) => format!(
+                "{name}: {interface} hasn't got {source}, from which adverts are to come: add it, or mend `source`"
+            ),
+            None => format!("{name}: {interface} has no address of its own from which adverts could come: add one"),
+        }
+    }
+
     fn find_primary(&self, host: &Host, interface: IfIndex, vips: &BTreeSet<IpAddr>) -> Option<IpAddr> {
-        host.link(interface).filter(|link| link.up && link.carrier && link.mac.is_some())?;
+        if !is_usable(host, interface) {
+            return None;
+        }
         let settings = self.router.settings();
         let source = self.config.speak.as_ref().and_then(|speak| speak.source);
         let fits = |address: &IpAddr| match (source, settings.family, address) {
@@ -75,6 +90,10 @@ impl Speaker {
         let known = usable.iter().find(|(a, _)| Some(a.address) == self.primary);
         known.or(usable.first()).map(|(address, _)| address.address)
     }
+}
+
+fn is_usable(host: &Host, interface: IfIndex) -> bool {
+    host.link(interface).is_some_and(|link| link.up && link.carrier && link.mac.is_some())
 }
 
 fn link_local(address: &IpAddr) -> bool {
