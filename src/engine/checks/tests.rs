@@ -91,7 +91,7 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn x_no_other_check() {
+async fn scripts_that_hang_fork_flood_or_take_long_delay_no_other_check() {
     let mut bench = Bench::start(
         vec![
             shell("slow", "sleep 1000", LONG),
@@ -155,8 +155,7 @@ async fn a_tracked_file_fails_while_it_is_there() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_tracked_process_works_while_it_runs() {
-    let there = Job::Process("cargo".into()).once().await.or(Job::Process(own_name()).once().await);
-    assert_eq!(there, Ok(()));
+    assert_eq!(Job::Process(own_name()).once().await, Ok(()));
     let failure = Job::Process("no-such-process".into()).once().await.expect_err("nobody has this name");
     assert!(failure.contains("\"no-such-process\""), "{failure}");
 }
