@@ -177,4 +177,4 @@ fn quote(output: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

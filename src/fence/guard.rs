@@ -123,6 +123,12 @@ impl Guard {
         self.judge(now);
     }
 
+    /// Another host announced an address of this router: a gratuitous ARP or an unsolicited NA, with this MAC for the owner.
+    pub fn handle_announcement(&mut self, now: Instant, mac: MacAddr) {
+        self.ledger.announcement(mac);
+        self.judge(now);
+    }
+
     /// Whether any peer or witness answers, and whether a witness does.
     pub fn handle_reach(&mut self, now: Instant, anyone: bool, witness: bool) {
         self.has_witness |= witness;

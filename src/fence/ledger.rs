@@ -40,6 +40,8 @@ pub(super) struct Rival {
     /// Its adverts since then, and ours.
     pub adverts: u32,
     pub ours: u32,
+    /// It announced an address since then, which a dead daemon doesn't.
+    announced: bool,
     answers: Option<Answers>,
 }
 
@@ -62,10 +64,11 @@ impl Rival {
         self.answers.is_some_and(|answers| answers.count >= ANSWERS)
     }
 
-    /// True if its answers have lasted so long that it would have dropped by now, were it to hear us.
+    /// True if it lives, and its answers have lasted so long that it would have dropped by now, were it to hear us and the
+    /// lower one.
     pub fn answers_on(&self, own: Duration) -> bool {
         let time = self.interval.max(own) * ANSWERING;
-        self.answers() && self.answers.is_some_and(|answers| answers.last.since(answers.since) > time)
+        self.announced && self.answers() && self.answers.is_some_and(|answers| answers.last.since(answers.since) > time)
     }
 
     /// True if the election settles what is between it and us.
@@ -81,6 +84,7 @@ impl Rival {
         self.opened = now;
         self.adverts = 0;
         self.ours = 0;
+        self.announced = false;
     }
 }
 
@@ -110,6 +114,7 @@ impl Ledger {
             opened: now,
             adverts: 0,
             ours: 0,
+            announced: false,
             answers: None,
         };
         if index == self.rivals.len() {
@@ -136,13 +141,23 @@ impl Ledger {
         candidates.min_by_key(|(_, rival)| (rival.peer, rival.last)).map(|(index, _)| index)
     }
 
-    /// Takes in who answered the probes: each MAC with its newest answer. Who is not among them holds nothing any more. A MAC
-    /// that several rivals have (a virtual one) tells none from the other.
+    /// A host announced an address.
+    pub fn announcement(&mut self, from: MacAddr) {
+        if self.is_one(from) {
+            self.rivals.iter_mut().filter(|rival| rival.mac == Some(from)).for_each(|rival| rival.announced = true);
+        }
+    }
+
+    /// True if only one rival has that MAC. A virtual one that several have tells none from the other.
+    fn is_one(&self, mac: MacAddr) -> bool {
+        self.rivals.iter().filter(|rival| rival.mac == Some(mac)).count() == 1
+    }
+
+    /// Takes in who answered the probes: each MAC with its newest answer. Who is not among them holds nothing any more.
     pub fn answers(&mut self, newest: &[(MacAddr, Instant)]) {
-        let macs: Vec<_> = self.rivals.iter().filter_map(|rival| rival.mac).collect();
+        let newest: Vec<_> = newest.iter().filter(|(mac, _)| self.is_one(*mac)).collect();
         for rival in &mut self.rivals {
-            let own = |mac: MacAddr| rival.mac == Some(mac) && macs.iter().filter(|other| **other == mac).count() == 1;
-            let last = newest.iter().filter(|(mac, _)| own(*mac)).map(|(_, last)| *last).max();
+            let last = newest.iter().filter(|(mac, _)| rival.mac == Some(*mac)).map(|(_, last)| *last).max();
             let Some(last) = last else {
                 rival.answers = None;
                 continue;

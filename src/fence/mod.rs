@@ -9,7 +9,8 @@
 //! | a better advert that the election obeys | none: VRRP settles it, and the router is backup | what a forger gets here, VRRP gives |
 //! | adverts of a better rival that the election refuses (password, version, interval): two or more after our own went out, over more than one interval, from a configured peer's address | drop, [`Reason::SplitBrain`] | one is not enough, and who can keep forging a peer's adverts can forge ones that the election obeys |
 //! | the same where no peer is configured | drop, if the host with that MAC also answers two probes for an address | two independent channels; a stream of adverts is one |
-//! | no adverts, but answers to two probes and for four intervals, from the MAC of a known speaker that was heard as a better one | drop | an answer gives no rank: without adverts of the same MAC it decides nothing |
+//! | no adverts, but an announcement (gratuitous ARP or NA) after ours and answers to two probes and for four intervals, from the MAC of a known speaker whose last advert was a better one | drop | an answer gives no rank: without adverts of the same MAC it decides nothing |
+//! | the same without an announcement | none: its daemon may be dead, and clients whose caches point at us would reach nobody, for the dead don't announce | |
 //! | adverts or answers of a stranger where peers are configured | none; the watcher alarms | it is nobody's rival, and keeps nobody out either |
 //! | adverts of a lower rival, or one of equal rank | none: the other one has to drop; but see the next row | |
 //! | adverts of a known lower rival, of a kind that the election obeys, which go on after `informed_yield` of ours | yield ([`Act::Yield`]), opt-in | the loss is mastership, not the service: without an obeyed master the election gives it back |

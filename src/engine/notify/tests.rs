@@ -6,6 +6,7 @@ use std::path::Path;
 use tokio::time::timeout;
 
 use super::*;
+use crate::engine::checks::tests::script_user;
 use crate::time::Duration;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -15,6 +16,11 @@ fn directory() -> tempfile::TempDir {
     // The user nobody writes into it.
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).expect("ours");
     directory
+}
+
+/// Nothing to tell yet, with a user that this test may become.
+fn nothing() -> Notify {
+    Notify { user: script_user(), ..Notify::default() }
 }
 
 /// Appends a line about itself to `log`, after some commands.
@@ -55,7 +61,7 @@ async fn a_fifo_gets_keepaliveds_lines_in_their_order() {
     };
     drop((router, group));
     timeout(LONG, running).await.expect("it ends").expect("well");
-    let lines: Vec<_> = BufReader::new(reader).lines().map(|line| line.expect("text")).collect();
+    let lines: Vec<_> = BufReader::new(reader).lines().take(6).map(|line| line.expect("text")).collect();
     assert_eq!(
         lines,
         [
@@ -77,7 +83,7 @@ async fn commands_of_a_router_run_in_order_as_their_user_and_the_last_one_is_wai
         backup: script("sleep 0.2", &path),
         master: script("true", &path),
         stop: script("true", &path),
-        ..Notify::default()
+        ..nothing()
     };
     let (sender, receiver) = queue();
     let router = Herald::new(sender, Kind::Instance, "web edge", notify);
@@ -88,11 +94,8 @@ async fn commands_of_a_router_run_in_order_as_their_user_and_the_last_one_is_wai
     let failures = router.failures.clone();
     drop(router);
     timeout(LONG, run(receiver)).await.expect("it ends when nobody can tell any more");
-    let expected = [
-        "nobody INSTANCE web edge BACKUP 100",
-        "nobody INSTANCE web edge MASTER 100",
-        "nobody INSTANCE web edge STOP 90",
-    ];
+    let user = script_user();
+    let expected = ["BACKUP 100", "MASTER 100", "STOP 90"].map(|told| format!("{user} INSTANCE web edge {told}"));
     assert_eq!(log(&path), expected);
     assert_eq!(failures.load(Ordering::Relaxed), 0);
 }
@@ -105,9 +108,9 @@ async fn a_command_that_hangs_is_killed_and_counted_and_delays_no_other_router()
         backup: script("sleep 1000 & wait", &slow_log),
         master: script("true", &slow_log),
         timeout: Duration::from_secs(2),
-        ..Notify::default()
+        ..nothing()
     };
-    let quick = Notify { master: script("true", &quick_log), fault: vec!["/nowhere".into()], ..Notify::default() };
+    let quick = Notify { master: script("true", &quick_log), fault: vec!["/nowhere".into()], ..nothing() };
     let (sender, receiver) = queue();
     let slow = Herald::new(sender.clone(), Kind::Instance, "slow", slow);
     let quick = Herald::new(sender, Kind::Instance, "quick", quick);
@@ -123,7 +126,7 @@ async fn a_command_that_hangs_is_killed_and_counted_and_delays_no_other_router()
     let failures = slow.failures.clone();
     drop((slow, quick));
     timeout(LONG, running).await.expect("it ends").expect("well");
-    assert_eq!(log(&slow_log), ["nobody INSTANCE slow MASTER 100"], "the hanging one said nothing");
+    assert_eq!(log(&slow_log), [format!("{} INSTANCE slow MASTER 100", script_user())], "the hanging one said nothing");
     assert_eq!(failures.load(Ordering::Relaxed), 1);
 }
 
@@ -132,7 +135,7 @@ async fn what_overflows_is_dropped_and_counted_and_telling_never_waits() {
     let hangs = Notify {
         master: ["/bin/sh", "-c", "sleep 1000"].map(String::from).to_vec(),
         timeout: Duration::from_millis(100),
-        ..Notify::default()
+        ..nothing()
     };
     let (sender, receiver) = mpsc::channel(100);
     let router = Herald::new(sender, Kind::Instance, "web", hangs);

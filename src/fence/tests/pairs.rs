@@ -77,6 +77,10 @@ impl World {
                     self.hear(1 - node);
                 }
             }
+            if self.now % STEPS == 6 && self.master[1 - node] && paths.answers[node] {
+                self.guards[node].handle_announcement(now, mac(NODES[1 - node]));
+                self.obey(node);
+            }
             if self.now % STEPS == 7 {
                 let answers: &[_] =
                     if self.master[1 - node] && paths.answers[node] { &[(mac(NODES[1 - node]), now)] } else { &[] };
@@ -191,6 +195,7 @@ proptest! {
             }
             guard.handle_advert(at(now), &advert(STRANGER, priority), obeyed);
             if answers {
+                guard.handle_announcement(at(now), mac(STRANGER));
                 guard.handle_answers(at(now), &[(mac(STRANGER), at(now))]);
             }
             prop_assert_eq!(acts(&mut guard), []);

@@ -90,17 +90,29 @@ fn without_configured_peers_adverts_need_the_answers_of_the_same_host() {
 }
 
 #[test]
-fn a_better_peer_that_only_answers_probes_gets_the_addresses_after_a_while() {
+fn a_better_peer_that_announces_and_answers_probes_gets_the_addresses_after_a_while() {
     let mut guard = Guard::new(Policy::default(), scope(&[B]));
     guard.handle_advert(at(0), &advert(B, 150), true);
     guard.handle_sent(at(4000), OURS, ip(A));
+    guard.handle_announcement(at(4100), mac(B));
     assert_eq!(answer(&mut guard, B, 4..9), [], "had it heard us, it would have needed so long to drop");
     assert!(dropped(&answer(&mut guard, B, 9..10)));
 }
 
 #[test]
+fn a_better_peer_whose_daemon_died_and_whose_kernel_answers_does_not_get_the_addresses_back() {
+    let mut guard = Guard::new(Policy::default(), scope(&[B]));
+    guard.handle_advert(at(0), &advert(B, 150), true);
+    guard.handle_announcement(at(100), mac(B));
+    guard.handle_sent(at(4000), OURS, ip(A));
+    guard.handle_announcement(at(4100), mac(STRANGER));
+    assert_eq!(answer(&mut guard, B, 4..600), [], "nobody would tell the clients");
+}
+
+#[test]
 fn an_answer_from_a_host_that_never_advertised_decides_nothing() {
     let mut guard = holding(Policy::default(), &[B]);
+    guard.handle_announcement(at(100), mac(B));
     assert_eq!(answer(&mut guard, B, 0..30), []);
 }
 
@@ -110,6 +122,7 @@ fn a_peer_that_gave_mastership_up_and_still_answers_is_no_winner() {
     guard.handle_advert(at(0), &advert(B, 150), true);
     guard.handle_advert(at(10), &advert(B, 0), true);
     guard.handle_sent(at(600), OURS, ip(A));
+    guard.handle_announcement(at(700), mac(B));
     assert_eq!(answer(&mut guard, B, 1..30), []);
 }
 
