@@ -5,10 +5,32 @@
 //! [`Event::ClaimFailed`], [`Action::Release`] as [`Event::Released`]. RFC 9568 calls the roles Active and Backup; here
 //! they are master and backup, as users say.
 
+mod admit;
+mod advert;
+mod counters;
+mod election;
+pub mod group;
+mod phase;
+mod router;
+mod tenure;
+#[cfg(test)]
+mod tests;
+pub mod timer;
+pub mod track;
+
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+pub use advert::advert;
+pub use counters::{Counters, Heard};
+pub use phase::Takeover;
+pub use router::{Reconfigured, Router};
 
 use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Auth, ChecksumForm, Family, Version};
+
+/// The priority of an address owner (RFC 9568 §5.2.4).
+pub const OWNER: u8 = 255;
 
 /// What a router is told to be. Validated before it gets here.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +69,18 @@ pub struct Settings {
     pub garp: Garp,
 }
 
+impl Settings {
+    /// True if this address stands in its adverts.
+    fn advertises(&self, address: &IpAddr) -> bool {
+        self.addresses.iter().any(|(own, _)| own == address)
+    }
+
+    /// All addresses that a master holds.
+    fn held(&self) -> BTreeSet<(IpAddr, u8)> {
+        self.addresses.iter().chain(&self.excluded_addresses).copied().collect()
+    }
+}
+
 /// When a master announces its addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Garp {
@@ -79,8 +113,15 @@ pub enum Event<'a> {
     Fence(String),
     /// A fence is lifted.
     Unfence,
-    /// Give mastership away once, in order, and do not take it back by preemption before another was master.
+    /// Give mastership away once, in order. The next master is then followed whatever its priority, until it falls silent
+    /// or gives up, or a third one was master; if there is none within a master-down interval, this one is master again.
     HandOver,
+    /// Don't be master until [`Event::Allow`]; why, in words. A master gives up in order; a backup whose timer runs out
+    /// stays backup, and says so with [`Router::is_ready`]. For whoever has a say beyond the election: a sync group, a
+    /// lease, a probe that found the address still answering.
+    Forbid(String),
+    /// Lifts [`Event::Forbid`]; a ready backup becomes master with the next timeout.
+    Allow,
     /// The daemon ends: give mastership away and do nothing more.
     Shutdown,
     /// After a split or a foreign announcement: announce the addresses again, if master.
@@ -95,9 +136,11 @@ pub enum Action {
         /// 0-255.
         priority: u8,
     },
-    /// Put all addresses on this host and answer with [`Event::Claimed`] or [`Event::ClaimFailed`].
+    /// Put all addresses on this host, those that are already there included, and answer with [`Event::Claimed`] or
+    /// [`Event::ClaimFailed`].
     Claim,
-    /// Take all addresses from this host and answer with [`Event::Released`].
+    /// Take all addresses from this host and answer with [`Event::Released`], as late as it may be: until then the router
+    /// claims nothing and says no farewell.
     Release,
     /// Announce every address once.
     Announce,
