@@ -10,7 +10,7 @@ use std::time::Duration;
 use vipwarden::observe::IfIndex;
 use vipwarden::sys::capture::{Capture, Counters};
 use vipwarden::sys::clock;
-use vipwarden::sys::probe::Transmitter;
+use vipwarden::sys::transmit::Transmitter;
 use vipwarden::time::CentiSeconds;
 use vipwarden::wire::{Advert, Auth, ChecksumForm, Interval, LinkLayer, Seen, Version, dissect, frame};
 
@@ -83,7 +83,7 @@ impl std::fmt::Display for Sent {
 
 /// Sends in bursts at an even pace.
 fn send(interface: IfIndex, frames: &[Vec<u8>], per_second: u64) -> Sent {
-    let transmitter = Transmitter::open().expect("root");
+    let transmitter = Transmitter::open("a benchmark").expect("root");
     let mut cycle = frames.iter().cycle();
     let (start, cpu) = (clock::now(), thread_cpu_time());
     let mut sent = 0;

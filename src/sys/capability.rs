@@ -2,6 +2,9 @@
 
 use std::{fs, io};
 
+/// `_LINUX_CAPABILITY_VERSION_3`: sets of 64 bits.
+const VERSION_3: u32 = 0x2008_0522;
+
 /// The capabilities that matter here, as far as they are effective.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -35,6 +38,15 @@ impl Capabilities {
         let has = |bit: u32| mask & (1 << bit) != 0;
         Some(Self { net_raw: has(Self::NET_RAW_BIT), net_admin: has(Self::NET_ADMIN_BIT) })
     }
+}
+
+/// Takes all capabilities from the calling thread: with the permitted and inheritable ones the ambient ones go too. Allocates
+/// nothing, so it may be called between fork and exec.
+pub(super) fn drop_all() -> io::Result<()> {
+    let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
+    // SAFETY: the kernel reads a header of two and data of six 32-bit words, and changes only the calling thread.
+    let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

@@ -104,8 +104,8 @@ impl Capture {
 #[cfg(test)]
 mod tests {
     use super::super::clock;
-    use super::super::probe::Transmitter;
     use super::super::testing::*;
+    use super::super::transmit::Transmitter;
     use super::*;
 
     /// A captured frame, kept.
@@ -189,7 +189,7 @@ mod tests {
         with_neighbour(async |_| {
             let mut capture = Capture::open(index_of("near")).expect("root");
             let advert = advert_v6(51, "fe80::1".parse().expect("an address"));
-            Transmitter::open().expect("root").send(index_of("near"), &advert).expect("near is up");
+            Transmitter::open("a test").expect("root").send(index_of("near"), &advert).expect("near is up");
             let frames = capture_some(&mut capture, 1).await;
             assert_eq!((frames[0].kind, &frames[0].bytes), (PacketKind::Outgoing, &advert));
         });

@@ -1,10 +1,14 @@
 //! Linux: packet sockets and BPF, netlink, ICMP, capabilities, clocks. The only room with `unsafe`, and none with policy.
 
+pub mod accept;
+pub mod address;
 mod bpf;
 pub mod capability;
 pub mod capture;
 pub mod clock;
 pub mod daemon;
+mod interface;
+pub mod neighbour;
 pub mod netlink;
 pub mod netns;
 mod output_test;
@@ -12,8 +16,16 @@ pub mod ping;
 pub mod probe;
 pub mod process;
 mod reader;
+mod requests;
+pub mod script;
 mod socket;
+pub mod speaker;
 pub mod state;
+mod sysctl;
 pub mod taps;
 #[cfg(test)]
 mod testing;
+pub mod timer;
+pub mod track;
+pub mod transmit;
+pub mod vmac;

@@ -1,6 +1,6 @@
 //! Links and addresses, as they are and as they change.
 
-mod parse;
+pub(super) mod parse;
 mod table;
 
 use std::io;

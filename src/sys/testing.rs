@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::probe::Transmitter;
+use super::transmit::Transmitter;
 use crate::observe::IfIndex;
 
 /// The far host's hardware address, and the near one's.
@@ -88,7 +88,7 @@ impl Host {
     /// Sends frames out of `far`, in this order.
     pub fn send(&self, frames: Vec<Vec<u8>>) {
         self.run(move || {
-            let transmitter = Transmitter::open().expect("root");
+            let transmitter = Transmitter::open("a test").expect("root");
             for frame in frames {
                 transmitter.send(index_of("far"), &frame).expect("far is up");
             }
@@ -96,9 +96,9 @@ impl Host {
     }
 }
 
-/// Runs `ip` in the namespace of this thread.
-pub fn ip(arguments: &str) {
-    run(Command::new("ip").args(arguments.split(' ')));
+/// Runs `ip` in the namespace of this thread, and returns what it prints.
+pub fn ip(arguments: &str) -> String {
+    run(Command::new("ip").args(arguments.split(' ')))
 }
 
 /// Adds rules to a hook of the firewall in the namespace of this thread, such as `inet` and `input`.
@@ -181,7 +181,7 @@ fn set_up(interface: &str, v4: &str, v6: &str) {
 fn wait_for_carrier(interface: &str) {
     let command = format!("-6 route show table all type multicast dev {interface}");
     for _ in 0..5000 {
-        let route = run(Command::new("ip").args(command.split(' ')));
+        let route = ip(&command);
         let groups = std::fs::read_to_string("/proc/thread-self/net/igmp6").expect("procfs");
         let joined = |line: &str| line.contains(interface) && line.contains("ff0200000000000000000001ff0000");
         if route.contains("ff00::/8") && !route.contains("linkdown") && groups.lines().any(joined) {
@@ -194,11 +194,7 @@ fn wait_for_carrier(interface: &str) {
 
 /// Takes all capabilities from this thread.
 pub fn drop_capabilities() {
-    const VERSION_3: u32 = 0x2008_0522;
-    let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
-    // SAFETY: the kernel reads a header of two and data of six 32-bit words, and changes only the calling thread.
-    let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    super::capability::drop_all().expect("whoever has them may drop them");
 }
 
 fn enter_namespace() {

@@ -8,13 +8,18 @@ use pnet::packet::ethernet::{EtherType, EtherTypes, MutableEthernetPacket};
 use pnet::packet::ip::IpNextHeaderProtocols;
 
 use super::icmp::{self, Echo};
-use super::{Advert, Arp, ArpOperation, Auth, MacAddr, Neighbour, NeighbourKind, RejectReason, arp, ip, nd, vrrp};
+use super::{
+    Advert, Arp, ArpOperation, Auth, Family, MacAddr, Neighbour, NeighbourKind, RejectReason, arp, ip, nd, vrrp,
+};
 
 const ETHERNET_HEADER: usize = 14;
 
 /// Internetwork control (RFC 791 §3.1), as VRRP speakers mark their adverts.
 const TOS_INTERNETWORK_CONTROL: u8 = 0xc0;
 const TOS_ROUTINE: u8 = 0;
+
+/// All nodes on the link (RFC 4291 §2.7.1).
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// Nobody forwards it.
 const ECHO_TTL: u8 = 1;
@@ -47,13 +52,18 @@ pub fn advert(advert: &Advert, peer: Option<MacAddr>) -> Result<Vec<u8>, EmitErr
         protocol = IpNextHeaderProtocols::Ah;
     }
     let destination = group_mac(advert.destination).or(peer).ok_or(EmitError::UnknownPeer(advert.destination))?;
-    let source = advert.mac.unwrap_or(match advert.source {
-        IpAddr::V4(_) => MacAddr(0, 0, 0x5e, 0, 1, advert.vrid),
-        IpAddr::V6(_) => MacAddr(0, 0, 0x5e, 0, 2, advert.vrid),
-    });
+    let source = advert.mac.unwrap_or(virtual_mac(advert.family(), advert.vrid));
     let header = ip::Header { ttl: advert.ttl, tos: TOS_INTERNETWORK_CONTROL, protocol };
     packet(source, destination, header, advert.source, advert.destination, &message)
         .ok_or(EmitError::Refused(RejectReason::Addresses))
+}
+
+/// The MAC of a virtual router (RFC 9568 §7.3).
+pub const fn virtual_mac(family: Family, vrid: u8) -> MacAddr {
+    match family {
+        Family::V4 => MacAddr(0, 0, 0x5e, 0, 1, vrid),
+        Family::V6 => MacAddr(0, 0, 0x5e, 0, 2, vrid),
+    }
 }
 
 /// A broadcast ARP request for `target` (RFC 826).
@@ -66,6 +76,22 @@ pub fn arp_request(sender_mac: MacAddr, sender_ip: Ipv4Addr, target: Ipv4Addr) -
         sender_ip,
         target_mac: MacAddr::zero(),
         target_ip: target,
+    })
+}
+
+/// The two broadcast announcements that `ip` is at `mac`: a request (RFC 5227 §3) and a reply. Some stacks learn from the one
+/// only, some from the other.
+pub fn gratuitous_arp(mac: MacAddr, ip: Ipv4Addr) -> [Vec<u8>; 2] {
+    [(ArpOperation::Request, MacAddr::zero()), (ArpOperation::Reply, mac)].map(|(operation, target_mac)| {
+        arp(&Arp {
+            frame_source: mac,
+            frame_destination: MacAddr::broadcast(),
+            operation,
+            sender_mac: mac,
+            sender_ip: ip,
+            target_mac,
+            target_ip: ip,
+        })
     })
 }
 
@@ -86,6 +112,20 @@ pub fn neighbour_solicitation(sender_mac: MacAddr, source: Ipv6Addr, target: Ipv
         link_address: (!source.is_unspecified()).then_some(sender_mac),
     };
     neighbour(&solicitation, group_mac_v6(solicitation.destination))
+}
+
+/// The announcement to all nodes that `ip` is at `mac`, whatever their caches hold (RFC 4861 §7.2.6, RFC 9568 §6.4.2). `router`
+/// is to be set only where this host forwards: who sees it cleared takes the address from its default routers.
+pub fn unsolicited_na(mac: MacAddr, ip: Ipv6Addr, router: bool) -> Vec<u8> {
+    let advertisement = Neighbour {
+        frame_source: mac,
+        source: ip,
+        destination: ALL_NODES,
+        target: ip,
+        kind: NeighbourKind::Advertisement { router, solicited: false, override_: true },
+        link_address: Some(mac),
+    };
+    neighbour(&advertisement, group_mac_v6(ALL_NODES))
 }
 
 /// Any neighbour solicitation or advertisement in a frame to `frame_destination`.

@@ -357,6 +357,8 @@ pub enum NeighbourKind {
     Solicitation,
     /// I have it.
     Advertisement {
+        /// Sent by a router.
+        router: bool,
         /// In answer to a solicitation.
         solicited: bool,
         /// Replace what the cache holds.

@@ -28,6 +28,7 @@ mod field {
 
 const CHECKSUM_WORD: usize = 1;
 
+const ROUTER: u8 = 0x80;
 const SOLICITED: u8 = 0x40;
 const OVERRIDE: u8 = 0x20;
 
@@ -70,8 +71,9 @@ pub fn emit(neighbour: &Neighbour) -> Vec<u8> {
     message[field::TARGET].copy_from_slice(&neighbour.target.octets());
     let (kind, option) = match neighbour.kind {
         NeighbourKind::Solicitation => (Icmpv6Types::NeighborSolicit, SOURCE_LINK_ADDRESS),
-        NeighbourKind::Advertisement { solicited, override_ } => {
-            message[field::FLAGS] = if solicited { SOLICITED } else { 0 } | if override_ { OVERRIDE } else { 0 };
+        NeighbourKind::Advertisement { router, solicited, override_ } => {
+            let set = |wanted: bool, flag: u8| if wanted { flag } else { 0 };
+            message[field::FLAGS] = set(router, ROUTER) | set(solicited, SOLICITED) | set(override_, OVERRIDE);
             (Icmpv6Types::NeighborAdvert, TARGET_LINK_ADDRESS)
         }
     };
@@ -92,7 +94,11 @@ pub const fn solicited_node(target: Ipv6Addr) -> Ipv6Addr {
 }
 
 const fn advertisement(flags: u8) -> NeighbourKind {
-    NeighbourKind::Advertisement { solicited: flags & SOLICITED != 0, override_: flags & OVERRIDE != 0 }
+    NeighbourKind::Advertisement {
+        router: flags & ROUTER != 0,
+        solicited: flags & SOLICITED != 0,
+        override_: flags & OVERRIDE != 0,
+    }
 }
 
 /// The rules of RFC 4861 §7.1 that tie the fields to each other.

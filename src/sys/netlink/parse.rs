@@ -115,7 +115,8 @@ fn mac(bytes: &[u8]) -> Option<MacAddr> {
     <[u8; 6]>::try_from(bytes).ok().map(MacAddr::from)
 }
 
-fn address(message: &AddressMessage) -> Option<Address> {
+/// The address that a message is about.
+pub(in crate::sys) fn address(message: &AddressMessage) -> Option<Address> {
     let mut local = None;
     let mut remote = None;
     // The header has room for the low eight flags only; the attribute, where the kernel sends it, has all.

@@ -16,7 +16,7 @@ fn advertisement(solicited: bool, destination: &str) -> Neighbour {
         source: v6("fe80::1"),
         destination: v6(destination),
         target: v6("2001:db8::100"),
-        kind: NeighbourKind::Advertisement { solicited, override_: true },
+        kind: NeighbourKind::Advertisement { router: false, solicited, override_: true },
         link_address: Some(TARGET_MAC),
     }
 }
@@ -69,7 +69,7 @@ fn rfc4861_4_4_an_advertisement_from_linux_is_read() {
         source: v6("2001:db8::2"),
         destination: v6("2001:db8::1"),
         target: v6("2001:db8::2"),
-        kind: NeighbourKind::Advertisement { solicited: true, override_: true },
+        kind: NeighbourKind::Advertisement { router: false, solicited: true, override_: true },
         link_address: Some(TARGET_MAC),
     };
     assert_eq!(neighbour_in_frame(LINUX_ADVERTISEMENT), expected);

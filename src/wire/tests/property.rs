@@ -103,7 +103,11 @@ fn as_read_back(advert: Advert, message: &[u8]) -> Advert {
 fn any_neighbour() -> impl Strategy<Value = Neighbour> {
     let kind = prop_oneof![
         Just(NeighbourKind::Solicitation),
-        any::<(bool, bool)>().prop_map(|(solicited, override_)| NeighbourKind::Advertisement { solicited, override_ }),
+        any::<[bool; 3]>().prop_map(|[router, solicited, override_]| NeighbourKind::Advertisement {
+            router,
+            solicited,
+            override_
+        }),
     ];
     (mac(), link_local(), link_local(), link_local(), kind, proptest::option::of(mac())).prop_map(
         |(frame_source, source, destination, target, kind, link_address)| Neighbour {
@@ -168,6 +172,38 @@ proptest! {
     fn a_neighbour_message_that_was_written_is_read_back(neighbour in any_neighbour()) {
         let bytes = frame::neighbour(&neighbour, MAC);
         prop_assert_eq!(dissect(&bytes, LinkLayer::Ethernet).seen, Seen::Neighbour(neighbour));
+        assert_every_truncation_says_no_more(&bytes)?;
+    }
+
+    #[test]
+    fn a_gratuitous_arp_is_read_back_as_one_in_both_forms(octets in any::<[u8; 6]>(), ip in any::<Ipv4Addr>()) {
+        let mac = MacAddr::from(octets);
+        for (bytes, wanted) in frame::gratuitous_arp(mac, ip).iter().zip([ArpOperation::Request, ArpOperation::Reply]) {
+            let Seen::Arp(arp) = dissect(bytes, LinkLayer::Ethernet).seen else { panic!("no ARP") };
+            prop_assert_eq!((arp.frame_source, arp.frame_destination), (mac, MacAddr::broadcast()));
+            prop_assert_eq!((arp.sender_mac, arp.sender_ip, arp.target_ip), (mac, ip, ip));
+            prop_assert_eq!((arp.operation, arp.is_gratuitous()), (wanted, !ip.is_unspecified()));
+        }
+    }
+
+    #[test]
+    fn an_unsolicited_advertisement_is_read_back_as_one(
+        octets in any::<[u8; 6]>(),
+        ip in link_local(),
+        router in any::<bool>(),
+    ) {
+        let mac = MacAddr::from(octets);
+        let bytes = frame::unsolicited_na(mac, ip, router);
+        let expected = Neighbour {
+            frame_source: mac,
+            source: ip,
+            destination: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1),
+            target: ip,
+            kind: NeighbourKind::Advertisement { router, solicited: false, override_: true },
+            link_address: Some(mac),
+        };
+        prop_assert_eq!(dissect(&bytes, LinkLayer::Ethernet).seen, Seen::Neighbour(expected));
+        prop_assert_eq!(&bytes[..6], &[0x33, 0x33, 0, 0, 0, 1]);
         assert_every_truncation_says_no_more(&bytes)?;
     }
 
