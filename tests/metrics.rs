@@ -220,6 +220,63 @@ fn each_sensor_says_whether_it_sees() {
     assert_eq!(series(Sensor::Carrier, "eth1"), Some(0.0));
 }
 
+const API: &str = r#"router="api",vip="192.168.1.103",interface="eth0",vlan="",family="ipv4",vrid="55""#;
+const SHOP: &str = r#"router="shop",vip="192.168.1.104",interface="eth0",vlan="",family="ipv4",vrid="56""#;
+
+/// What is exported of a router for being its speaker.
+const SPEAKER_FAMILIES: [&str; 8] = [
+    "vrrp_priority",
+    "vrrp_garp_sent_total",
+    "vrrp_priority_zero_sent_total",
+    "vrrp_notify_failures_total",
+    "vrrp_track_up",
+    "vrrp_fenced",
+    "vrrp_fences_total",
+    "vrrp_fence_duration_seconds",
+];
+
+#[test]
+fn a_speaker_says_what_it_tracks_sends_and_fences() {
+    let text = scrape(scene::with(vec![scene::speaking()]));
+    for (series, expected) in [
+        (format!("vrrp_priority{{{API},kind=\"base\"}}"), Some(200.0)),
+        (format!("vrrp_priority{{{API},kind=\"effective\"}}"), Some(180.0)),
+        (format!("vrrp_garp_sent_total{{{API}}}"), Some(10.0)),
+        (format!("vrrp_priority_zero_sent_total{{{API}}}"), Some(2.0)),
+        (format!("vrrp_notify_failures_total{{{API}}}"), Some(3.0)),
+        (format!("vrrp_track_up{{{API},track=\"nginx\",kind=\"check\"}}"), Some(0.0)),
+        (format!("vrrp_track_up{{{API},track=\"eth1\",kind=\"interface\"}}"), Some(1.0)),
+        (format!("vrrp_track_up{{{API},track=\"/run/drain\",kind=\"file\"}}"), None),
+        (format!("vrrp_fenced{{{API}}}"), Some(0.0)),
+        (format!("vrrp_fences_total{{{API},reason=\"split_brain\"}}"), Some(1.0)),
+        (format!("vrrp_fences_total{{{API},reason=\"operator\"}}"), Some(0.0)),
+        (format!("vrrp_fence_duration_seconds_bucket{{{API},le=\"0.00025\"}}"), Some(0.0)),
+        (format!("vrrp_fence_duration_seconds_bucket{{{API},le=\"0.0005\"}}"), Some(1.0)),
+        (format!("vrrp_fence_duration_seconds_count{{{API}}}"), Some(1.0)),
+        (format!("vrrp_router_info{{{API},version=\"2\",mode=\"speak\",role=\"member\"}}"), Some(1.0)),
+    ] {
+        assert_eq!(value(&text, &series), expected, "{series}");
+    }
+}
+
+#[test]
+fn a_fenced_speaker_is_in_the_state_fenced_and_in_a_fault_has_no_effective_priority() {
+    let text = scrape(scene::with(vec![scene::fenced()]));
+    assert_eq!(value(&text, &format!("vrrp_fenced{{{SHOP}}}")), Some(1.0));
+    assert_eq!(value(&text, &format!("vrrp_state{{{SHOP},state=\"fenced\"}}")), Some(1.0));
+    assert_eq!(value(&text, &format!("vrrp_state{{{SHOP},state=\"master\"}}")), Some(0.0));
+    assert_eq!(value(&text, &format!("vrrp_priority{{{SHOP},kind=\"base\"}}")), Some(200.0));
+    assert_eq!(value(&text, &format!("vrrp_priority{{{SHOP},kind=\"effective\"}}")), None);
+}
+
+#[test]
+fn a_watched_router_has_no_series_of_a_speaker() {
+    let text = scrape(scene::with(vec![scene::healthy()]));
+    for family in SPEAKER_FAMILIES {
+        assert!(FAMILIES.iter().any(|f| f.name == family) && !text.contains(&format!("# TYPE {family} ")), "{family}");
+    }
+}
+
 #[test]
 fn roles_are_told_by_the_info_metric() {
     for (router, role) in [(scene::healthy(), Role::Member), (scene::observed(1), Role::Observer)] {

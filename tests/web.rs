@@ -120,7 +120,7 @@ async fn the_status_reads_back_into_the_same_document() {
     let server = Server::start(scene::rich()).await;
     let body = server.get("/api/v1/status").await.body;
     let document: web::document::StatusDoc = serde_json::from_str(&body).unwrap();
-    assert_eq!(document.routers.len(), 5);
+    assert_eq!(document.routers.len(), 7);
     assert_eq!(serde_json::to_string(&document).unwrap(), body);
 }
 
@@ -272,6 +272,49 @@ async fn the_page_puts_the_worst_first_and_carries_it_in_title_and_icon() {
         place("nft insert rule inet filter input ip protocol 112 accept") < place("<article class=\"card no_master\">")
     );
     assert!(page.body.contains("advertises 200, answers ARP"));
+}
+
+#[tokio::test]
+async fn a_speaker_tells_its_mode_priority_tracks_and_fence() {
+    let server = Server::start(scene::with(vec![scene::speaking(), scene::fenced()])).await;
+    let status = server.get("/api/v1/status").await.json();
+    let [api, shop] = [&status["routers"][0], &status["routers"][1]];
+    assert_eq!((&api["mode"], &shop["state"]), (&"speak".into(), &"fenced".into()));
+    assert_eq!(api["priority"], serde_json::json!({ "base": 200, "effective": 180 }));
+    assert_eq!(shop["priority"]["effective"], Value::Null);
+    let nginx = serde_json::json!({ "name": "nginx", "kind": "check", "up": false, "weight": -20 });
+    assert_eq!((&api["tracks"][0], &api["tracks"][2]["up"]), (&nginx, &Value::Null));
+    assert_eq!(api["fence"], serde_json::json!({ "fenced": false, "reason": null, "gate_open": null }));
+    assert_eq!(shop["fence"]["fenced"], true);
+    assert!(shop["fence"]["reason"].as_str().unwrap().starts_with("split brain: lb02"));
+}
+
+#[tokio::test]
+async fn a_fence_has_a_card_and_the_header_although_another_node_serves() {
+    let server = Server::start(scene::with(vec![scene::healthy(), scene::fenced()])).await;
+    let page = server.get("/").await.body;
+    assert!(page.contains("<title>FENCED 192.168.1.104 · lb01 · vipwarden</title>"));
+    assert!(page.contains("<header class=\"fenced\">") && page.contains("2 virtual routers, 2 healthy, 1 fenced here"));
+    let card = page.split_once("<article class=\"card fenced\">").unwrap().1.split_once("</article>").unwrap().0;
+    for said in [
+        "FENCED</span>",
+        "priority 200 → none",
+        "<li>split brain: lb02 holds 192.168.1.104 too, and has the higher priority</li>",
+        "check nginx is down: priority -20",
+        "interface eth1 is down: a fault",
+        "file /run/drain is not known yet",
+    ] {
+        assert!(card.contains(said), "{said}: {card}");
+    }
+    assert_eq!(page.matches("<article").count(), 1, "the other router needs no card");
+}
+
+#[tokio::test]
+async fn a_speaker_that_is_well_has_its_priority_in_the_list() {
+    let page = Server::start(scene::with(vec![scene::healthy(), scene::speaking()])).await.get("/").await.body;
+    assert!(page.contains("data-head=\"this node\">master <span class=\"how\">priority 200 → 180</span></td>"));
+    assert_eq!(page.matches("priority 200").count(), 1, "who only watches has none");
+    assert!(!page.contains("<article") && !page.contains("FENCED"));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::time::Duration;
 use crate::web::document::{HolderDoc, RouterDoc, SpeakerDoc, StatusDoc};
 
 use super::client;
-use super::select::{blindness, place, select, vip};
+use super::select::{blindness, fence, part, place, select, vip};
 
 /// What `explain` takes.
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,8 @@ fn text(document: &StatusDoc, router: &RouterDoc) -> String {
         section(&mut text, "do", &[format!("{}{}", prefix(&on), finding.remedy)], "");
         section(&mut text, "runbook", finding.runbook.as_slice(), "");
     }
+    let own = [part(router)].into_iter().chain(fence(router)).chain(router.tracks.iter().map(ToString::to_string));
+    section(&mut text, "this node", &own.collect::<Vec<_>>(), "");
     let blind: Vec<String> =
         document.sensors.blind.iter().map(|blind| format!("blind: {}", blindness(blind))).collect();
     section(&mut text, "sensors", &blind, "all see");
@@ -102,7 +104,7 @@ fn whole_seconds(duration: Duration) -> humantime::FormattedDuration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::select::tests::document;
+    use super::super::select::tests::{document, fenced};
     use super::*;
     use serde_json::json;
 
@@ -129,8 +131,22 @@ SPLIT BRAIN  10.0.0.3  (web, VRID 51, eth0, IPv4)  since 2026-11-20T10:00:00.000
             lb02 10.0.0.6 aa:00:00:00:00:02  advertises 100, answers ARP
   cause     firewall_drop on lb02: 252 on the wire; 0 delivered
   do        on lb02: nft insert rule inet filter input ip protocol 112 accept
+  this node master, watches
   sensors   all see
   evidence  none";
         assert_eq!(text(&document, &document.routers[0]), expected);
+    }
+
+    #[test]
+    fn a_speaker_is_explained_by_its_priority_its_fence_and_all_that_it_tracks() {
+        let document = document("healthy", &[("web", "10.0.0.3", 51, "healthy")]);
+        let said = text(&document, &fenced(&document.routers[0]));
+        let expected = "
+  this node fenced, speaks, priority 100 → 80
+            fenced: lb02 holds 10.0.0.3 too
+            check nginx is down: priority -20
+            interface eth1 is up
+";
+        assert!(said.contains(expected), "{said}");
     }
 }

@@ -51,6 +51,23 @@ pub fn vip(router: &RouterDoc) -> String {
     router.vip.map_or_else(|| router.name.clone(), |vip| vip.to_string())
 }
 
+/// This node's state and how it comes to it, and its priority where it speaks.
+pub fn part(router: &RouterDoc) -> String {
+    let how = match router.mode.as_str() {
+        _ if router.role == "observer" => return router.role.clone(),
+        "speak" => "speaks",
+        "watch" => "watches",
+        other => other,
+    };
+    let priority = router.priority.as_ref().map(|priority| format!(", priority {priority}")).unwrap_or_default();
+    format!("{}, {how}{priority}", router.state)
+}
+
+/// Why this node is fenced, if it is.
+pub fn fence(router: &RouterDoc) -> Option<String> {
+    router.fenced().map(|reason| format!("fenced: {reason}"))
+}
+
 /// A sensor and, where it has one, its interface.
 pub fn sense(blind: &BlindDoc) -> String {
     format!("{} {}", blind.sensor, blind.interface).trim_end().into()
@@ -83,6 +100,19 @@ pub(super) mod tests {
             "peers": [], "witnesses": [], "sensors": { "healthy": true, "blind": [] },
         });
         serde_json::from_value(document).expect("the form of version 1")
+    }
+
+    /// `router`, spoken by this daemon: fenced, with one thing down and one up.
+    pub fn fenced(router: &RouterDoc) -> RouterDoc {
+        let mut router = serde_json::to_value(router).expect("it is JSON");
+        (router["mode"], router["state"]) = ("speak".into(), "fenced".into());
+        router["priority"] = json!({ "base": 100, "effective": 80 });
+        router["tracks"] = json!([
+            { "name": "nginx", "kind": "check", "up": false, "weight": -20 },
+            { "name": "eth1", "kind": "interface", "up": true, "weight": 0 },
+        ]);
+        router["fence"] = json!({ "fenced": true, "reason": "lb02 holds 10.0.0.3 too", "gate_open": null });
+        serde_json::from_value(router).expect("the form of version 1")
     }
 
     #[test]

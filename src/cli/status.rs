@@ -1,4 +1,5 @@
-//! `vipwarden status`: the daemon's view as a monitoring plugin shows it, one line first, then a line a router.
+//! `vipwarden status`: the daemon's view as a monitoring plugin shows it, one line first, then a line a router, and below it
+//! what keeps this node from doing its full part.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use crate::web::document::{RouterDoc, StatusDoc};
 
-use super::select::{blindness, place, select, sense, vip};
+use super::select::{blindness, fence, part, place, select, sense, vip};
 use super::{CRITICAL, FAILED, UNKNOWN, client};
 
 /// What `status` takes.
@@ -71,10 +72,13 @@ fn text(document: &StatusDoc) -> String {
     let rows: Vec<[String; 6]> = document.routers.iter().map(row).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; 6] = std::array::from_fn(width);
-    for row in &rows {
+    for (row, router) in rows.iter().zip(&document.routers) {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
+        for line in fence(router).into_iter().chain(router.not_up().map(ToString::to_string)) {
+            text.push_str(&format!("  {line}\n"));
+        }
     }
     for blind in &document.sensors.blind {
         text.push_str(&format!("blind: {}\n", blindness(blind)));
@@ -82,9 +86,10 @@ fn text(document: &StatusDoc) -> String {
     text.trim_end().into()
 }
 
-/// Everything that is not healthy, worst first; or how many are.
+/// Everything that is not healthy or from which this node is fenced, worst first; or how many are.
 fn headline(document: &StatusDoc) -> String {
-    let mut ailing: Vec<&RouterDoc> = document.routers.iter().filter(|router| router.verdict != "healthy").collect();
+    let ails = |router: &&RouterDoc| router.verdict != "healthy" || router.fenced().is_some();
+    let mut ailing: Vec<&RouterDoc> = document.routers.iter().filter(ails).collect();
     ailing.sort_by_key(|router| std::cmp::Reverse(severity(&router.verdict)));
     let mut said: Vec<String> = ailing.into_iter().map(complaint).collect();
     said.extend(document.sensors.blind.first().map(|blind| format!("blind: {}", sense(blind))));
@@ -102,25 +107,19 @@ fn severity(verdict: &str) -> u8 {
 
 fn complaint(router: &RouterDoc) -> String {
     let causes = if router.causes.is_empty() { String::new() } else { format!(" ({})", router.causes.join(", ")) };
-    format!("{} {}{causes}", vip(router), router.verdict)
+    let fence = if router.fenced().is_some() { " and fenced here" } else { "" };
+    format!("{} {}{causes}{fence}", vip(router), router.verdict)
 }
 
 fn row(router: &RouterDoc) -> [String; 6] {
     let masters: Vec<String> = router.masters.iter().map(ToString::to_string).collect();
     let masters = if masters.is_empty() { "no master".into() } else { format!("master {}", masters.join(" and ")) };
-    [
-        router.verdict.clone(),
-        router.name.clone(),
-        vip(router),
-        place(router),
-        format!("here {}", if router.role == "observer" { &router.role } else { &router.state }),
-        masters,
-    ]
+    [router.verdict.clone(), router.name.clone(), vip(router), place(router), format!("here {}", part(router)), masters]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::select::tests::document;
+    use super::super::select::tests::{document, fenced};
     use super::*;
 
     #[test]
@@ -146,6 +145,20 @@ mod tests {
     fn each_verdict_has_the_exit_code_of_its_severity_and_an_unheard_one_is_unknown() {
         let codes = ["healthy", "degraded", "split_brain", "no_master", "unknown", "later_word"].map(exit_code);
         assert_eq!(codes, [0, 1, 2, 2, 3, 3]);
+    }
+
+    #[test]
+    fn a_fence_is_in_the_first_line_and_what_is_down_below_the_router() {
+        let mut document =
+            document("healthy", &[("web", "10.0.0.3", 51, "healthy"), ("db", "10.0.0.4", 52, "healthy")]);
+        document.routers[0] = fenced(&document.routers[0]);
+        let expected = "\
+VRRP OK - 10.0.0.3 healthy and fenced here
+healthy  web  10.0.0.3  VRID 51, eth0, IPv4  here fenced, speaks, priority 100 → 80  no master
+  fenced: lb02 holds 10.0.0.3 too
+  check nginx is down: priority -20
+healthy  db   10.0.0.4  VRID 52, eth0, IPv4  here master, watches                    no master";
+        assert_eq!(text(&document), expected);
     }
 
     #[test]

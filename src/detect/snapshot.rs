@@ -121,6 +121,11 @@ impl RouterView {
     pub fn causes(&self) -> Vec<Cause> {
         super::case::causes(&self.findings)
     }
+
+    /// `speak` where this daemon itself is the router, else `watch`.
+    pub fn mode(&self) -> &'static str {
+        if self.speaking.is_some() { "speak" } else { "watch" }
+    }
 }
 
 /// A time during which two held, proven.

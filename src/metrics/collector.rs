@@ -75,6 +75,14 @@ fn collect(family: &Family, facts: &Facts<'_>, routers: &[(&RouterView, [LabelPa
                 }
             }
         }
+        Read::Speaker(read) => {
+            for (router, labels) in routers {
+                if let Some(speaking) = &router.speaking {
+                    samples.of_router(labels);
+                    read(speaking, &mut samples);
+                }
+            }
+        }
     }
     family.with(samples.finish())
 }

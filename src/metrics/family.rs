@@ -2,7 +2,7 @@
 
 use prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 
-use crate::detect::{Histogram, RouterView, Snapshot};
+use crate::detect::{Histogram, RouterView, Snapshot, Speaking};
 use crate::engine::{Identity, View};
 use crate::sys::process::ProcessStats;
 use crate::time::WallClock;
@@ -53,6 +53,8 @@ pub(super) enum Read {
     Everywhere(fn(&RouterView, WallClock, &mut Samples<'_>)),
     /// Of each virtual router of which this node is a member.
     Members(fn(&RouterView, WallClock, &mut Samples<'_>)),
+    /// Of each virtual router as whose speaker this daemon acts; that makes this node a member.
+    Speaker(fn(&Speaking, &mut Samples<'_>)),
     /// Of this node.
     Node(fn(&Facts<'_>, &mut Samples<'_>)),
 }
@@ -74,7 +76,7 @@ impl Family {
 
     /// True if only members of a virtual router export it.
     pub fn is_for_members(&self) -> bool {
-        matches!(self.read, Read::Members(_))
+        matches!(self.read, Read::Members(_) | Read::Speaker(_))
     }
 
     /// All labels, in the order in which they are printed.

@@ -1,12 +1,12 @@
 //! The table: each metric once, with its name, help, type, labels and where its samples come from.
 
-use crate::detect::{GAP_BUCKETS, RTT_BUCKETS, RouterView, State, Verdict};
+use crate::detect::{FENCE_BUCKETS, GAP_BUCKETS, RTT_BUCKETS, RouterView, State, Verdict};
 use crate::engine::LAG_BUCKETS;
 use crate::observe::DaemonState;
 use crate::sys::process::ProcessStats;
 use crate::time::WallClock;
 
-use super::family::Read::{Everywhere, Members, Node};
+use super::family::Read::{Everywhere, Members, Node, Speaker};
 use super::family::{Facts, Family, Kind, Read, Samples};
 
 use Kind::{Counter, Gauge, Histogram};
@@ -20,12 +20,12 @@ pub static FAMILIES: &[Family] = &[
         &["version", "mode", "role"],
         Everywhere(|r, _, out| {
             let version = r.version.map_or_else(String::new, |v| v.to_string());
-            out.put(&[&version, "watch", r.role.as_str()], 1.0);
+            out.put(&[&version, r.mode(), r.role.as_str()], 1.0);
         }),
     ),
     row(
         "vrrp_state",
-        "This node's own state, told from its own adverts and the daemon's socket.",
+        "This node's own state: its speaker's; watching, told from its own adverts and the daemon's socket.",
         Gauge,
         &["state"],
         Members(|r, _, out| State::ALL.iter().for_each(|s| out.flag(&[s.as_str()], *s == r.state))),
@@ -211,6 +211,69 @@ pub static FAMILIES: &[Family] = &[
         Counter,
         &[],
         Members(|r, _, out| out.put(&[], r.priority_zero_received as f64)),
+    ),
+    row(
+        "vrrp_priority",
+        "The configured priority, and what tracking left of it; effective is absent while there is none: a fault.",
+        Gauge,
+        &["kind"],
+        Speaker(|s, out| {
+            out.put(&["base"], f64::from(s.base));
+            s.effective.iter().for_each(|effective| out.put(&["effective"], f64::from(*effective)));
+        }),
+    ),
+    row(
+        "vrrp_garp_sent_total",
+        "Gratuitous ARPs and unsolicited neighbour advertisements sent.",
+        Counter,
+        &[],
+        Speaker(|s, out| out.put(&[], s.garp_sent as f64)),
+    ),
+    row(
+        "vrrp_priority_zero_sent_total",
+        "Adverts of priority 0 sent: mastership given away.",
+        Counter,
+        &[],
+        Speaker(|s, out| out.put(&[], s.priority_zero_sent as f64)),
+    ),
+    row(
+        "vrrp_notify_failures_total",
+        "Notify commands that failed, timed out or were dropped.",
+        Counter,
+        &[],
+        Speaker(|s, out| out.put(&[], s.notify_failures as f64)),
+    ),
+    row(
+        "vrrp_track_up",
+        "1 if the tracked thing is up; absent until that is known.",
+        Gauge,
+        &["track", "kind"],
+        Speaker(|s, out| {
+            for track in &s.tracks {
+                track.up.iter().for_each(|up| out.flag(&[&track.name, track.kind], *up));
+            }
+        }),
+    ),
+    row(
+        "vrrp_fenced",
+        "1 while the router is fenced: it dropped its addresses and stays out.",
+        Gauge,
+        &[],
+        Speaker(|s, out| out.flag(&[], s.fenced.is_some())),
+    ),
+    row(
+        "vrrp_fences_total",
+        "Fences, by reason.",
+        Counter,
+        &["reason"],
+        Speaker(|s, out| s.fences.iter().for_each(|(reason, count)| out.put(&[reason], *count as f64))),
+    ),
+    row(
+        "vrrp_fence_duration_seconds",
+        "From the evidence until the addresses are gone, confirmed by the kernel.",
+        Histogram,
+        &[],
+        Speaker(|s, out| out.histogram(&[], &FENCE_BUCKETS, &s.fence_durations)),
     ),
     row(
         "vrrp_vip_owned",

@@ -4,7 +4,7 @@ use crate::time::Duration;
 
 use super::document::{Date, FindingDoc, HolderDoc, RouterDoc, SpeakerDoc, StatusDoc};
 use super::html::Text;
-use super::verdict::{Face, UNKNOWN};
+use super::verdict::{FENCED, Face, UNKNOWN};
 
 /// The card of `router`.
 pub(super) fn render(doc: &StatusDoc, router: &RouterDoc) -> String {
@@ -16,21 +16,37 @@ pub(super) fn render(doc: &StatusDoc, router: &RouterDoc) -> String {
     for finding in router.findings.iter().filter(|f| !f.remedy.is_empty()) {
         rows += &row("do", &remedy(finding));
     }
+    if router.priority.is_some() {
+        rows += &row("this node", &own_part(router));
+    }
     rows += &row("sensors", &sensors(doc, router));
     rows += &row("evidence", &evidence(doc, router));
     format!(
         r#"<article class="card {class}">
-<h2>{badge} <span class="vip">{vip}</span></h2>
+<h2>{badge}{fence} <span class="vip">{vip}</span></h2>
 <p class="where">{place} <span class="since">since {since}</span></p>
 <table class="facts"><tbody>{rows}</tbody></table>
 </article>
 "#,
-        class = face.class,
+        class = worst(router).class,
         badge = face.badge(),
+        fence = if router.fenced().is_some() { FENCED.badge() } else { String::new() },
         vip = vip(router),
         place = place(router),
         since = since(doc.generated_at, router.since),
     )
+}
+
+/// The face of the worst that is to be said of a router.
+pub(super) fn worst(router: &RouterDoc) -> Face {
+    Face::of(&router.verdict).with_fence(router.fenced().is_some())
+}
+
+/// This node's state, and its priority where it speaks.
+pub(super) fn part(router: &RouterDoc) -> String {
+    let state = if router.fenced().is_some() { FENCED.badge() } else { Text(&router.state).to_string() };
+    let priority = router.priority.as_ref().map(|p| format!(r#" <span class="how">priority {p}</span>"#));
+    state + &priority.unwrap_or_default()
 }
 
 /// The VIP, or what stands for it.
@@ -74,6 +90,13 @@ fn row(head: &str, cell: &str) -> String {
 fn place(router: &RouterDoc) -> String {
     let vlan = router.vlan.map_or_else(String::new, |vlan| format!(", VLAN {vlan}"));
     format!("{}, VRID {}, {}{vlan}", Text(&router.name), router.vrid, Text(&router.interface))
+}
+
+/// What this node does as the router itself, and what keeps it from more.
+fn own_part(router: &RouterDoc) -> String {
+    let reason = router.fenced().map(|reason| format!("<li>{}</li>", Text(reason)));
+    let not_up: String = router.not_up().map(|track| format!("<li>{}</li>", Text(&track.to_string()))).collect();
+    format!("<ul><li>{}</li>{}{not_up}</ul>", part(router), reason.unwrap_or_default())
 }
 
 fn holders(doc: &StatusDoc, router: &RouterDoc) -> String {

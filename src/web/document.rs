@@ -3,6 +3,8 @@
 //! Version 1 only ever adds fields, and what is an enumeration here may grow: so its words are strings, and a reader
 //! skips fields that it doesn't know. The JSON Schemas in `docs/schema` say the same to other languages.
 
+mod speaking;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -19,6 +21,8 @@ use crate::detect::{
 use crate::engine::{Identity, Logged};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::MacAddr;
+
+pub use speaking::{FenceDoc, PriorityDoc, TrackDoc};
 
 /// A date, in UTC and whole milliseconds; RFC 3339 in JSON, like `2026-11-20T10:00:00.123Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -123,7 +127,7 @@ pub struct RouterDoc {
     pub family: String,
     /// VRID.
     pub vrid: u8,
-    /// `watch`.
+    /// `watch`, or `speak` where this daemon itself is the router.
     pub mode: String,
     /// `member` or `observer`.
     pub role: String,
@@ -146,12 +150,12 @@ pub struct RouterDoc {
     /// Virtual addresses.
     pub addresses: Vec<AddressDoc>,
     /// Base and effective priority; null while only watching.
-    pub priority: Option<Value>,
+    pub priority: Option<PriorityDoc>,
     /// What its priority depends on; empty while only watching.
-    pub tracks: Vec<Value>,
+    pub tracks: Vec<TrackDoc>,
     /// Fence and gate; null while only watching.
-    pub fence: Option<Value>,
-    /// The arbiter's lease; null while only watching.
+    pub fence: Option<FenceDoc>,
+    /// The arbiter's lease; null where none is asked.
     pub arbiter: Option<Value>,
     /// What the verdict rests on, newest last.
     pub evidence: Vec<EvidenceDoc>,
@@ -160,6 +164,7 @@ pub struct RouterDoc {
 impl RouterDoc {
     /// The document of one router; `now` is when its view was taken.
     pub fn from_view(view: &RouterView, clock: WallClock, now: Instant) -> Self {
+        let speaking = view.speaking.as_deref();
         Self {
             name: view.name.clone(),
             vip: view.vip,
@@ -167,7 +172,7 @@ impl RouterDoc {
             vlan: view.vlan,
             family: view.family.as_str().into(),
             vrid: view.vrid,
-            mode: "watch".into(),
+            mode: view.mode().into(),
             role: view.role.as_str().into(),
             state: view.state.as_str().into(),
             verdict: view.verdict.as_str().into(),
@@ -178,9 +183,9 @@ impl RouterDoc {
             holders: view.holders.iter().map(HolderDoc::from).collect(),
             speakers: view.speakers.iter().map(|s| SpeakerDoc::new(s, now)).collect(),
             addresses: view.addresses.iter().map(AddressDoc::from).collect(),
-            priority: None,
-            tracks: Vec::new(),
-            fence: None,
+            priority: speaking.map(PriorityDoc::from),
+            tracks: speaking.map_or_else(Vec::new, |s| s.tracks.iter().map(TrackDoc::from).collect()),
+            fence: speaking.map(FenceDoc::from),
             arbiter: None,
             evidence: view.evidence.iter().map(|e| EvidenceDoc::new(e, clock)).collect(),
         }

@@ -12,11 +12,12 @@ const MAX_ROWS: usize = 500;
 /// The page.
 pub(super) fn render(doc: &StatusDoc, events: &[EventDoc]) -> String {
     let mut routers: Vec<&RouterDoc> = doc.routers.iter().collect();
-    routers.sort_by_key(|r| std::cmp::Reverse(Face::of(&r.verdict).severity));
-    let ill: Vec<_> = routers.iter().copied().filter(|r| Face::of(&r.verdict).severity > 0).collect();
+    routers.sort_by_key(|r| std::cmp::Reverse((card::worst(r).severity, Face::of(&r.verdict).severity)));
+    let ill: Vec<_> = routers.iter().copied().filter(|r| card::worst(r).severity > 0).collect();
+    let fences = routers.iter().filter(|r| r.fenced().is_some()).count();
     let cards: String = ill.iter().take(MAX_CARDS).map(|router| card::render(doc, router)).collect();
     // With nothing to watch there is nothing to call healthy.
-    let face = if routers.is_empty() { UNKNOWN } else { Face::of(&doc.verdict) };
+    let face = if routers.is_empty() { UNKNOWN } else { Face::of(&doc.verdict).with_fence(fences > 0) };
     let word = if routers.is_empty() { "NOTHING SEEN YET" } else { face.word };
     let subject = if let [only] = ill[..] { format!(" {}", card::vip(only)) } else { String::new() };
     let title = format!("{word}{subject} · {} · vipwarden", Text(&doc.node));
@@ -27,7 +28,7 @@ pub(super) fn render(doc: &StatusDoc, events: &[EventDoc]) -> String {
         class = face.class,
         shape = face.shape(),
         node = Text(&doc.node),
-        count = count(&routers),
+        count = count(&routers, fences),
         now = doc.generated_at,
         banner = banner(doc),
         table = table(doc, &routers),
@@ -77,10 +78,13 @@ fn frame(title: &str, face: Face, main: &str, doc: &StatusDoc) -> String {
     )
 }
 
-fn count(routers: &[&RouterDoc]) -> String {
+fn count(routers: &[&RouterDoc], fences: usize) -> String {
     let mut parts = Vec::new();
     for chunk in routers.chunk_by(|a, b| Face::of(&a.verdict) == Face::of(&b.verdict)) {
         parts.push(format!("{} {}", chunk.len(), Face::of(&chunk[0].verdict).word.to_lowercase()));
+    }
+    if fences > 0 {
+        parts.push(format!("{fences} fenced here"));
     }
     match routers.len() {
         0 => "no virtual router is seen or configured yet".into(),
@@ -127,7 +131,7 @@ fn line(doc: &StatusDoc, router: &RouterDoc) -> String {
     let holders: Vec<_> =
         router.holders.iter().map(|h| h.node.as_ref().or(h.mac.as_ref()).map_or("?", String::as_str)).collect();
     let vlan = router.vlan.map_or_else(String::new, |vlan| format!(" VLAN {vlan}"));
-    let part = if router.role == "observer" { &router.role } else { &router.state };
+    let part = if router.role == "observer" { Text(&router.role).to_string() } else { card::part(router) };
     format!(
         r#"<tr><td>{}</td><td data-head="VIP">{}</td><td data-head="name">{}</td><td data-head="VRID">{}</td>
 <td data-head="interface">{}{vlan}</td><td data-head="held by">{}</td><td data-head="this node">{}</td>
@@ -138,7 +142,7 @@ fn line(doc: &StatusDoc, router: &RouterDoc) -> String {
         router.vrid,
         Text(&router.interface),
         if holders.is_empty() { "nobody".into() } else { Text(&holders.join(", ")).to_string() },
-        Text(part),
+        part,
         card::since(doc.generated_at, router.since),
     )
 }

@@ -1,6 +1,6 @@
-//! How a verdict looks: a word and a shape, and only then a colour.
+//! How a verdict looks, and a fence: a word and a shape, and only then a colour.
 
-/// A verdict's face.
+/// The face of a verdict, or of a fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Face {
     /// Class in the style sheet.
@@ -57,10 +57,25 @@ const SPLIT_BRAIN: Face = Face {
     colour: "cf222e",
 };
 
+/// This node took itself out. That is no verdict: another node may serve; but this one stands in for nobody.
+pub(super) const FENCED: Face = Face {
+    class: "fenced",
+    word: "FENCED",
+    severity: 1,
+    path: "M3 7l2.5-4L8 7v3h1.5V7L12 3l2.5 4v3H16V7l2.5-4L21 7v3h2v2.5h-2V16h2v2.5h-2V22h-5v-3.5h-1.5V22h-5v-3.5H8V22H3v-3.5\
+           H1V16h2v-3.5H1V10h2zM8 12.5V16h1.5v-3.5zM14.5 12.5V16H16v-3.5z",
+    colour: "8250df",
+};
+
 impl Face {
     /// The face of a verdict by its name in the JSON.
     pub fn of(verdict: &str) -> Self {
         [HEALTHY, DEGRADED, NO_MASTER, SPLIT_BRAIN].into_iter().find(|f| f.class == verdict).unwrap_or(UNKNOWN)
+    }
+
+    /// The face of this verdict on a node that is `fenced` or not: health hides no fence, and a fence hides nothing else.
+    pub fn with_fence(self, fenced: bool) -> Self {
+        if fenced && self.severity < FENCED.severity { FENCED } else { self }
     }
 
     /// The shape, in the colour of the text around it.
@@ -97,6 +112,15 @@ mod tests {
         for (i, (verdict, face)) in faces.iter().enumerate() {
             assert_eq!((face.class, face.severity), (verdict.as_str(), verdict.severity()));
             assert!(faces[i + 1..].iter().all(|(_, other)| other.word != face.word && other.path != face.path));
+        }
+    }
+
+    #[test]
+    fn a_fence_is_taken_for_no_verdict_and_hides_none_but_health() {
+        for face in Verdict::ALL.map(|v| Face::of(v.as_str())) {
+            assert!(face.word != FENCED.word && face.path != FENCED.path && face.colour != FENCED.colour);
+            assert_eq!(face.with_fence(true), if face == HEALTHY { FENCED } else { face });
+            assert_eq!(face.with_fence(false), face);
         }
     }
 

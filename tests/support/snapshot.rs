@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use vipwarden::detect::{
-    AddressView, CaptureView, Cause, Event, Evidence, Finding, Holder, PeerView, RejectedView, Role, RouterView,
-    SensorView, Snapshot, SpeakerView, State, Verdict, WitnessView,
+    AddressView, CaptureView, Cause, Event, Evidence, FENCE_BUCKETS, Finding, Histogram, Holder, PeerView,
+    RejectedView, Role, RouterView, SensorView, Snapshot, SpeakerView, Speaking, State, Tracked, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
 use vipwarden::observe::{DaemonState, Sensor, Tap};
@@ -226,6 +226,53 @@ pub fn unknown() -> RouterView {
     router
 }
 
+/// A master that this daemon itself is; one of the things that it tracks is down.
+pub fn speaking() -> RouterView {
+    let tracked = |name: &str, kind, up, weight| Tracked { name: name.into(), kind, up, weight };
+    let mut router = healthy();
+    (router.name, router.vrid, router.vip) = ("api".into(), 55, Some(ip("192.168.1.103")));
+    router.addresses[0].address = ip("192.168.1.103");
+    router.speaking = Some(Arc::new(Speaking {
+        state: State::Master,
+        base: 200,
+        effective: Some(180),
+        tracks: vec![
+            tracked("nginx", "check", Some(false), -20),
+            tracked("eth1", "interface", Some(true), 0),
+            tracked("/run/drain", "file", None, -50),
+        ],
+        fenced: None,
+        fences: vec![("split_brain", 1), ("isolation", 0), ("operator", 0)],
+        fence_durations: {
+            let mut durations = Histogram::default();
+            durations.observe(&FENCE_BUCKETS, 0.0004);
+            durations
+        },
+        garp_sent: 10,
+        priority_zero_sent: 2,
+        notify_failures: 3,
+    }));
+    router
+}
+
+/// A router that this daemon speaks for and has taken itself out of; the peer serves it.
+pub fn fenced() -> RouterView {
+    let mut router = speaking();
+    (router.name, router.vrid, router.vip) = ("shop".into(), 56, Some(ip("192.168.1.104")));
+    router.addresses[0] = AddressView { address: ip("192.168.1.104"), owned: false, claimants: Some(vec![MAC_B]) };
+    router.evidence[0].says = "10.0.0.6 advertises priority 100".into();
+    router.state = State::Fenced;
+    router.masters = vec![ip("10.0.0.6")];
+    router.holders = vec![holder("lb02", false, &["advert", "arp"])];
+    router.speakers = vec![speaker("10.0.0.6", false, true, 100)];
+    let speaking = Arc::make_mut(router.speaking.as_mut().unwrap());
+    speaking.state = State::Fenced;
+    speaking.effective = None;
+    speaking.tracks[1].up = Some(false);
+    speaking.fenced = Some("split brain: lb02 holds 192.168.1.104 too, and has the higher priority".into());
+    router
+}
+
 /// A router that a bystander sees.
 pub fn observed(number: u16) -> RouterView {
     let [high, low] = number.to_be_bytes();
@@ -240,7 +287,7 @@ pub fn observed(number: u16) -> RouterView {
 
 /// A snapshot with one of everything, blind on one interface.
 pub fn rich() -> Snapshot {
-    let mut snapshot = with(vec![split_brain(), no_master(), degraded(), unknown(), observed(1)]);
+    let mut snapshot = with(vec![split_brain(), no_master(), degraded(), unknown(), speaking(), fenced(), observed(1)]);
     snapshot.sensors.push(SensorView {
         sensor: Sensor::Carrier,
         interface: "eth1".into(),
@@ -266,9 +313,11 @@ pub fn hostile(name: &str) -> Snapshot {
     finding.node = Some(name.into());
     (finding.local, finding.remote, finding.remedy) = (name.into(), name.into(), name.into());
     router.evidence[0].says = name.into();
-    let mut healthy = healthy();
-    (healthy.name, healthy.interface, healthy.holders[0].node) = (name.into(), name.into(), Some(name.into()));
-    let mut snapshot = with(vec![router, healthy]);
+    let mut fenced = fenced();
+    let speaking = Arc::make_mut(fenced.speaking.as_mut().unwrap());
+    (speaking.fenced, speaking.tracks[0].name) = (Some(name.into()), name.into());
+    (fenced.name, fenced.interface, fenced.holders[0].node) = (name.into(), name.into(), Some(name.into()));
+    let mut snapshot = with(vec![router, fenced]);
     snapshot.peers[0].name = name.into();
     snapshot.witnesses[0].name = name.into();
     snapshot.captures[0].interface = name.into();

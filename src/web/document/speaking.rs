@@ -1,0 +1,122 @@
+//! What a virtual router's speaker adds to its document, with the words that people read of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::{Speaking, Tracked};
+
+/// The priority of a router that speaks; `100`, `100 → 80` or `100 → none` in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityDoc {
+    /// As configured, 1-255.
+    pub base: u8,
+    /// What tracking left of it; null is a fault.
+    pub effective: Option<u8>,
+}
+
+impl From<&Speaking> for PriorityDoc {
+    fn from(speaking: &Speaking) -> Self {
+        Self { base: speaking.base, effective: speaking.effective }
+    }
+}
+
+impl fmt::Display for PriorityDoc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.effective {
+            Some(effective) if effective == self.base => write!(f, "{effective}"),
+            Some(effective) => write!(f, "{} → {effective}", self.base),
+            None => write!(f, "{} → none", self.base),
+        }
+    }
+}
+
+/// Something on which the priority depends; like `check nginx is down: priority -20` in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackDoc {
+    /// Its name.
+    pub name: String,
+    /// `check`, `interface`, `process` or `file`.
+    pub kind: String,
+    /// Whether it is up; null until that is known.
+    pub up: Option<bool>,
+    /// Added to the priority: below zero while it is down, above zero while it is up. Zero is a fault while it is down.
+    pub weight: i16,
+}
+
+impl From<&Tracked> for TrackDoc {
+    fn from(tracked: &Tracked) -> Self {
+        Self { name: tracked.name.clone(), kind: tracked.kind.into(), up: tracked.up, weight: tracked.weight }
+    }
+}
+
+impl fmt::Display for TrackDoc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.kind, self.name)?;
+        match (self.up, self.weight) {
+            (None, _) => f.write_str("is not known yet"),
+            (Some(true), 1..) => write!(f, "is up: priority {:+}", self.weight),
+            (Some(true), _) => f.write_str("is up"),
+            (Some(false), 0) => f.write_str("is down: a fault"),
+            (Some(false), 1..) => write!(f, "is down: priority without its {:+}", self.weight),
+            (Some(false), _) => write!(f, "is down: priority {:+}", self.weight),
+        }
+    }
+}
+
+/// Whether a router that speaks has taken itself out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceDoc {
+    /// True while it is out.
+    pub fenced: bool,
+    /// Why, in words; null while it is not out.
+    pub reason: Option<String>,
+    /// Whether the kernel lets the addresses answer; null where no gate stands before them.
+    pub gate_open: Option<bool>,
+}
+
+impl From<&Speaking> for FenceDoc {
+    fn from(speaking: &Speaking) -> Self {
+        Self { fenced: speaking.fenced.is_some(), reason: speaking.fenced.clone(), gate_open: None }
+    }
+}
+
+impl super::RouterDoc {
+    /// The tracked things that are not known to be up.
+    pub fn not_up(&self) -> impl Iterator<Item = &TrackDoc> {
+        self.tracks.iter().filter(|track| track.up != Some(true))
+    }
+
+    /// Why it is fenced, in words; `None` if it is not.
+    pub fn fenced(&self) -> Option<&str> {
+        let fence = self.fence.as_ref().filter(|fence| fence.fenced)?;
+        Some(fence.reason.as_deref().unwrap_or("it is not told why"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_priority_says_what_became_of_it() {
+        for (effective, words) in [(Some(100), "100"), (Some(80), "100 → 80"), (None, "100 → none")] {
+            assert_eq!(PriorityDoc { base: 100, effective }.to_string(), words);
+        }
+    }
+
+    #[test]
+    fn a_track_says_what_it_does_to_the_priority() {
+        for (up, weight, words) in [
+            (Some(false), -20, "check nginx is down: priority -20"),
+            (Some(false), 20, "check nginx is down: priority without its +20"),
+            (Some(false), 0, "check nginx is down: a fault"),
+            (Some(true), 20, "check nginx is up: priority +20"),
+            (Some(true), -20, "check nginx is up"),
+            (None, -20, "check nginx is not known yet"),
+        ] {
+            let track = TrackDoc { name: "nginx".into(), kind: "check".into(), up, weight };
+            assert_eq!(track.to_string(), words);
+        }
+    }
+}
