@@ -122,3 +122,21 @@ fn a_backups_second_mac_is_no_claim_where_adverts_come_from_the_virtual_mac_faul
     stage.expect(Verdict::Healthy, &[]);
     assert_eq!(stage.verdicts(), ["healthy"]);
 }
+
+#[test]
+fn a_backups_second_mac_is_no_claim_either_when_the_master_has_just_stopped_fault_19() {
+    let mut stage = Stage::member();
+    let [mut own, mut successor] = [advert(A, 200), advert(B, 100)];
+    own.mac = Some(MacAddr(0, 0, 0x5e, 0, 1, 51));
+    successor.mac = own.mac;
+    stage.own(VIP);
+    stage.answers = vec![mac(B)];
+    stage.play(10000, &[(&own, 0)]);
+    stage.hear(&Advert { priority: 0, ..own });
+    // FRR takes its macvlan down only a moment later.
+    stage.idle(10300);
+    stage.disown(VIP);
+    stage.play(14000, &[(&successor, 600)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+}
