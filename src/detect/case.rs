@@ -39,12 +39,12 @@ pub struct Case {
     pub state_transitions: [u64; State::ALL.len()],
     /// How many splits there were.
     pub episode_count: u64,
-    /// The newest of them.
-    pub episodes: VecDeque<Episode>,
     /// Settled overlaps.
     pub takeover_overlap: Duration,
     split_time: Duration,
     overlap: Option<Overlap>,
+    /// The newest splits that are over.
+    past: VecDeque<Episode>,
     /// The end of the last overlap.
     settled: Instant,
 }
@@ -53,11 +53,13 @@ pub struct Case {
 const MAX_EPISODES: usize = 64;
 
 /// A time during which two held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Overlap {
     start: Instant,
     last: Instant,
-    /// Proven: a split episode and no takeover.
+    /// What is told of it once it is proven.
+    proven: Option<Episode>,
+    /// Proven, and longer than a takeover.
     split: bool,
 }
 
@@ -122,7 +124,7 @@ impl Case {
             state: State::Init,
             state_transitions: [0; State::ALL.len()],
             episode_count: 0,
-            episodes: VecDeque::new(),
+            past: VecDeque::new(),
             takeover_overlap: Duration::ZERO,
             split_time: Duration::ZERO,
             overlap: None,
@@ -132,7 +134,7 @@ impl Case {
 
     /// The length of all split episodes, the running one included.
     pub fn split_time(&self) -> Duration {
-        let running = self.overlap.filter(|o| o.split).map_or(Duration::ZERO, |o| o.last.since(o.start));
+        let running = self.overlap.as_ref().filter(|o| o.split).map_or(Duration::ZERO, |o| o.last.since(o.start));
         self.split_time + running
     }
 
@@ -147,7 +149,7 @@ impl Case {
             None => self.assess(model, router, &parties, conflict, now),
         };
         if blindness.is_none() {
-            self.account(conflict, found.verdict);
+            self.account(router, conflict, found.verdict);
             self.follow_master(model, router, &parties, found.verdict, &mut outcome);
         }
         self.masters = parties.iter().filter_map(|p| p.active).map(|s| s.advert.source).collect();
@@ -204,7 +206,7 @@ impl Case {
 
     /// A split is over when the loser had time for two more adverts and a probe, and gave neither.
     fn heals_at(&self, model: &Model, router: &Router) -> Option<Instant> {
-        let overlap = self.overlap.filter(|_| self.verdict == Verdict::SplitBrain)?;
+        let overlap = self.overlap.as_ref().filter(|_| self.verdict == Verdict::SplitBrain)?;
         if router.judged().any(|s| s.resigned() && s.last >= overlap.last) {
             return None;
         }
@@ -293,34 +295,46 @@ impl Case {
         Some(from + interval * 4 + (interval / 4).max(Duration::from_millis(25)))
     }
 
-    /// Keeps the books on overlaps: proven ones are splits from their first moment on, the others belong to a takeover.
-    fn account(&mut self, conflict: Option<Conflict>, verdict: Verdict) {
+    /// Keeps the books on overlaps. One that is proven and outlasts a takeover is a split from its first moment on; what the
+    /// election settled sooner was a takeover.
+    fn account(&mut self, router: &Router, conflict: Option<Conflict>, verdict: Verdict) {
         if let Some(conflict) = conflict {
-            let overlap =
-                self.overlap.get_or_insert(Overlap { start: conflict.start, last: conflict.start, split: false });
+            let fresh = Overlap { start: conflict.start, last: conflict.start, proven: None, split: false };
+            let overlap = self.overlap.get_or_insert(fresh);
             overlap.last = overlap.last.max(conflict.last);
-            if conflict.proven && !overlap.split {
+            if conflict.proven && overlap.proven.is_none() {
+                overlap.proven = Some(Episode { start: overlap.start, end: None, causes: Vec::new() });
+            }
+            let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(Duration::from_secs(4));
+            if overlap.proven.is_some() && !overlap.split && overlap.last.since(overlap.start) > takeover {
                 overlap.split = true;
                 self.episode_count += 1;
-                if self.episodes.len() == MAX_EPISODES {
-                    self.episodes.pop_front();
-                }
-                self.episodes.push_back(Episode { start: overlap.start, end: None, causes: Vec::new() });
             }
         } else if verdict != Verdict::SplitBrain
             && let Some(over) = self.overlap.take()
         {
-            self.settled = over.last;
-            let length = over.last.since(over.start);
-            if over.split {
-                self.split_time += length;
-            } else {
-                self.takeover_overlap += length;
-            }
-            if let Some(episode) = self.episodes.back_mut().filter(|_| over.split) {
-                episode.end = Some(over.last);
-            }
+            self.close(over);
         }
+    }
+
+    fn close(&mut self, over: Overlap) {
+        self.settled = over.last;
+        let length = over.last.since(over.start);
+        match over.proven.filter(|_| over.split) {
+            Some(episode) => {
+                self.split_time += length;
+                if self.past.len() == MAX_EPISODES {
+                    self.past.pop_front();
+                }
+                self.past.push_back(Episode { end: Some(over.last), ..episode });
+            }
+            None => self.takeover_overlap += length,
+        }
+    }
+
+    /// The newest split episodes, and at the end the one that is going on.
+    pub fn episodes(&self) -> impl Iterator<Item = &Episode> {
+        self.past.iter().chain(self.overlap.iter().filter_map(|o| o.proven.as_ref()))
     }
 
     fn follow_master(
@@ -404,10 +418,9 @@ impl Case {
             self.verdict = found.verdict;
             self.since = now;
         }
-        if let Some(episode) =
-            self.episodes.back_mut().filter(|e| e.end.is_none() && self.verdict == Verdict::SplitBrain)
-        {
-            episode.causes.extend(after.iter().filter(|cause| !episode.causes.contains(cause)).collect::<Vec<_>>());
+        if let Some(episode) = self.overlap.as_mut().and_then(|o| o.proven.as_mut()).filter(|_| self.split) {
+            let news: Vec<Cause> = after.into_iter().filter(|cause| !episode.causes.contains(cause)).collect();
+            episode.causes.extend(news);
         }
         self.findings = found.findings;
         self.evidence = found.evidence;

@@ -66,7 +66,7 @@ fn contest(x: &Speaker, y: &Speaker) -> Conflict {
 /// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go.
 fn held_beside(held: Instant, other: &Party<'_>, router: &Router, now: Instant) -> Conflict {
     let grace = router.interval().unwrap_or(Duration::from_secs(1));
-    let grace = grace.clamp(Duration::from_millis(200), Duration::from_secs(1));
+    let grace = grace.clamp(Duration::from_millis(500), Duration::from_secs(1));
     let answered = other.claims.iter().filter_map(|(_, claim)| claim.before).min();
     let start = held.max(other.start().or(answered).unwrap_or(now));
     let sure = start + grace;

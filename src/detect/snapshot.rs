@@ -94,9 +94,9 @@ pub struct RouterView {
     pub speakers: Vec<SpeakerView>,
     /// Virtual addresses.
     pub addresses: Vec<AddressView>,
-    /// Split episodes: overlaps that proved to be more than a takeover.
+    /// Split episodes: proven overlaps that outlasted a takeover.
     pub split_brain_episodes: u64,
-    /// The newest of them (bounded).
+    /// The newest of them (bounded), and at the end the proven one that is going on.
     pub episodes: Vec<Episode>,
     /// Their length in all, the running one included.
     pub split_brain_time: Duration,

@@ -36,7 +36,7 @@ pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> Rout
         speakers: router.speakers.iter().map(|s| speaker(model, router, s, now)).collect(),
         addresses: router.vips.iter().map(|v| address(model, router, v)).collect(),
         split_brain_episodes: case.episode_count,
-        episodes: case.episodes.iter().cloned().collect(),
+        episodes: case.episodes().cloned().collect(),
         split_brain_time: case.split_time(),
         takeover_overlap: case.takeover_overlap,
         master_transitions: case.transitions,

@@ -176,11 +176,12 @@ impl Stage {
         let RouterView { interface, vlan, family, vrid, .. } = view;
         let id = RouterId { interface: interface.clone(), vlan: *vlan, family: *family, vrid: *vrid };
         let history = self.histories.remove(&id).unwrap_or_default();
+        let seconds: Duration = view.episodes.iter().map(|e| e.end.unwrap_or(self.now).since(e.start)).sum();
         AnalyzedDoc {
             router: RouterDoc::from_view(view, self.clock, self.now),
             transitions: history.transitions,
             split_brain_episodes: view.episodes.iter().map(|e| EpisodeDoc::new(e, self.clock)).collect(),
-            split_brain_seconds: view.split_brain_time.as_secs_f64(),
+            split_brain_seconds: seconds.as_secs_f64(),
         }
     }
 }
