@@ -13,7 +13,7 @@ use super::{CRITICAL, FAILED, UNKNOWN, client};
 /// What `status` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Name, VIP or VRID of one virtual router; all by default.
+    /// Name, VIP or VRID of one virtual router; all by default. Where several are meant: with @eth0 behind it, or @eth0/100 on VLAN 100.
     router: Option<String>,
     /// Print the daemon's JSON document instead.
     #[arg(long)]
@@ -41,7 +41,8 @@ fn view(args: &Args, control: &Path) -> Result<(String, String), String> {
     if let Some(wanted) = &args.router {
         let one = select(&document, wanted)?.clone();
         if let Some(Value::Array(routers)) = value.get_mut("routers") {
-            routers.retain(|router| router.get("name").and_then(Value::as_str) == Some(&one.name));
+            let index = document.routers.iter().position(|router| *router == one);
+            *routers = index.map(|index| routers.swap_remove(index)).into_iter().collect();
         }
         document.verdict.clone_from(&one.verdict);
         document.routers = vec![one];

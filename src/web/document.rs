@@ -417,7 +417,11 @@ pub struct EventDoc {
     pub router: String,
     /// Its VIP.
     pub vip: Option<IpAddr>,
-    /// `verdict`, `master`, `state`, `router`, `sensor` or `config`.
+    /// Its interface; null once it is forgotten, or where the event concerns the node.
+    pub interface: Option<String>,
+    /// Its VLAN, where tagged.
+    pub vlan: Option<u16>,
+    /// `verdict`, `master`, `state`, `router`, `sensor`, `peer`, `speaker` or `config`.
     pub kind: String,
     /// Before.
     pub from: Option<String>,
@@ -433,13 +437,15 @@ pub struct EventDoc {
 
 impl EventDoc {
     /// The document of one logged event.
-    pub fn new(logged: &Logged, clock: WallClock) -> Self {
+    pub fn new(logged: &Logged) -> Self {
         let event = &logged.event;
         Self {
             id: logged.id,
-            at: Date::new(clock, event.at),
+            at: Date::new(logged.clock, event.at),
             router: event.router.clone(),
             vip: event.vip,
+            interface: event.id.as_ref().map(|id| id.interface.clone()),
+            vlan: event.id.as_ref().and_then(|id| id.vlan),
             kind: event.kind.into(),
             from: event.from.clone(),
             to: event.to.clone(),

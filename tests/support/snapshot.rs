@@ -11,7 +11,7 @@ use vipwarden::detect::{
     SensorView, Snapshot, SpeakerView, State, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
-use vipwarden::observe::{DaemonState, Sensor, Tap};
+use vipwarden::observe::{DaemonState, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
 use vipwarden::wire::{Family, MacAddr, RejectReason};
@@ -282,7 +282,7 @@ pub fn event(reason: &str) -> Event {
         at: clock::now(),
         router: "web".into(),
         vip: Some(ip("192.168.1.100")),
-        id: None,
+        id: Some(RouterId { interface: "eth0".into(), vlan: Some(100), family: Family::V4, vrid: 51 }),
         kind: "verdict",
         from: Some("healthy".into()),
         to: Some("split_brain".into()),

@@ -87,7 +87,10 @@ fn learned_routers_survive_a_restart_as_unknown_and_silence_then_says_nothing() 
     assert_eq!(next.router().name, "10.9.9.100/51");
     next.idle(10000);
     next.expect(Verdict::Unknown, &[]);
-    assert!(next.watcher.forget(at(10000), "10.9.9.100/51"));
+    let id = RouterId { interface: "eth0".into(), vlan: None, family: Family::V4, vrid: 51 };
+    let tagged = RouterId { vlan: Some(100), ..id.clone() };
+    assert!(!next.watcher.forget(at(10000), &tagged), "one of that name on a VLAN would be another");
+    assert!(next.watcher.forget(at(10000), &id));
     assert!(next.watcher.snapshot(at(10000)).routers.is_empty());
 }
 
