@@ -289,6 +289,8 @@ pub struct AddressDoc {
     pub owned: bool,
     /// MACs that answer for it; null where it is not probed.
     pub claimants: Option<Vec<String>>,
+    /// True if the last one that announced it is not its only advertiser.
+    pub misdirected: bool,
 }
 
 impl From<&AddressView> for AddressDoc {
@@ -297,6 +299,7 @@ impl From<&AddressView> for AddressDoc {
             address: view.address,
             owned: view.owned,
             claimants: view.claimants.as_ref().map(|list| list.iter().map(ToString::to_string).collect()),
+            misdirected: view.misdirected,
         }
     }
 }

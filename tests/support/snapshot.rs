@@ -146,7 +146,12 @@ pub fn healthy() -> RouterView {
         masters: vec![ip("10.0.0.5")],
         holders: vec![holder("lb01", true, &["netlink", "advert", "arp"])],
         speakers: vec![speaker("10.0.0.5", true, true, 200), speaker("10.0.0.6", false, false, 100)],
-        addresses: vec![AddressView { address: ip("192.168.1.100"), owned: true, claimants: Some(vec![MAC_A]) }],
+        addresses: vec![AddressView {
+            address: ip("192.168.1.100"),
+            owned: true,
+            claimants: Some(vec![MAC_A]),
+            misdirected: false,
+        }],
         split_brain_episodes: 0,
         episodes: Vec::new(),
         split_brain_time: Duration::ZERO,
@@ -196,7 +201,8 @@ pub fn no_master() -> RouterView {
     router.masters.clear();
     router.holders.clear();
     router.speakers = vec![SpeakerView { last_advert: ago(40.0), ..speaker("10.0.0.6", false, false, 100) }];
-    router.addresses[0] = AddressView { address: ip("192.168.1.101"), owned: false, claimants: Some(Vec::new()) };
+    router.addresses[0] =
+        AddressView { address: ip("192.168.1.101"), owned: false, claimants: Some(Vec::new()), misdirected: true };
     router
 }
 
