@@ -117,3 +117,28 @@ fn the_same_facts_give_the_same_view_and_the_same_events() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn a_vlan_is_seen_once_on_its_own_device_and_the_parents_untagged_adverts_are_still_seen() {
+    let mut stage = Stage::new(Settings::default());
+    let device = IfIndex(7);
+    let hear = |stage: &mut Stage, interface, vlan| {
+        let seen = Seen::Advert(advert(B, 200));
+        stage.fact(Fact::Frame(Frame { interface, vlan, kind: PacketKind::Multicast, seen }));
+    };
+    let places = |stage: &mut Stage| {
+        let routers = stage.watcher.snapshot(at(stage.now)).routers;
+        routers.iter().map(|r| (r.interface.clone(), r.vlan)).collect::<Vec<_>>()
+    };
+    hear(&mut stage, ETH0, Some(100));
+    assert_eq!(places(&mut stage), [("eth0".into(), Some(100))], "no device sees it yet");
+    let link = Link { parent: Some(ETH0), vlan: Some(100), kind: LinkKind::Vlan, index: device, ..eth0() };
+    stage.fact(Fact::Link(Link { name: "eth0.100".into(), ..link }));
+    assert_eq!(places(&mut stage), [], "it moves to the device, and is not missed here");
+    hear(&mut stage, ETH0, Some(100));
+    hear(&mut stage, device, None);
+    hear(&mut stage, ETH0, Some(200));
+    hear(&mut stage, ETH0, None);
+    let expected = [("eth0".into(), None), ("eth0".into(), Some(200)), ("eth0.100".into(), None)];
+    assert_eq!(places(&mut stage), expected);
+}

@@ -10,6 +10,10 @@ use super::{MAX_OTHERS, Model, Notice, Slot, is_known, peer_of};
 
 impl Model {
     pub(super) fn handle_frame(&mut self, now: Instant, frame: &Frame) {
+        // The VLAN device has it, too, and there it belongs.
+        if frame.vlan.is_some_and(|vlan| self.host.has_sniffed_vlan(frame.interface, vlan)) {
+            return;
+        }
         match &frame.seen {
             Seen::Advert(advert) => self.handle_advert(now, frame, advert),
             Seen::Rejected(rejected) => self.refuse(frame.interface, rejected.vrid, rejected.reason),
