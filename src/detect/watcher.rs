@@ -206,6 +206,10 @@ impl Watcher {
                 let reason = format!("{source} advertises and is no known speaker: not believed");
                 of(router, bare("speaker", "stranger".into(), reason))
             }
+            Notice::Other(other) => {
+                let reason = format!("{other} was heard: no VRRP, recognised and not judged");
+                Some(bare("speaker", other.protocol().into(), reason))
+            }
             Notice::Sensor(sensor, interface) => {
                 let (_, _, state) = self.model.sight.sensors().find(|(s, i, _)| s == sensor && i == interface)?;
                 let place = interface.and_then(|i| self.model.host.link(i));

@@ -18,7 +18,7 @@ use crate::detect::{
 };
 use crate::engine::{Identity, Logged};
 use crate::time::{Duration, Instant, WallClock};
-use crate::wire::MacAddr;
+use crate::wire::{MacAddr, OtherProtocol};
 
 /// A date, in UTC and whole milliseconds; RFC 3339 in JSON, like `2026-11-20T10:00:00.123Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,6 +87,9 @@ pub struct StatusDoc {
     pub witnesses: Vec<WitnessDoc>,
     /// What this node can't see.
     pub sensors: SensorsDoc,
+    /// Speakers of other protocols: recognised, not judged.
+    #[serde(default)]
+    pub others: Vec<OtherDoc>,
 }
 
 impl StatusDoc {
@@ -104,6 +107,7 @@ impl StatusDoc {
             peers: snapshot.peers.iter().map(PeerDoc::from).collect(),
             witnesses: snapshot.witnesses.iter().map(WitnessDoc::from).collect(),
             sensors: SensorsDoc::new(&snapshot.sensors, clock),
+            others: snapshot.others.iter().map(OtherDoc::from).collect(),
         }
     }
 }
@@ -365,6 +369,23 @@ pub struct WitnessDoc {
 impl From<&WitnessView> for WitnessDoc {
     fn from(witness: &WitnessView) -> Self {
         Self { name: witness.name.clone(), address: witness.address, ping: witness.up }
+    }
+}
+
+/// A speaker of another first-hop redundancy protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OtherDoc {
+    /// `carp`, `hsrp` or `glbp`.
+    pub protocol: String,
+    /// Source address.
+    pub source: IpAddr,
+    /// Its group, or CARP's virtual host id, where it could be read.
+    pub group: Option<u16>,
+}
+
+impl From<&OtherProtocol> for OtherDoc {
+    fn from(other: &OtherProtocol) -> Self {
+        Self { protocol: other.protocol().into(), source: other.source(), group: other.group() }
     }
 }
 

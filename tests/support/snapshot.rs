@@ -14,7 +14,7 @@ use vipwarden::engine::{EventLog, Identity, Shared, View};
 use vipwarden::observe::{DaemonState, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
-use vipwarden::wire::{Family, MacAddr, RejectReason};
+use vipwarden::wire::{Family, MacAddr, OtherProtocol, RejectReason};
 
 pub const MAC_A: MacAddr = MacAddr(0x02, 0, 0, 0, 0, 0xaa);
 pub const MAC_B: MacAddr = MacAddr(0x02, 0, 0, 0, 0, 0xbb);
@@ -246,6 +246,10 @@ pub fn observed(number: u16) -> RouterView {
 /// A snapshot with one of everything, blind on one interface.
 pub fn rich() -> Snapshot {
     let mut snapshot = with(vec![split_brain(), no_master(), degraded(), unknown(), observed(1)]);
+    snapshot.others = vec![
+        OtherProtocol::Carp { source: ip("10.0.0.9"), vhid: 3, advbase: 1, advskew: 0 },
+        OtherProtocol::Glbp { source: ip("10.0.0.10"), group: None },
+    ];
     snapshot.sensors.push(SensorView {
         sensor: Sensor::Carrier,
         interface: "eth1".into(),

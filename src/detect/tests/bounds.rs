@@ -142,3 +142,22 @@ fn a_vlan_is_seen_once_on_its_own_device_and_the_parents_untagged_adverts_are_st
     let expected = [("eth0".into(), None), ("eth0".into(), Some(200)), ("eth0.100".into(), None)];
     assert_eq!(places(&mut stage), expected);
 }
+
+#[test]
+fn a_speaker_of_another_protocol_is_told_of_once_and_remembered_within_a_bound() {
+    let mut stage = Stage::new(Settings::default());
+    let carp =
+        |source: u8, advskew| OtherProtocol::Carp { source: [10, 9, 9, source].into(), vhid: 3, advbase: 1, advskew };
+    for advskew in [0, 240] {
+        stage.frame(PacketKind::Multicast, Seen::Other(carp(9, advskew)));
+    }
+    assert_eq!(stage.events.len(), 1);
+    assert_eq!((stage.events[0].kind, stage.events[0].to.as_deref()), ("speaker", Some("carp")));
+    assert!(stage.events[0].reason.starts_with("10.9.9.9 CARP vhid 3"), "{}", stage.events[0].reason);
+    for source in 0..=255 {
+        stage.frame(PacketKind::Multicast, Seen::Other(carp(source, 0)));
+    }
+    let snapshot = stage.watcher.snapshot(at(stage.now));
+    assert_eq!(snapshot.others.len(), 64);
+    assert!(snapshot.table_full.contains(&("others", 192)), "{:?}", snapshot.table_full);
+}

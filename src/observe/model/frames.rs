@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, Tap};
 use crate::time::Instant;
-use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, Seen};
+use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
 
 use super::{MAX_OTHERS, Model, Notice, Slot, is_known, peer_of};
 
@@ -24,17 +24,21 @@ impl Model {
                     self.handle_echo(frame.interface, reply.source, reply.frame_source);
                 }
             }
-            Seen::Other(other) => {
-                if !self.others.contains(other) {
-                    if self.others.len() < MAX_OTHERS {
-                        self.others.push(other.clone());
-                    } else {
-                        self.count_full("others");
-                    }
-                }
-            }
+            Seen::Other(other) => self.note_other(other),
             Seen::Irrelevant => {}
         }
+    }
+
+    fn note_other(&mut self, other: &OtherProtocol) {
+        let id = |o: &OtherProtocol| (o.protocol(), o.source(), o.group());
+        if self.others.iter().any(|known| id(known) == id(other)) {
+            return;
+        }
+        if self.others.len() == MAX_OTHERS {
+            return self.count_full("others");
+        }
+        self.others.push(other.clone());
+        self.notices.push(Notice::Other(other.clone()));
     }
 
     fn handle_advert(&mut self, now: Instant, frame: &Frame, advert: &Advert) {

@@ -40,6 +40,8 @@ pub enum Notice {
     Reach(Target),
     /// An advert from a source that nobody named, where only known speakers count.
     Stranger(Slot, IpAddr),
+    /// A speaker of another protocol was heard.
+    Other(OtherProtocol),
 }
 
 /// The model of the segment.
