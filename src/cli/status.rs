@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::web::document::{RouterDoc, StatusDoc};
 
 use super::select::{blindness, place, select, sense, vip};
+use super::terminal::say;
 use super::{CRITICAL, FAILED, UNKNOWN, client};
 
 /// What `status` takes.
@@ -24,12 +25,12 @@ pub struct Args {
 pub fn run(args: Args, control: &Path) -> ExitCode {
     match view(&args, control) {
         Ok((text, verdict)) => {
-            client::say(&text);
+            say(&text);
             exit_code(&verdict).into()
         }
         Err(why) => {
             // On standard output: it is the one that monitoring shows.
-            client::say(&format!("VRRP UNKNOWN - {why}"));
+            say(&format!("VRRP UNKNOWN - {why}"));
             UNKNOWN.into()
         }
     }
