@@ -156,6 +156,34 @@ fn it_serves_and_answers_and_sigterm_ends_it_cleanly() {
 }
 
 #[test]
+fn readers_that_left_early_end_neither_the_daemon_nor_a_check() {
+    in_fresh_netns(async || {
+        ip(VETH);
+        ip("link set vb up");
+        ip("link set va up");
+        let mut bench = Bench::new();
+        let mut daemon = bench.run_command().stderr(Stdio::piped()).spawn().expect("the daemon starts");
+        drop(daemon.stderr.take());
+        bench.daemon = Some(daemon);
+        // Each of these is logged, to nobody.
+        wait_for("the daemon serves", || get("/-/healthy").contains("200 OK")).await;
+        wait_for("a router is learned and logged", || {
+            advertise("vb");
+            stdout(&bench.ask("status")).contains("10.9.9.100/51")
+        })
+        .await;
+        bench.signal("TERM");
+        assert_eq!(bench.ended().await, Some(0));
+        bench.configure("[wach]\n");
+        let mut check = Command::new(BINARY);
+        check.arg("check-config").arg(bench.file("vipwarden.toml")).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut check = check.spawn().expect("a check");
+        drop(check.stderr.take());
+        assert_eq!(check.wait().expect("it ends").code(), Some(64));
+    });
+}
+
+#[test]
 fn a_learned_router_is_shown_survives_a_restart_and_can_be_forgotten() {
     in_fresh_netns(async || {
         ip(VETH);

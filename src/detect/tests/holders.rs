@@ -140,3 +140,55 @@ fn a_backups_second_mac_is_no_claim_either_when_the_master_has_just_stopped_faul
     stage.expect(Verdict::Healthy, &[]);
     assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
 }
+
+fn announcement(by: &str) -> Seen {
+    let vip = VIP.parse().unwrap();
+    Seen::Arp(Arp {
+        frame_source: mac(by),
+        frame_destination: MacAddr::broadcast(),
+        operation: ArpOperation::Request,
+        sender_mac: mac(by),
+        sender_ip: vip,
+        target_mac: MacAddr::zero(),
+        target_ip: vip,
+    })
+}
+
+#[test]
+fn clients_are_misdirected_until_the_master_announces_itself_again_fault_29() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.frame(PacketKind::Outgoing, announcement(A));
+    stage.play(4000, &[(&advert(A, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    stage.frame(PacketKind::Broadcast, announcement(B));
+    stage.play(4900, &[(&advert(A, 200), 800)]);
+    assert!(!stage.router().addresses[0].misdirected, "it may be a takeover that is under way");
+    stage.play(8000, &[(&advert(A, 200), 900)]);
+    stage.expect(Verdict::Degraded, &[Cause::Misdirected]);
+    let router = stage.router();
+    assert!(router.addresses[0].misdirected && router.findings[0].here);
+    assert!(router.findings[0].remedy.contains("arping -U -c 3 -I eth0 10.9.9.100"));
+    stage.frame(PacketKind::Outgoing, announcement(A));
+    stage.play(9000, &[(&advert(A, 200), 800)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.router().addresses[0].misdirected);
+}
+
+#[test]
+fn an_announcement_by_the_new_master_or_from_the_virtual_mac_or_before_a_gap_misdirects_nobody() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(3000, &[(&advert(A, 200), 0)]);
+    stage.frame(PacketKind::Broadcast, announcement(B));
+    stage.play(7000, &[(&advert(B, 250), 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let Seen::Arp(arp) = announcement(B) else { unreachable!() };
+    let virtual_mac = MacAddr(0, 0, 0x5e, 0, 1, 51);
+    stage.frame(PacketKind::Broadcast, Seen::Arp(Arp { sender_mac: virtual_mac, ..arp }));
+    stage.play(10000, &[(&advert(B, 250), 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+    stage.frame(PacketKind::Broadcast, announcement("x5"));
+    stage.fact(Fact::Capture { interface: ETH0, frames: 0, dropped: 1 });
+    stage.play(15000, &[(&advert(B, 250), 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
