@@ -1,15 +1,19 @@
 //! The laboratory of these tests: the demo's network namespaces, with more kinds of peers and faults.
 
+mod delay;
 mod faults;
 mod frames;
 mod frr;
+mod history;
 mod pair;
 mod prometheus;
 mod watch;
 
+pub use delay::{Delays, Intruder};
 pub use faults::{Firewall, Hook};
 pub use frames::{Advert, Injector, Speaker};
 pub use frr::Frr;
+pub use history::History;
 pub use pair::{Flavour, Pair, Side};
 pub use prometheus::{Prometheus, promtool};
 pub use vipwarden::cli::demo::daemon::Daemon;
