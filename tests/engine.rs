@@ -70,8 +70,14 @@ impl Bench {
         fs::read_to_string(self.file("log")).expect("a log")
     }
 
-    async fn wait_for_log(&self, words: &str) {
-        wait_for(&format!("the log says {words}"), || self.log().contains(words)).await;
+    /// Waits for words in its log; fails at once if it ended without them.
+    async fn wait_for_log(&mut self, words: &str) {
+        wait_for(&format!("the log says {words}"), || {
+            let ended = self.daemon.as_mut().is_none_or(|daemon| daemon.try_wait().expect("it is ours").is_some());
+            assert!(!ended || self.log().contains(words), "it ended: {}", self.log());
+            self.log().contains(words)
+        })
+        .await;
     }
 
     /// Runs a client of the daemon.
@@ -270,9 +276,10 @@ fn an_ordinary_user_with_cap_net_raw_alone_is_blind_to_nothing() {
         ip(VETH);
         ip("link set vb up");
         let mut bench = Bench::new();
-        // Where the test was built may be closed to others.
+        // Where the test was built may be closed to others. Another process makes the copy: a child that a parallel test forks
+        // meanwhile would keep a file of ours open for writing, and what is open for writing can't be executed (ETXTBSY).
         let binary = bench.file("vipwarden");
-        fs::copy(BINARY, &binary).expect("a copy");
+        run(&format!("cp {BINARY} {}", binary.display()));
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+net_raw"]);
         command.args(["--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"]);

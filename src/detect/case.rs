@@ -229,9 +229,11 @@ impl Case {
         let listening = listening_since(model, router, interval);
         let enough = listening + interval + (interval / 4).max(Duration::from_millis(25));
         if now < enough {
+            let passing = router.interface.and_then(|interface| model.sight.passing(interface));
             let says = format!(
-                "listening since {} ms: too short to have heard another master",
-                now.since(listening).as_millis()
+                "listening since {} ms: too short to have heard another master{}",
+                now.since(listening).as_millis(),
+                passing.map(|why| format!(" ({why})")).unwrap_or_default()
             );
             return Judgement::of(Verdict::Unknown).says("sensor", now, says).again(enough);
         }

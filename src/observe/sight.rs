@@ -105,6 +105,14 @@ impl Sight {
         })
     }
 
+    /// What was missed lately on this interface, or everywhere: dropped frames, a late loop.
+    pub fn passing(&self, interface: IfIndex) -> Option<&str> {
+        [(Sensor::Capture, Some(interface)), (Sensor::Loop, None)].iter().find_map(|key| {
+            let sensor = self.sensors.get(key).filter(|state| state.clears.is_some());
+            sensor.and_then(|state| state.state.as_ref().err().map(String::as_str))
+        })
+    }
+
     /// Since when nothing on this interface can have been missed by a router with this interval.
     pub fn clear_since(&self, interface: IfIndex, interval: Duration) -> Instant {
         let needed = [(Sensor::Capture, Some(interface)), (Sensor::Carrier, Some(interface)), (Sensor::Netlink, None)];
@@ -135,7 +143,9 @@ mod tests {
         assert!(sight.sensors().any(|(_, _, s)| s.state.is_err()));
         assert_eq!(sight.blind(ETH0), None, "it sees again; what it missed is behind clear_since");
         assert_eq!(sight.clear_since(ETH0, Duration::from_secs(1)), at(10));
+        assert_eq!(sight.passing(ETH0), Some("12 frames dropped"));
         assert_eq!(sight.expire(at(15)), [(Sensor::Capture, Some(ETH0))]);
+        assert_eq!(sight.passing(ETH0), None);
         assert!(sight.sensors().all(|(_, _, s)| s.state.is_ok()));
         assert_eq!(
             sight.clear_since(ETH0, Duration::from_secs(1)),

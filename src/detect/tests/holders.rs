@@ -113,6 +113,22 @@ fn a_master_muted_by_the_adverts_it_refuses_has_both_causes_fault_28() {
 }
 
 #[test]
+fn a_master_that_skips_an_advert_in_turn_with_the_one_it_refuses_is_not_called_muted_fault_28() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    let mut own = advert(A, 100);
+    own.addresses.push(ip("10.9.9.101"));
+    for turn in 0..6 {
+        // Either's timer starts anew with each advert that it refuses: now the one fires, now the other.
+        stage.play(turn * 4000 + 2000, &[(&own, 100)]);
+        stage.play(turn * 4000 + 4000, &[(&advert(B, 200), 100)]);
+    }
+    stage.expect(Verdict::SplitBrain, &[Cause::AddressesMismatch]);
+    let muted = stage.events.iter().filter(|e| e.causes.contains(&Cause::MutedMaster)).count();
+    assert_eq!(muted, 0, "{:?}", stage.events);
+}
+
+#[test]
 fn a_backups_second_mac_is_no_claim_where_adverts_come_from_the_virtual_mac_fault_19() {
     let mut stage = Stage::member();
     let mut frr = advert(B, 200);
