@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::engine::{CORE_THREAD, Command, Engine, Origin, describe};
 use crate::web;
 
+use super::terminal::complain;
 use super::{FAILED, USAGE, control, listen};
 
 /// What `run` takes. Flags win over files.
@@ -36,12 +37,12 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
     let loaded = match origin.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
-            eprintln!("{}", describe(&errors));
+            complain(&describe(&errors));
             return USAGE.into();
         }
     };
     if !loaded.warnings.is_empty() {
-        eprintln!("{}", describe(&loaded.warnings));
+        complain(&describe(&loaded.warnings));
     }
     match serve(origin, loaded.config, control) {
         Ok(()) => ExitCode::SUCCESS,

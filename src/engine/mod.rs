@@ -26,7 +26,7 @@ use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::detect::Watcher;
-use crate::observe::{Fact, Learned};
+use crate::observe::{Fact, Learned, RouterId};
 use crate::sys::clock;
 use crate::sys::probe::Prober;
 
@@ -56,7 +56,7 @@ enum Order {
     /// Note that a configuration was refused.
     RefuseConfiguration,
     /// Forget a learned router.
-    Forget(String, oneshot::Sender<Result<String, String>>),
+    Forget(RouterId, oneshot::Sender<Result<String, String>>),
     /// End.
     Stop,
 }
