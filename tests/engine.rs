@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use netns::{in_fresh_netns, ip, output, run, wait_for};
 use vipwarden::observe::IfIndex;
-use vipwarden::sys::probe::Transmitter;
+use vipwarden::sys::transmit::Transmitter;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_vipwarden");
 /// Each test has a loopback of its own.
@@ -120,7 +120,7 @@ fn advertise(interface: &str) {
     let bytes = (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hexadecimal"));
     let link = output("ip", &format!("-oneline link show {interface}"));
     let index = link.split(':').next().and_then(|index| index.parse().ok()).expect("an interface");
-    let transmitter = Transmitter::open().expect("a packet socket");
+    let transmitter = Transmitter::open("tests").expect("a packet socket");
     transmitter.send(IfIndex(index), &bytes.collect::<Vec<u8>>()).expect("it is sent");
 }
 

@@ -265,7 +265,8 @@ pub fn speaking() -> RouterView {
 pub fn fenced() -> RouterView {
     let mut router = speaking();
     (router.name, router.vrid, router.vip) = ("shop".into(), 56, Some(ip("192.168.1.104")));
-    router.addresses[0] = AddressView { address: ip("192.168.1.104"), owned: false, claimants: Some(vec![MAC_B]) };
+    router.addresses[0] =
+        AddressView { address: ip("192.168.1.104"), owned: false, claimants: Some(vec![MAC_B]), misdirected: false };
     router.evidence[0].says = "10.0.0.6 advertises priority 100".into();
     router.state = State::Fenced;
     router.masters = vec![ip("10.0.0.6")];
