@@ -70,8 +70,14 @@ impl Bench {
         fs::read_to_string(self.file("log")).expect("a log")
     }
 
-    async fn wait_for_log(&self, words: &str) {
-        wait_for(&format!("the log says {words}"), || self.log().contains(words)).await;
+    /// Waits for words in its log; fails at once if it ended without them.
+    async fn wait_for_log(&mut self, words: &str) {
+        wait_for(&format!("the log says {words}"), || {
+            let ended = self.daemon.as_mut().is_none_or(|daemon| daemon.try_wait().expect("it is ours").is_some());
+            assert!(!ended || self.log().contains(words), "it ended: {}", self.log());
+            self.log().contains(words)
+        })
+        .await;
     }
 
     /// Runs a client of the daemon.
@@ -114,7 +120,7 @@ fn advertise(interface: &str) {
     let bytes = (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hexadecimal"));
     let link = output("ip", &format!("-oneline link show {interface}"));
     let index = link.split(':').next().and_then(|index| index.parse().ok()).expect("an interface");
-    let transmitter = Transmitter::open("no adverts can be sent").expect("a packet socket");
+    let transmitter = Transmitter::open("tests").expect("a packet socket");
     transmitter.send(IfIndex(index), &bytes.collect::<Vec<u8>>()).expect("it is sent");
 }
 
@@ -152,6 +158,34 @@ fn it_serves_and_answers_and_sigterm_ends_it_cleanly() {
         assert_eq!(bench.ended().await, Some(0));
         assert!(!bench.file("control.sock").exists());
         assert!(bench.file("state").join("learned.json").exists());
+    });
+}
+
+#[test]
+fn readers_that_left_early_end_neither_the_daemon_nor_a_check() {
+    in_fresh_netns(async || {
+        ip(VETH);
+        ip("link set vb up");
+        ip("link set va up");
+        let mut bench = Bench::new();
+        let mut daemon = bench.run_command().stderr(Stdio::piped()).spawn().expect("the daemon starts");
+        drop(daemon.stderr.take());
+        bench.daemon = Some(daemon);
+        // Each of these is logged, to nobody.
+        wait_for("the daemon serves", || get("/-/healthy").contains("200 OK")).await;
+        wait_for("a router is learned and logged", || {
+            advertise("vb");
+            stdout(&bench.ask("status")).contains("10.9.9.100/51")
+        })
+        .await;
+        bench.signal("TERM");
+        assert_eq!(bench.ended().await, Some(0));
+        bench.configure("[wach]\n");
+        let mut check = Command::new(BINARY);
+        check.arg("check-config").arg(bench.file("vipwarden.toml")).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut check = check.spawn().expect("a check");
+        drop(check.stderr.take());
+        assert_eq!(check.wait().expect("it ends").code(), Some(64));
     });
 }
 
@@ -242,9 +276,10 @@ fn an_ordinary_user_with_cap_net_raw_alone_is_blind_to_nothing() {
         ip(VETH);
         ip("link set vb up");
         let mut bench = Bench::new();
-        // Where the test was built may be closed to others.
+        // Where the test was built may be closed to others. Another process makes the copy: a child that a parallel test forks
+        // meanwhile would keep a file of ours open for writing, and what is open for writing can't be executed (ETXTBSY).
         let binary = bench.file("vipwarden");
-        fs::copy(BINARY, &binary).expect("a copy");
+        run(&format!("cp {BINARY} {}", binary.display()));
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+net_raw"]);
         command.args(["--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"]);

@@ -124,10 +124,10 @@ fn every_event_conforms() {
     let mut schema = Schema::new(EVENTS);
     let clock = scene::empty().clock;
     let mut node_event = scene::event("the cable was pulled");
-    (node_event.router, node_event.vip, node_event.from) = (String::new(), None, None);
+    (node_event.router, node_event.vip, node_event.id, node_event.from) = (String::new(), None, None, None);
     let events = [scene::event("two masters"), node_event];
     let documents: Vec<_> =
-        events.into_iter().zip(1..).map(|(event, id)| EventDoc::new(&Logged { id, event }, clock)).collect();
+        events.into_iter().zip(1..).map(|(event, id)| EventDoc::new(&Logged { id, event, clock })).collect();
     schema.check(&serde_json::to_value(documents).unwrap());
     assert_eq!(schema.unmet(), Vec::<String>::new());
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::detect::Verdict;
 use crate::web::document::AnalyzeDoc;
 
-use super::terminal::plain;
+use super::terminal::{complain, plain};
 use merge::Merge;
 use replay::Replay;
 
@@ -31,16 +31,16 @@ pub fn run(args: Args) -> ExitCode {
     let merge = match Merge::open(&args.files) {
         Ok(merge) => merge,
         Err(message) => {
-            eprintln!("{}", plain(&message, false));
+            complain(&plain(&message, false));
             return super::FAILED.into();
         }
     };
     let (document, failures) = analyze(merge);
     for failure in &failures {
-        eprintln!("{}", plain(failure, false));
+        complain(&plain(failure, false));
     }
     if document.routers.is_empty() {
-        eprintln!("no virtual router to judge: {} adverts in {} frames", document.adverts, document.frames);
+        complain(&format!("no virtual router to judge: {} adverts in {} frames", document.adverts, document.frames));
     }
     report::print(&document, args.json);
     exit_code(&document, !failures.is_empty()).into()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::USAGE;
+use super::terminal::{complain, say};
 use crate::config::{self, DEFAULT_PATH, Diagnostic, Loaded};
 
 /// Arguments.
@@ -19,12 +20,12 @@ pub fn run(args: Args) -> ExitCode {
     match config::load(&args.file) {
         Ok(loaded) => {
             print_all("warning", &loaded.warnings);
-            println!("OK: {}: {}", args.file.display(), summary(&loaded));
+            say(&format!("OK: {}: {}", args.file.display(), summary(&loaded)));
             ExitCode::SUCCESS
         }
         Err(errors) => {
             print_all("error", &errors);
-            eprintln!("{}: {}", args.file.display(), count(errors.len(), "error"));
+            complain(&format!("{}: {}", args.file.display(), count(errors.len(), "error")));
             USAGE.into()
         }
     }
@@ -33,7 +34,7 @@ pub fn run(args: Args) -> ExitCode {
 /// Prints diagnostics to stderr, each with what it is.
 pub(super) fn print_all(kind: &str, diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
-        eprintln!("{kind}: {diagnostic}");
+        complain(&format!("{kind}: {diagnostic}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Asks the daemon over its control socket.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ use crate::web::document::StatusDoc;
 
 use super::FAILED;
 use super::select::select;
-use super::terminal::plain;
+use super::terminal::{complain, plain, say};
 
 /// The daemon answers in milliseconds; a reload waits for its disk.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,15 +61,10 @@ pub fn tell(result: Result<String, String>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(why) => {
-            eprintln!("{why}");
+            complain(&why);
             FAILED.into()
         }
     }
-}
-
-/// Prints lines to standard output. A reader that left early, as `head` does, is no error.
-pub fn say(lines: &str) {
-    let _ = writeln!(io::stdout().lock(), "{lines}");
 }
 
 /// Has the daemon do something; its answer in words.

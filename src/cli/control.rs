@@ -14,6 +14,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{Act, Command};
+use crate::observe::RouterId;
+use crate::wire::Family;
 
 /// Owner and group: whoever may connect may command.
 const MODE: u32 = 0o660;
@@ -101,15 +103,29 @@ async fn reload(State(commands): State<mpsc::Sender<Command>>) -> Answer {
     command(&commands, Command::Reload).await
 }
 
+/// What tells one virtual router from all others; two on different VLANs may have one name.
+#[derive(Deserialize)]
+struct Forget {
+    interface: String,
+    vlan: Option<u16>,
+    family: String,
+    vrid: u8,
+}
+
+async fn forget(State(commands): State<mpsc::Sender<Command>>, Query(wanted): Query<Forget>) -> Answer {
+    let Forget { interface, vlan, family, vrid } = wanted;
+    let Some(family) = Family::named(&family) else {
+        return (StatusCode::BAD_REQUEST, "family is ipv4 or ipv6".into());
+    };
+    command(&commands, |answer| Command::Forget(RouterId { interface, vlan, family, vrid }, answer)).await
+}
+
+/// The name of a configured one says it all.
 #[derive(Deserialize)]
 struct Named {
     router: String,
     #[serde(default)]
     force: bool,
-}
-
-async fn forget(State(commands): State<mpsc::Sender<Command>>, Query(named): Query<Named>) -> Answer {
-    command(&commands, |answer| Command::Forget(named.router, answer)).await
 }
 
 async fn handover(State(commands): State<mpsc::Sender<Command>>, Query(named): Query<Named>) -> Answer {

@@ -8,7 +8,7 @@ use crate::wire::dissect;
 
 use super::capture_file::{CaptureFile, interface_name, packet_kind};
 use super::line::Line;
-use super::terminal::plain;
+use super::terminal::{complain, plain};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub fn run(args: Args) -> ExitCode {
     match CaptureFile::open(&args.file).and_then(decode) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("{}", plain(&message, false));
+            complain(&plain(&message, false));
             super::FAILED.into()
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::sys::clock;
-use crate::web::document::{Date, EventDoc};
+use crate::web::document::{Date, EventDoc, RouterDoc};
 
 use super::client;
 use super::select::select;
@@ -12,7 +12,7 @@ use super::select::select;
 /// What `events` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Name, VIP or VRID of one virtual router; all by default.
+    /// Name, VIP or VRID of one virtual router; all by default. Where several are meant: with @eth0 behind it, or @eth0/100 on VLAN 100.
     router: Option<String>,
     /// From then on: a date, like 2026-11-20T10:00:00Z, or how long ago, like 10m or 2h.
     #[arg(long, value_name = "T", value_parser = parse_since)]
@@ -38,12 +38,22 @@ fn events(args: &Args, control: &Path) -> Result<Vec<EventDoc>, String> {
     let mut events: Vec<EventDoc> = client::read(client::get(control, "/api/v1/events")?)?;
     if let Some(wanted) = &args.router {
         // A router that was forgotten has events still.
-        let is_named = events.iter().any(|event| event.router == *wanted);
-        let name = if is_named { wanted.clone() } else { select(&client::status(control)?, wanted)?.name.clone() };
-        events.retain(|event| event.router == name);
+        if events.iter().any(|event| event.router == *wanted) {
+            events.retain(|event| event.router == *wanted);
+        } else {
+            let document = client::status(control)?;
+            let router = select(&document, wanted)?;
+            events.retain(|event| concerns(event, router));
+        }
     }
     events.retain(|event| args.since.is_none_or(|since| event.at >= since));
     Ok(events)
+}
+
+/// What is told of a forgotten router says no more where it was.
+fn concerns(event: &EventDoc, router: &RouterDoc) -> bool {
+    let is_there = |interface: &String| *interface == router.interface && event.vlan == router.vlan;
+    event.router == router.name && event.interface.as_ref().is_none_or(is_there)
 }
 
 fn line(event: &EventDoc) -> String {
@@ -65,7 +75,7 @@ mod tests {
     #[test]
     fn an_event_is_one_line() {
         let event: EventDoc = serde_json::from_value(serde_json::json!({
-            "id": 7, "at": "2026-11-20T10:00:00.123Z", "router": "web", "vip": "10.0.0.3", "kind": "verdict",
+            "id": 7, "at": "2026-11-20T10:00:00.123Z", "router": "web", "vip": "10.0.0.3", "interface": "eth0", "vlan": null, "kind": "verdict",
             "from": "healthy", "to": "split_brain", "reason": "two masters", "causes": ["undetermined"], "evidence": [],
         }))
         .expect("the form of version 1");

@@ -12,7 +12,7 @@ use super::select::{blindness, fence, part, place, select, vip};
 /// What `explain` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Name, VIP or VRID of a virtual router.
+    /// Name, VIP or VRID of a virtual router. Where several are meant: with @eth0 behind it, or @eth0/100 on VLAN 100.
     router: String,
 }
 

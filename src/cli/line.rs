@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::observe::PacketKind;
 use crate::time::Duration;
-use crate::wire::{Advert, ChecksumForm, OtherProtocol, Rejected, Seen};
+use crate::wire::{Advert, ChecksumForm, Rejected, Seen};
 
 /// One thing that was seen, when and where. Its text holds no control characters if `interface` has none.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl fmt::Display for Line<'_> {
         match self.seen {
             Seen::Advert(advert) => write_advert(f, advert)?,
             Seen::Rejected(rejected) => write_rejected(f, rejected)?,
-            Seen::Other(other) => write_other(f, other)?,
+            Seen::Other(other) => write!(f, "{other}")?,
             Seen::Arp(_) | Seen::Neighbour(_) | Seen::EchoReply(_) | Seen::Irrelevant => f.write_str("no advert")?,
         }
         if self.kind == PacketKind::Outgoing { f.write_str(" (sent by the capturing host)") } else { Ok(()) }
@@ -73,17 +73,6 @@ fn write_rejected(f: &mut fmt::Formatter<'_>, rejected: &Rejected) -> fmt::Resul
     write!(f, " REJECTED: {}", rejected.reason.as_str())
 }
 
-fn write_other(f: &mut fmt::Formatter<'_>, other: &OtherProtocol) -> fmt::Result {
-    let group = |group: &Option<u16>| group.map_or(String::new(), |group| format!(" group {group}"));
-    match other {
-        OtherProtocol::Carp { source, vhid, advbase, advskew } => {
-            write!(f, "{source} CARP vhid {vhid} advbase {advbase} advskew {advskew}")
-        }
-        OtherProtocol::Hsrp { source, version, group: g } => write!(f, "{source} HSRPv{version}{}", group(g)),
-        OtherProtocol::Glbp { source, group: g } => write!(f, "{source} GLBP{}", group(g)),
-    }
-}
-
 const fn checksum_form(form: ChecksumForm) -> &'static str {
     match form {
         ChecksumForm::Message => "message",
@@ -98,7 +87,7 @@ const fn checksum_form(form: ChecksumForm) -> &'static str {
 mod tests {
     use super::*;
     use crate::time::{CentiSeconds, Seconds};
-    use crate::wire::{Auth, Interval, RejectReason, Version};
+    use crate::wire::{Auth, Interval, OtherProtocol, RejectReason, Version};
 
     fn line(seen: &Seen, vlan: Option<u16>, kind: PacketKind) -> String {
         Line { unix_nanos: 1_700_000_000_123_456_789, interface: "eth0", vlan, kind, seen }.to_string()

@@ -12,7 +12,7 @@ pub struct Args {
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     log_format: Format,
     /// The least severe level that is logged: error, warn, info, debug or trace.
-    #[arg(long, global = true, value_name = "LEVEL", default_value_t = Level::INFO)]
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
     log_level: Level,
 }
 
@@ -24,7 +24,9 @@ enum Format {
 
 /// Starts logging.
 pub fn init(args: &Args) {
-    let log = tracing_subscriber::fmt().with_max_level(args.log_level).with_writer(stderr).with_target(false);
+    // Whoever read the log may have left: to complain of that on the same standard error would end the daemon.
+    let log = tracing_subscriber::fmt().log_internal_errors(false);
+    let log = log.with_max_level(args.log_level).with_writer(stderr).with_target(false);
     match args.log_format {
         Format::Text => log.with_ansi(stderr().is_terminal()).init(),
         Format::Json => log.json().flatten_event(true).init(),

@@ -13,6 +13,7 @@ use crate::engine::{CORE_THREAD, Command, Engine, Origin, describe};
 use crate::sys::capability::Capabilities;
 use crate::web;
 
+use super::terminal::complain;
 use super::{FAILED, USAGE, control, listen};
 
 /// What `run` takes. Flags win over files.
@@ -37,12 +38,12 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
     let loaded = match origin.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
-            eprintln!("{}", describe(&errors));
+            complain(&describe(&errors));
             return USAGE.into();
         }
     };
     if !loaded.warnings.is_empty() {
-        eprintln!("{}", describe(&loaded.warnings));
+        complain(&describe(&loaded.warnings));
     }
     match serve(origin, loaded.config, control) {
         Ok(()) => ExitCode::SUCCESS,

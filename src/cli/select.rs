@@ -4,32 +4,59 @@ use std::net::IpAddr;
 
 use crate::web::document::{BlindDoc, RouterDoc, StatusDoc};
 
-/// The one router whose name, VIP or VRID `wanted` is. A name goes before a VIP, and a VIP before a VRID.
+/// The one router whose name, VIP or VRID `wanted` is. Learned routers on different interfaces or VLANs may have all three in
+/// common: `@eth0` behind it, or `@eth0/100` for VLAN 100, says which one is meant.
 ///
 /// # Errors
 /// In words: there is none, or several, which are listed.
 pub fn select<'a>(document: &'a StatusDoc, wanted: &str) -> Result<&'a RouterDoc, String> {
+    let mut found = meant(document.routers.iter(), wanted);
+    // A configured name may hold an @ itself: as a whole it goes first.
+    if let (true, Some((what, place))) = (found.is_empty(), wanted.rsplit_once('@')) {
+        found = meant(document.routers.iter().filter(|router| lies_at(router) == place), what);
+    }
+    match found[..] {
+        [one] => Ok(one),
+        [] if document.routers.is_empty() => Err(format!("{wanted}: no virtual router is known yet")),
+        [] => Err(format!(
+            "{wanted}: no virtual router has this name, VIP or VRID; there are:\n{}",
+            list(document, document.routers.iter())
+        )),
+        _ => Err(format!(
+            "{wanted}: several virtual routers are meant; name one of:\n{}",
+            list(document, found.into_iter())
+        )),
+    }
+}
+
+/// A name goes before a VIP, and a VIP before a VRID.
+fn meant<'a>(routers: impl Iterator<Item = &'a RouterDoc> + Clone, wanted: &str) -> Vec<&'a RouterDoc> {
     let address: Option<IpAddr> = wanted.parse().ok();
     let vrid: Option<u8> = wanted.parse().ok();
     let has_address = |router: &&RouterDoc| {
         address
             .is_some_and(|address| router.vip == Some(address) || router.addresses.iter().any(|a| a.address == address))
     };
-    let all = || document.routers.iter();
-    let by_name: Vec<_> = all().filter(|router| router.name == wanted).collect();
-    let by_address: Vec<_> = all().filter(has_address).collect();
-    let by_vrid: Vec<_> = all().filter(|router| Some(router.vrid) == vrid).collect();
-    let found = [by_name, by_address, by_vrid].into_iter().find(|found| !found.is_empty()).unwrap_or_default();
-    match found[..] {
-        [one] => Ok(one),
-        [] if document.routers.is_empty() => Err(format!("{wanted}: no virtual router is known yet")),
-        [] => Err(format!("{wanted}: no virtual router has this name, VIP or VRID; there are:\n{}", list(all()))),
-        _ => Err(format!("{wanted}: several virtual routers are meant; name one of:\n{}", list(found.into_iter()))),
-    }
+    let by_name: Vec<_> = routers.clone().filter(|router| router.name == wanted).collect();
+    let by_address: Vec<_> = routers.clone().filter(has_address).collect();
+    let by_vrid: Vec<_> = routers.filter(|router| Some(router.vrid) == vrid).collect();
+    [by_name, by_address, by_vrid].into_iter().find(|found| !found.is_empty()).unwrap_or_default()
 }
 
-fn list<'a>(routers: impl Iterator<Item = &'a RouterDoc>) -> String {
-    routers.map(|router| format!("  {}  ({})", router.name, place(router))).collect::<Vec<_>>().join("\n")
+/// Interface and VLAN as an operator writes them. No interface's name holds a slash.
+fn lies_at(router: &RouterDoc) -> String {
+    let vlan = router.vlan.map_or_else(String::new, |vlan| format!("/{vlan}"));
+    format!("{}{vlan}", router.interface)
+}
+
+/// Each with words that select it and no other.
+fn list<'a>(document: &StatusDoc, routers: impl Iterator<Item = &'a RouterDoc>) -> String {
+    let line = |router: &RouterDoc| {
+        let namesakes = document.routers.iter().filter(|other| other.name == router.name).count();
+        let at = if namesakes > 1 { format!("@{}", lies_at(router)) } else { String::new() };
+        format!("  {}{at}  ({})", router.name, place(router))
+    };
+    routers.map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// VRID, interface and VLAN, in words.
@@ -121,6 +148,25 @@ pub(super) mod tests {
         for (wanted, name) in [("web", "web"), ("10.0.0.3", "web"), ("51", "web"), ("52", "52"), ("7", "52")] {
             assert_eq!(select(&document, wanted).map(|router| router.name.as_str()), Ok(name), "{wanted}");
         }
+    }
+
+    #[test]
+    fn namesakes_are_told_apart_by_interface_and_vlan() {
+        let name = "10.0.0.3/51";
+        let mut document = document("healthy", &[(name, "10.0.0.3", 51, "healthy"); 3]);
+        document.routers[1].vlan = Some(100);
+        document.routers[2].interface = "eth1".into();
+        let error = select(&document, "51").expect_err("three are meant");
+        for (wanted, index) in [("eth0", 0), ("eth0/100", 1), ("eth1", 2)] {
+            assert!(error.contains(&format!("  {name}@{wanted}  ")), "{error}");
+            for what in [name, "10.0.0.3", "51"] {
+                let found = select(&document, &format!("{what}@{wanted}")).expect("one is meant");
+                assert!(std::ptr::eq(found, &document.routers[index]), "{what}@{wanted}");
+            }
+        }
+        assert!(select(&document, "51@eth0/7").is_err());
+        document.routers[2].name = "51@eth0".into();
+        assert!(std::ptr::eq(select(&document, "51@eth0").expect("a name"), &document.routers[2]));
     }
 
     #[test]

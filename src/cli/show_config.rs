@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::USAGE;
 use super::check_config::print_all;
+use super::terminal::say;
 use crate::config::{self, Config};
 
 /// Arguments.
@@ -20,7 +21,7 @@ pub fn run(args: Args) -> ExitCode {
     match config::load_or_discover(args.config.as_deref()) {
         Ok(loaded) => {
             print_all("warning", &loaded.warnings);
-            print!("{}", loaded.config.to_toml(&Config::discovery(&config::hostname())));
+            say(loaded.config.to_toml(&Config::discovery(&config::hostname())).trim_end());
             ExitCode::SUCCESS
         }
         Err(errors) => {

@@ -14,7 +14,7 @@ use crate::sys::clock;
 use crate::wire::{LinkLayer, Seen, dissect};
 
 use super::line::Line;
-use super::terminal::plain;
+use super::terminal::{complain, plain};
 
 /// Frames read from one interface before the others have their turn.
 const TURN: usize = 64;
@@ -36,11 +36,11 @@ pub fn run(args: Args) -> ExitCode {
         .and_then(|runtime| runtime.block_on(sniff(&args.interfaces)));
     match sniffed {
         Ok(counts) => {
-            eprintln!("{counts}");
+            complain(&counts.to_string());
             ExitCode::SUCCESS
         }
         Err(message) => {
-            eprintln!("{}", plain(&message, false));
+            complain(&plain(&message, false));
             super::FAILED.into()
         }
     }
@@ -66,14 +66,16 @@ async fn sniff(names: &[String]) -> Result<Counts, String> {
             Ok(Reader::Listens) => {}
             Ok(Reader::HasLeft) => return Ok(counts),
             // Frames come again when it is up again.
-            Err(error) if error.kind() == io::ErrorKind::NetworkDown => eprintln!("{}: {error}", taps[index].name),
+            Err(error) if error.kind() == io::ErrorKind::NetworkDown => {
+                complain(&format!("{}: {error}", taps[index].name));
+            }
             Err(error) => {
                 let gone = taps.swap_remove(index);
                 let message = format!("{}: {error}; it is sniffed no more", gone.name);
                 if taps.is_empty() {
                     return Err(message);
                 }
-                eprintln!("{message}");
+                complain(&message);
             }
         }
     }

@@ -9,12 +9,13 @@ use serde_json::Value;
 use crate::web::document::{RouterDoc, StatusDoc};
 
 use super::select::{blindness, fence, part, place, select, sense, vip};
+use super::terminal::say;
 use super::{CRITICAL, FAILED, UNKNOWN, client};
 
 /// What `status` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Name, VIP or VRID of one virtual router; all by default.
+    /// Name, VIP or VRID of one virtual router; all by default. Where several are meant: with @eth0 behind it, or @eth0/100 on VLAN 100.
     router: Option<String>,
     /// Print the daemon's JSON document instead.
     #[arg(long)]
@@ -25,12 +26,12 @@ pub struct Args {
 pub fn run(args: Args, control: &Path) -> ExitCode {
     match view(&args, control) {
         Ok((text, verdict)) => {
-            client::say(&text);
+            say(&text);
             exit_code(&verdict).into()
         }
         Err(why) => {
             // On standard output: it is the one that monitoring shows.
-            client::say(&format!("VRRP UNKNOWN - {why}"));
+            say(&format!("VRRP UNKNOWN - {why}"));
             UNKNOWN.into()
         }
     }
@@ -42,7 +43,8 @@ fn view(args: &Args, control: &Path) -> Result<(String, String), String> {
     if let Some(wanted) = &args.router {
         let one = select(&document, wanted)?.clone();
         if let Some(Value::Array(routers)) = value.get_mut("routers") {
-            routers.retain(|router| router.get("name").and_then(Value::as_str) == Some(&one.name));
+            let index = document.routers.iter().position(|router| *router == one);
+            *routers = index.map(|index| routers.swap_remove(index)).into_iter().collect();
         }
         document.verdict.clone_from(&one.verdict);
         document.routers = vec![one];

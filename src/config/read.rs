@@ -185,11 +185,23 @@ fn strike_in_list(items: &mut DeArray<'_>, at: &Range<usize>) -> Option<Vec<Stri
     None
 }
 
+/// serde names what it expects as Rust does.
+fn in_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("expected i64", "expected a whole number, without quotes"),
+        ("expected a sequence", r#"expected a list, like ["one", "two"]"#),
+        ("expected a string", "expected text in quotes"),
+        ("expected a boolean", "expected true or false, without quotes"),
+        ("invalid type: map", "invalid type: table"),
+    ];
+    WORDS.iter().fold(message.to_owned(), |message, (theirs, ours)| message.replace(theirs, ours))
+}
+
 /// What is wrong with the key at the end of `path`, and what to write instead.
 fn explain(path: &[String], error: &toml::de::Error, struck: &mut BTreeSet<String>) -> String {
     let (key, parents) = path.split_last().map_or(("", path), |(key, parents)| (key.as_str(), parents));
     let Some(known) = error.message().strip_prefix(&format!("unknown field `{key}`, expected")) else {
-        return format!("`{key}`: {}", error.message());
+        return format!("`{key}`: {}", in_words(error.message()));
     };
     // serde lists the fields in backticks: every second piece is one.
     let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();

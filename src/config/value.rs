@@ -141,7 +141,10 @@ impl FromText for Prefixed {
 
     fn from_text(text: &str) -> Result<Self, String> {
         let (address, length) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
-        let address = IpAddr::from_text(address)?;
+        let address = address.parse().map_err(|_| {
+            format!(r#"{text:?} is no IP address: write one such as "192.168.1.100/24", no host name, no zone"#)
+        })?;
+        let address = one_host(address)?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let length =
             match length {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::observe::{DaemonState, Model, Router, Speaker};
 use crate::time::{Duration, Instant};
 
+use super::announce;
 use super::conflict::{self, Conflict};
 use super::party::{Party, parties};
 use super::{Cause, Episode, Event, Evidence, Finding, Holder, State, Verdict, cause};
@@ -228,15 +229,23 @@ impl Case {
         let listening = listening_since(model, router, interval);
         let enough = listening + interval + (interval / 4).max(Duration::from_millis(25));
         if now < enough {
+            let passing = router.interface.and_then(|interface| model.sight.passing(interface));
             let says = format!(
-                "listening since {} ms: too short to have heard another master",
-                now.since(listening).as_millis()
+                "listening since {} ms: too short to have heard another master{}",
+                now.since(listening).as_millis(),
+                passing.map(|why| format!(" ({why})")).unwrap_or_default()
             );
             return Judgement::of(Verdict::Unknown).says("sensor", now, says).again(enough);
         }
         let latent = cause::dropped_here(model, router, now).or_else(|| cause::latent_ttl(model, master));
-        let verdict = if latent.is_some() { Verdict::Degraded } else { Verdict::Healthy };
-        witness(Judgement::of(verdict), model, &[master]).with(latent)
+        let misdirection = announce::misdirection(model, router, speaker);
+        let elsewhere = misdirection.filter(|m| m.sure <= now).map(|m| announce::finding(model, router, master, m));
+        let verdict = if latent.is_some() || elsewhere.is_some() { Verdict::Degraded } else { Verdict::Healthy };
+        let found = witness(Judgement::of(verdict), model, &[master]).with(latent).with(elsewhere);
+        match misdirection.filter(|m| m.sure > now) {
+            Some(pending) => found.again(pending.sure),
+            None => found,
+        }
     }
 
     /// Nobody advertises, and somebody still holds.

@@ -57,7 +57,8 @@ pub fn of_conflict(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>,
     let (one, two) = if b.here { (b, a) } else { (a, b) };
     let mut findings: Vec<Finding> = mismatch(model, router, one, two).into_iter().collect();
     let mismatched = !findings.is_empty();
-    if mismatched && one.here && one.active.is_none() {
+    // Two who refuse each other's adverts skip some in turn; muted is who sends none.
+    if mismatched && one.here && one.speaker.is_none_or(|s| now > s.gone_at()) {
         findings.push(muted(model, one));
     }
     if findings.is_empty() {

@@ -3,6 +3,7 @@
 //! [`Watcher`] is the whole: it owns the model, judges each router whose evidence changed or whose time came, and remembers
 //! between judgements only what a [`Case`](case::Case) holds.
 
+mod announce;
 mod case;
 mod cause;
 mod conflict;

@@ -105,7 +105,9 @@ fn add_own<'a>(parties: &mut Vec<Party<'a>>, router: &'a Router) {
 
 fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router, address: IpAddr, claim: &'a Claim) {
     let virtual_mac = router.virtual_mac();
-    let by_virtual_mac = parties.iter().any(|p| p.active.is_some_and(|s| s.mac() == Some(virtual_mac)));
+    // The last advert counts also when nobody is master at the moment: its sender has just stopped.
+    let last = router.judged().max_by_key(|s| s.last);
+    let by_virtual_mac = parties.iter().filter_map(|p| p.active).chain(last).any(|s| s.mac() == Some(virtual_mac));
     if by_virtual_mac && claim.mac != virtual_mac {
         // The parent of a virtual MAC's interface may answer too, with its own: FRR's backups do, and hold nothing.
         return;

@@ -229,6 +229,8 @@ pub enum Cause {
     MutedMaster,
     /// A host that is no VRRP speaker answers for the VIP.
     ForeignClaim,
+    /// One holder, and clients' caches point elsewhere.
+    Misdirected,
     /// Both were masters, and the election settled it.
     Transient,
     /// A split is proven, its cause is not.
@@ -237,7 +239,7 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::FirewallDrop,
         Self::VersionMismatch,
         Self::AuthMismatch,
@@ -251,6 +253,7 @@ impl Cause {
         Self::StrayAddress,
         Self::MutedMaster,
         Self::ForeignClaim,
+        Self::Misdirected,
         Self::Transient,
         Self::Undetermined,
     ];
@@ -284,6 +287,7 @@ impl Cause {
             Self::StrayAddress => "stray_address",
             Self::MutedMaster => "muted_master",
             Self::ForeignClaim => "foreign_claim",
+            Self::Misdirected => "misdirected",
             Self::Transient => "transient",
             Self::Undetermined => "undetermined",
         }
@@ -373,6 +377,8 @@ pub struct AddressView {
     pub owned: bool,
     /// Hosts that answer for it; `None` where it is not probed.
     pub claimants: Option<Vec<MacAddr>>,
+    /// True if the last one that announced it is not its only advertiser: clients' caches point at the wrong node.
+    pub misdirected: bool,
 }
 
 /// A peer.

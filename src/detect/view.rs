@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::observe::{Model, Router, Slot, Speaker, Tap, Vip};
 use crate::time::Instant;
 
+use super::announce;
 use super::case::Case;
 use super::{
     AddressView, CaptureView, PeerView, RejectedView, Role, RouterView, SensorView, SpeakerView, Verdict, WitnessView,
@@ -34,7 +35,7 @@ pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> Rout
         masters: masters.to_vec(),
         holders: case.holders.clone(),
         speakers: router.speakers.iter().map(|s| speaker(model, router, s, now)).collect(),
-        addresses: router.vips.iter().map(|v| address(model, router, v)).collect(),
+        addresses: router.vips.iter().map(|v| address(model, router, v, now)).collect(),
         split_brain_episodes: case.episode_count,
         episodes: case.episodes().cloned().collect(),
         split_brain_time: case.split_time(),
@@ -70,11 +71,12 @@ fn speaker(model: &Model, router: &Router, s: &Speaker, now: Instant) -> Speaker
 }
 
 /// Claimants: those who answer, and this host itself where it holds the address. Its own answer can't be heard.
-fn address(model: &Model, router: &Router, vip: &Vip) -> AddressView {
+fn address(model: &Model, router: &Router, vip: &Vip, now: Instant) -> AddressView {
     let own = vip.held.and_then(|_| own_mac(model, router));
     let probed = vip.probed.is_some() && model.is_probed(router);
     let claimants = probed.then(|| vip.claims().iter().map(|c| c.mac).chain(own).collect());
-    AddressView { address: vip.address, owned: vip.held.is_some(), claimants }
+    let misdirected = announce::is_misdirected(model, router, vip, now);
+    AddressView { address: vip.address, owned: vip.held.is_some(), claimants, misdirected }
 }
 
 fn own_mac(model: &Model, router: &Router) -> Option<crate::wire::MacAddr> {

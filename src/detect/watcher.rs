@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::observe::{Fact, IfIndex, Learned, Model, Notice, Request, Router, Sensor, Settings, Slot, Target};
+use crate::observe::{
+    Fact, IfIndex, Learned, Model, Notice, Request, Router, RouterId, Sensor, Settings, Slot, Target,
+};
 use crate::time::{Instant, WallClock};
 use crate::wire::{Family, MacAddr, Version};
 
@@ -61,20 +63,17 @@ impl Watcher {
     /// Takes back routers learned in an earlier life. They start as unknown.
     pub fn restore(&mut self, now: Instant, learned: &[Learned]) {
         for entry in learned {
-            let family = if entry.family == Family::V6.as_str() { Family::V6 } else { Family::V4 };
+            let Some(family) = Family::named(&entry.family) else { continue };
             let version = if entry.version == 2 { Version::V2 } else { Version::V3 };
             self.model.restore(now, entry, family, version);
         }
         self.handle_timeout(now);
     }
 
-    /// Forgets a learned router by name. False if there is none of that name, or if it is configured.
-    pub fn forget(&mut self, now: Instant, name: &str) -> bool {
-        let named: Vec<Slot> = self.model.routers().filter(|(_, r)| r.name() == name).map(|(slot, _)| slot).collect();
-        let mut forgotten = false;
-        for slot in named {
-            forgotten |= self.model.forget(slot);
-        }
+    /// Forgets a learned router. False if there is none such, or if it is configured.
+    pub fn forget(&mut self, now: Instant, id: &RouterId) -> bool {
+        let meant = self.model.routers().find(|(_, r)| r.id == *id).map(|(slot, _)| slot);
+        let forgotten = meant.is_some_and(|slot| self.model.forget(slot));
         self.take_notices(now);
         forgotten
     }
@@ -222,6 +221,10 @@ impl Watcher {
                 let router = self.model.router(*slot)?;
                 let reason = format!("{source} advertises and is no known speaker: not believed");
                 of(router, bare("speaker", "stranger".into(), reason))
+            }
+            Notice::Other(other) => {
+                let reason = format!("{other} was heard: no VRRP, recognised and not judged");
+                Some(bare("speaker", other.protocol().into(), reason))
             }
             Notice::Sensor(sensor, interface) => {
                 let (_, _, state) = self.model.sight.sensors().find(|(s, i, _)| s == sensor && i == interface)?;

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::detect::{Event, Histogram, Snapshot, Verdict, Watcher};
-use crate::observe::{Fact, IfIndex, Learned, Request, Sensor};
+use crate::observe::{Fact, IfIndex, Learned, Request, RouterId, Sensor};
 use crate::sys::clock;
 use crate::sys::probe::{self, Prober};
 use crate::time::{Duration, Instant, WallClock};
@@ -76,7 +76,7 @@ impl Core {
     /// Logs an event, and keeps it for readers.
     pub fn tell(&mut self, event: Event) {
         log(&event);
-        self.shared.events.push(event);
+        self.shared.events.push(event, self.wall);
     }
 
     /// Takes in what `source` says of a sensor that it may share with others.
@@ -187,16 +187,14 @@ impl Core {
     /// Forgets a learned router.
     ///
     /// # Errors
-    /// There is none of that name, or it is configured.
-    pub fn forget(&mut self, now: Instant, router: &str) -> Result<String, String> {
+    /// There is none such, or it is configured.
+    pub fn forget(&mut self, now: Instant, router: &RouterId) -> Result<String, String> {
         if !self.watcher.forget(now, router) {
-            return Err(format!(
-                "{router} is no learned router: see `vipwarden status`; a configured one is removed from the configuration"
-            ));
+            return Err("this is no learned router: a configured one is removed from the configuration".into());
         }
         self.publish(now);
         self.keep_learned();
-        Ok(format!("{router} is forgotten; it is learned again if it still advertises"))
+        Ok("forgotten; it is learned again if it still advertises".into())
     }
 }
 

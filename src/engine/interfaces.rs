@@ -27,7 +27,7 @@ impl Wanted {
 
     /// The interfaces to sniff.
     pub fn choose(&self, links: &Links) -> BTreeSet<IfIndex> {
-        let chosen = |link: &&Link| self.named.contains(&link.name) || (self.pick && is_picked(link, links));
+        let chosen = |link: &&Link| self.named.contains(&link.name) || (self.pick && is_fit(link, links));
         links.values().filter(chosen).map(|link| link.index).collect()
     }
 
@@ -47,13 +47,8 @@ impl Wanted {
     }
 }
 
-/// Picked by default: what is seen there is seen nowhere else, and it may carry VRRP.
-fn is_picked(link: &Link, links: &Links) -> bool {
-    let vlan_device_sees =
-        |vlan: &Link| vlan.kind == LinkKind::Vlan && vlan.parent == Some(link.index) && is_fit(vlan, links);
-    is_fit(link, links) && !links.values().any(vlan_device_sees)
-}
-
+/// Picked by default: what is seen there is seen nowhere else, and it may carry VRRP. A VLAN device and its parent both are: the
+/// model ignores on the parent what the device sees, and the parent's untagged frames are seen there alone.
 fn is_fit(link: &Link, links: &Links) -> bool {
     // One that went down while it was sniffed stays: it is blind, not unwanted.
     let is_up = link.up || link.sniffed;
@@ -135,12 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_is_left_out_only_while_a_vlan_device_of_it_is_sniffed() {
+    fn a_vlan_device_and_its_parent_are_both_sniffed() {
         let vlan = Link { parent: Some(IfIndex(1)), vlan: Some(100), ..link(2, "eth0.100", LinkKind::Vlan) };
-        let down = Link { up: false, ..vlan.clone() };
-        let parent = link(1, "eth0", LinkKind::Plain);
-        assert_eq!(chosen(&by_default(), &[parent.clone(), vlan]), ["eth0.100"]);
-        assert_eq!(chosen(&by_default(), &[parent, down]), ["eth0"]);
+        let links = [link(1, "eth0", LinkKind::Plain), vlan];
+        assert_eq!(chosen(&by_default(), &links), ["eth0", "eth0.100"]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::detect::Watcher;
-use crate::observe::{Fact, Learned};
+use crate::observe::{Fact, Learned, RouterId};
 use crate::sys::clock;
 use crate::sys::probe::Prober;
 use crate::time::Duration;
@@ -70,7 +70,7 @@ enum Order {
     /// Note that a configuration was refused.
     RefuseConfiguration,
     /// Forget a learned router.
-    Forget(String, oneshot::Sender<Result<String, String>>),
+    Forget(RouterId, oneshot::Sender<Result<String, String>>),
     /// Take in whether something tracked works.
     Tracked(CheckResult),
     /// Do something with a router that speaks.

@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::detect::{Event, Histogram, SensorView, Snapshot, Verdict};
-use crate::observe::Sensor;
-use crate::time::{Duration, Instant};
+use crate::observe::{RouterId, Sensor};
+use crate::time::{Duration, Instant, WallClock};
 
 /// Everything the edge may read. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ pub enum Command {
     /// Read the configuration again.
     Reload(oneshot::Sender<Result<String, String>>),
     /// Drop a learned router.
-    Forget(String, oneshot::Sender<Result<String, String>>),
+    Forget(RouterId, oneshot::Sender<Result<String, String>>),
     /// Do something with a router that speaks.
     Speaker {
         /// Its name.
@@ -132,6 +132,8 @@ pub struct Logged {
     pub id: u64,
     /// What happened.
     pub event: Event,
+    /// Its date is told by this one: a clock that is set later doesn't move what has been.
+    pub clock: WallClock,
 }
 
 /// A bounded log of events that can be awaited.
@@ -159,15 +161,15 @@ impl EventLog {
         self.ring.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Appends an event and wakes those who wait.
-    pub fn push(&self, event: Event) {
+    /// Appends an event, dated by `clock`, and wakes those who wait.
+    pub fn push(&self, event: Event, clock: WallClock) {
         let mut ring = self.ring();
         let id = ring.next;
         ring.next += 1;
         if ring.events.len() == ring.capacity {
             ring.events.pop_front();
         }
-        ring.events.push_back(Arc::new(Logged { id, event }));
+        ring.events.push_back(Arc::new(Logged { id, event, clock }));
         drop(ring);
         self.newest.send_replace(id);
     }
@@ -176,12 +178,56 @@ impl EventLog {
     pub fn after(&self, after: u64) -> (Vec<Arc<Logged>>, bool) {
         let ring = self.ring();
         let oldest = ring.next - ring.events.len() as u64;
-        let lost = after + 1 < oldest;
+        let lost = after.saturating_add(1) < oldest;
         (ring.events.iter().filter(|e| e.id > after).cloned().collect(), lost)
     }
 
     /// A receiver that changes with each new event.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(reason: &str) -> Event {
+        Event {
+            at: Instant::ZERO,
+            router: String::new(),
+            vip: None,
+            id: None,
+            kind: "config",
+            from: None,
+            to: None,
+            reason: reason.into(),
+            causes: Vec::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_reader_gets_what_follows_its_number_and_hears_of_what_the_ring_lost() {
+        let log = EventLog::new(2);
+        for reason in ["one", "two", "three"] {
+            log.push(event(reason), WallClock::default());
+        }
+        let ids = |after| {
+            let (events, lost) = log.after(after);
+            (events.iter().map(|e| e.id).collect::<Vec<_>>(), lost)
+        };
+        assert_eq!(ids(0), (vec![2, 3], true));
+        assert_eq!(ids(1), (vec![2, 3], false));
+        assert_eq!(ids(3), (vec![], false));
+        assert_eq!(ids(u64::MAX), (vec![], false), "a number that no log ever reaches");
+    }
+
+    #[test]
+    fn an_event_keeps_its_date_when_the_clock_is_set_later() {
+        let log = EventLog::new(2);
+        let clocks = [0, 3600].map(|seconds| WallClock { origin_unix_nanos: seconds * 1_000_000_000 });
+        clocks.into_iter().for_each(|clock| log.push(event("dated"), clock));
+        assert_eq!(log.after(0).0.iter().map(|e| e.clock).collect::<Vec<_>>(), clocks);
     }
 }

@@ -296,6 +296,13 @@ pub static FAMILIES: &[Family] = &[
         }),
     ),
     row(
+        "vrrp_vip_misdirected",
+        "1 if the last host that announced the address is not its only advertiser: clients' caches point at the wrong node.",
+        Gauge,
+        &["address"],
+        Members(|r, _, out| r.addresses.iter().for_each(|a| out.flag(&[&a.address.to_string()], a.misdirected))),
+    ),
+    row(
         "vrrp_adverts_rejected_total",
         "Adverts that were refused; vrid is empty where it could not be read.",
         Counter,

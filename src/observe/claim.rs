@@ -24,6 +24,8 @@ pub struct Vip {
     pub probed: Option<Instant>,
     /// When it is to be probed next.
     pub next_probe: Instant,
+    /// The last host that announced it unasked, and when: clients' caches point there.
+    pub announced: Option<(MacAddr, Instant)>,
     claims: Vec<Claim>,
     closed: bool,
 }
@@ -52,7 +54,16 @@ impl Claim {
 impl Vip {
     /// An address that nobody asked about yet.
     pub fn new(address: IpAddr, configured: bool, now: Instant) -> Self {
-        Self { address, configured, held: None, probed: None, next_probe: now, claims: Vec::new(), closed: true }
+        Self {
+            address,
+            configured,
+            held: None,
+            probed: None,
+            next_probe: now,
+            announced: None,
+            claims: Vec::new(),
+            closed: true,
+        }
     }
 
     /// A probe goes out: those who did not answer the last one are dropped.
@@ -132,6 +143,11 @@ impl Vip {
     pub fn hurry(&mut self, now: Instant) {
         let soon = self.probed.map_or(now, |probed| probed + ROUND + ROUND / 3).max(now);
         self.next_probe = self.next_probe.min(soon);
+    }
+
+    /// Somebody announces it unasked. True if that is another host than the last time.
+    pub fn announce(&mut self, now: Instant, mac: MacAddr) -> bool {
+        self.announced.replace((mac, now)).is_none_or(|(last, _)| last != mac)
     }
 
     /// Forgets all answers: the interface can't be probed now.

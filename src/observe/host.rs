@@ -111,6 +111,12 @@ impl Host {
         self.links.values().filter(over).any(|l| l.mac == Some(mac))
     }
 
+    /// True if frames of that VLAN on `interface` are captured a second time, on a VLAN device over it.
+    pub fn has_sniffed_vlan(&self, interface: IfIndex, vlan: u16) -> bool {
+        let over = |l: &&Link| l.sniffed && l.parent == Some(interface);
+        self.links.values().filter(over).any(|l| l.vlan == Some(vlan))
+    }
+
     /// True if an answer that came in at `interface` from that MAC is this host's own, given by another of its interfaces.
     /// A macvlan's own answers go out through its parent and never come in there: what does is a rival's with the same
     /// virtual MAC.

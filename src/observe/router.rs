@@ -125,11 +125,12 @@ impl Router {
     }
 
     /// Speakers believed to be masters at `now`: those whose adverts are on time, or, while nobody's are, those for whom the
-    /// backups still wait.
+    /// backups still wait and whom nobody succeeded.
     pub fn active(&self, now: Instant) -> Vec<&Speaker> {
         let fresh: Vec<&Speaker> = self.judged().filter(|s| s.is_fresh(now)).collect();
         if fresh.is_empty() {
-            return self.judged().filter(|s| !s.resigned() && now <= s.gone_at()).collect();
+            let succeeded = |s: &Speaker| self.judged().any(|other| other.last > s.overdue_at());
+            return self.judged().filter(|s| !s.resigned() && now <= s.gone_at() && !succeeded(s)).collect();
         }
         fresh
     }
@@ -160,12 +161,21 @@ impl Router {
 
     /// Takes in an advert of a speaker that is known here. `expected`: the further taps that must see it, too.
     pub fn hear(&mut self, now: Instant, advert: &Advert, local: bool, expected: &[Tap]) {
+        let succeeded = self.was_succeeded(now, advert, local);
         let Some(speaker) = self.speaker_of(advert, local) else { return };
         speaker.expect_delivery(now, expected);
-        if let Some(intervals) = speaker.hear(now, advert) {
+        if let Some(intervals) = speaker.hear(now, advert, succeeded) {
             self.gaps.observe(&GAP_BUCKETS, intervals);
         }
         self.note_contest(now, advert, local);
+    }
+
+    /// True if another was master since this speaker's last advert, and is no more. Two who refuse each other's adverts may be
+    /// silent in turn, too, but then the other is still on time.
+    fn was_succeeded(&self, now: Instant, advert: &Advert, local: bool) -> bool {
+        let speaker = self.judged().find(|s| s.is_source_of(advert, local));
+        speaker.is_some_and(|speaker| self.judged().any(|s| s.last > speaker.last))
+            && !self.judged().any(|s| s.is_fresh(now))
     }
 
     /// Remembers each speaker's first advert since two were on time at once: what each of them sends a moment after the

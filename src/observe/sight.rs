@@ -16,6 +16,8 @@ pub struct SensorState {
     pub state: Result<(), String>,
     /// Since when.
     pub since: Instant,
+    /// Since when it works, or doesn't, for good: a passing blindness leaves a gap of its own.
+    lasting_since: Instant,
     clears: Option<Instant>,
 }
 
@@ -41,32 +43,34 @@ impl Sight {
             known.clears = None;
             return false;
         }
-        let news = SensorState { state, since: now, clears: None };
+        let news = SensorState { state, since: now, lasting_since: now, clears: None };
         let first = self.sensors.insert((sensor, interface), news).is_none();
         !first || self.sensors[&(sensor, interface)].state.is_err()
     }
 
-    /// Takes in a passing condition: it clears by itself. True if it was not there already.
+    /// Takes in a passing condition: it clears by itself. True if the sensor saw until now.
     pub fn flash(&mut self, now: Instant, sensor: Sensor, interface: Option<IfIndex>, says: String) -> bool {
-        let changed = match self.sensors.get_mut(&(sensor, interface)) {
-            Some(known) if known.state.is_err() => {
-                known.state = Err(says);
-                false
-            }
-            _ => self.set(now, sensor, interface, Err(says)),
-        };
-        if let Some(known) = self.sensors.get_mut(&(sensor, interface)) {
+        let fresh = SensorState { state: Ok(()), since: now, lasting_since: Instant::ZERO, clears: None };
+        let known = self.sensors.entry((sensor, interface)).or_insert(fresh);
+        let saw = known.state.is_ok();
+        if saw || known.clears.is_some() {
+            known.state = Err(says);
             known.clears = Some(now + AFTERGLOW);
         }
-        changed
+        if saw {
+            known.since = now;
+        }
+        saw
     }
 
     /// Clears passing conditions whose time is over; returns those that changed.
     pub fn expire(&mut self, now: Instant) -> Vec<(Sensor, Option<IfIndex>)> {
-        let due = |state: &SensorState| state.clears.is_some_and(|at| at <= now);
-        let over: Vec<_> = self.sensors.iter().filter(|(_, state)| due(state)).map(|(key, _)| *key).collect();
-        for (sensor, interface) in &over {
-            self.set(now, *sensor, *interface, Ok(()));
+        let mut over = Vec::new();
+        for (key, sensor) in &mut self.sensors {
+            if sensor.clears.is_some_and(|at| at <= now) {
+                (sensor.state, sensor.since, sensor.clears) = (Ok(()), now, None);
+                over.push(*key);
+            }
         }
         over
     }
@@ -101,11 +105,19 @@ impl Sight {
         })
     }
 
+    /// What was missed lately on this interface, or everywhere: dropped frames, a late loop.
+    pub fn passing(&self, interface: IfIndex) -> Option<&str> {
+        [(Sensor::Capture, Some(interface)), (Sensor::Loop, None)].iter().find_map(|key| {
+            let sensor = self.sensors.get(key).filter(|state| state.clears.is_some());
+            sensor.and_then(|state| state.state.as_ref().err().map(String::as_str))
+        })
+    }
+
     /// Since when nothing on this interface can have been missed by a router with this interval.
     pub fn clear_since(&self, interface: IfIndex, interval: Duration) -> Instant {
         let needed = [(Sensor::Capture, Some(interface)), (Sensor::Carrier, Some(interface)), (Sensor::Netlink, None)];
-        let lasting = needed.iter().filter_map(|key| self.sensors.get(key)).filter(|state| state.clears.is_none());
-        let lasting = lasting.map(|state| state.since).max().unwrap_or_default();
+        let lasting = needed.iter().filter_map(|key| self.sensors.get(key)).map(|sensor| sensor.lasting_since);
+        let lasting = lasting.max().unwrap_or_default();
         let gap = self.gaps.get(&interface).copied().unwrap_or_default();
         let late = self.late.filter(|(_, by)| *by > interval).map(|(at, _)| at).unwrap_or_default();
         lasting.max(gap).max(late)
@@ -131,8 +143,24 @@ mod tests {
         assert!(sight.sensors().any(|(_, _, s)| s.state.is_err()));
         assert_eq!(sight.blind(ETH0), None, "it sees again; what it missed is behind clear_since");
         assert_eq!(sight.clear_since(ETH0, Duration::from_secs(1)), at(10));
+        assert_eq!(sight.passing(ETH0), Some("12 frames dropped"));
         assert_eq!(sight.expire(at(15)), [(Sensor::Capture, Some(ETH0))]);
+        assert_eq!(sight.passing(ETH0), None);
         assert!(sight.sensors().all(|(_, _, s)| s.state.is_ok()));
+        assert_eq!(
+            sight.clear_since(ETH0, Duration::from_secs(1)),
+            at(10),
+            "that it is shown no more is no second gap"
+        );
+    }
+
+    #[test]
+    fn a_lasting_blindness_is_not_cleared_by_a_passing_one_fault_22() {
+        let mut sight = Sight::default();
+        sight.set(at(1), Sensor::Capture, Some(ETH0), Err("no socket".into()));
+        assert!(!sight.flash(at(2), Sensor::Capture, Some(ETH0), "3 frames dropped".into()));
+        assert_eq!(sight.expires_at(), None);
+        assert_eq!(sight.blind(ETH0), Some("no socket"));
     }
 
     #[test]

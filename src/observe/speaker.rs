@@ -68,11 +68,12 @@ impl Speaker {
         self.advert.priority == 0
     }
 
-    /// Takes in an advert. Returns the gap to the one before as a multiple of the interval, within a spell.
-    pub fn hear(&mut self, now: Instant, advert: &Advert) -> Option<f64> {
+    /// Takes in an advert. Returns the gap to the one before as a multiple of the interval, within a spell. `succeeded`: another
+    /// was master meanwhile, so that this one begins anew.
+    pub fn hear(&mut self, now: Instant, advert: &Advert, succeeded: bool) -> Option<f64> {
         let interval = self.interval().max(Duration::from_millis(1));
         let gap = now.since(self.last);
-        let continues = !self.resigned() && gap <= silence(interval);
+        let continues = !self.resigned() && !succeeded && gap <= silence(interval);
         if continues {
             let due = (gap.as_secs_f64() / interval.as_secs_f64()).round() as u64;
             self.missed += due.saturating_sub(1);

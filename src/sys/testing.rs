@@ -114,9 +114,9 @@ pub fn index_of(name: &str) -> IfIndex {
     IfIndex(unsafe { libc::if_nametoindex(name.as_ptr()) })
 }
 
-/// What comes of a future within ten seconds.
+/// What comes of a future, within far more time than anything here takes.
 pub async fn within_deadline<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), future).await.expect("what was waited for did not come")
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("what was waited for did not come")
 }
 
 /// A v3 advertisement of priority 200 for one address; its checksum is not right.

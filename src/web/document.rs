@@ -20,7 +20,7 @@ use crate::detect::{
 };
 use crate::engine::{Identity, Logged};
 use crate::time::{Duration, Instant, WallClock};
-use crate::wire::MacAddr;
+use crate::wire::{MacAddr, OtherProtocol};
 
 pub use speaking::{FenceDoc, PriorityDoc, TrackDoc};
 
@@ -91,6 +91,9 @@ pub struct StatusDoc {
     pub witnesses: Vec<WitnessDoc>,
     /// What this node can't see.
     pub sensors: SensorsDoc,
+    /// Speakers of other protocols: recognised, not judged.
+    #[serde(default)]
+    pub others: Vec<OtherDoc>,
 }
 
 impl StatusDoc {
@@ -108,6 +111,7 @@ impl StatusDoc {
             peers: snapshot.peers.iter().map(PeerDoc::from).collect(),
             witnesses: snapshot.witnesses.iter().map(WitnessDoc::from).collect(),
             sensors: SensorsDoc::new(&snapshot.sensors, clock),
+            others: snapshot.others.iter().map(OtherDoc::from).collect(),
         }
     }
 }
@@ -294,6 +298,8 @@ pub struct AddressDoc {
     pub owned: bool,
     /// MACs that answer for it; null where it is not probed.
     pub claimants: Option<Vec<String>>,
+    /// True if the last one that announced it is not its only advertiser.
+    pub misdirected: bool,
 }
 
 impl From<&AddressView> for AddressDoc {
@@ -302,6 +308,7 @@ impl From<&AddressView> for AddressDoc {
             address: view.address,
             owned: view.owned,
             claimants: view.claimants.as_ref().map(|list| list.iter().map(ToString::to_string).collect()),
+            misdirected: view.misdirected,
         }
     }
 }
@@ -370,6 +377,23 @@ impl From<&WitnessView> for WitnessDoc {
     }
 }
 
+/// A speaker of another first-hop redundancy protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OtherDoc {
+    /// `carp`, `hsrp` or `glbp`.
+    pub protocol: String,
+    /// Source address.
+    pub source: IpAddr,
+    /// Its group, or CARP's virtual host id, where it could be read.
+    pub group: Option<u16>,
+}
+
+impl From<&OtherProtocol> for OtherDoc {
+    fn from(other: &OtherProtocol) -> Self {
+        Self { protocol: other.protocol().into(), source: other.source(), group: other.group() }
+    }
+}
+
 /// What this node sees, and what it doesn't.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SensorsDoc {
@@ -422,7 +446,11 @@ pub struct EventDoc {
     pub router: String,
     /// Its VIP.
     pub vip: Option<IpAddr>,
-    /// `verdict`, `master`, `state`, `router`, `sensor` or `config`.
+    /// Its interface; null once it is forgotten, or where the event concerns the node.
+    pub interface: Option<String>,
+    /// Its VLAN, where tagged.
+    pub vlan: Option<u16>,
+    /// `verdict`, `master`, `state`, `router`, `sensor`, `peer`, `speaker` or `config`.
     pub kind: String,
     /// Before.
     pub from: Option<String>,
@@ -438,13 +466,15 @@ pub struct EventDoc {
 
 impl EventDoc {
     /// The document of one logged event.
-    pub fn new(logged: &Logged, clock: WallClock) -> Self {
+    pub fn new(logged: &Logged) -> Self {
         let event = &logged.event;
         Self {
             id: logged.id,
-            at: Date::new(clock, event.at),
+            at: Date::new(logged.clock, event.at),
             router: event.router.clone(),
             vip: event.vip,
+            interface: event.id.as_ref().map(|id| id.interface.clone()),
+            vlan: event.id.as_ref().and_then(|id| id.vlan),
             kind: event.kind.into(),
             from: event.from.clone(),
             to: event.to.clone(),

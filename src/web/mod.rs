@@ -79,8 +79,7 @@ impl Context {
         let newest = *self.shared.events.subscribe().borrow();
         let is_stale = after > newest;
         let (events, lost) = self.shared.events.after(if is_stale { 0 } else { after });
-        let wall = self.shared.view.load().snapshot.clock;
-        (events.iter().map(|event| EventDoc::new(event, wall)).collect(), lost || is_stale)
+        (events.iter().map(|event| EventDoc::new(event)).collect(), lost || is_stale)
     }
 }
 

@@ -52,6 +52,11 @@ impl Family {
             Self::V6 => "ipv6",
         }
     }
+
+    /// The family that [`Self::as_str`] calls so.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::V4, Self::V6].into_iter().find(|family| family.as_str() == name)
+    }
 }
 
 /// How the bytes handed to [`dissect`] begin.

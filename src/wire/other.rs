@@ -2,6 +2,7 @@
 //!
 //! Panics: never. What isn't one of them is `None`.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pnet::packet::udp::UdpPacket;
@@ -47,6 +48,44 @@ const HSRP_V2_GROUP_STATE: u8 = 1;
 const HSRP_V2_GROUP_FIELD: usize = 6;
 
 const GLBP_GROUP_FIELD: usize = 2;
+
+impl OtherProtocol {
+    /// `carp`, `hsrp` or `glbp`.
+    pub const fn protocol(&self) -> &'static str {
+        match self {
+            Self::Carp { .. } => "carp",
+            Self::Hsrp { .. } => "hsrp",
+            Self::Glbp { .. } => "glbp",
+        }
+    }
+
+    /// IP source.
+    pub const fn source(&self) -> IpAddr {
+        let (Self::Carp { source, .. } | Self::Hsrp { source, .. } | Self::Glbp { source, .. }) = self;
+        *source
+    }
+
+    /// The group, or CARP's virtual host id, where it could be read.
+    pub fn group(&self) -> Option<u16> {
+        match self {
+            Self::Carp { vhid, .. } => Some(u16::from(*vhid)),
+            Self::Hsrp { group, .. } | Self::Glbp { group, .. } => *group,
+        }
+    }
+}
+
+impl fmt::Display for OtherProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let group = self.group().map_or_else(String::new, |group| format!(" group {group}"));
+        match self {
+            Self::Carp { source, vhid, advbase, advskew } => {
+                write!(f, "{source} CARP vhid {vhid} advbase {advbase} advskew {advskew}")
+            }
+            Self::Hsrp { source, version, .. } => write!(f, "{source} HSRPv{version}{group}"),
+            Self::Glbp { source, .. } => write!(f, "{source} GLBP{group}"),
+        }
+    }
+}
 
 /// Tells CARP from VRRP, which share protocol 112. A VRRPv2 message with seven addresses would be 44 bytes long, and
 /// CARP's 36 are exact: no message can be both.

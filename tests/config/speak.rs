@@ -206,7 +206,7 @@ fn a_check_that_could_not_be_run_is_refused() {
         ("tcp = '127.0.0.1:1'\nweight = -20", 4, "write it into the [[router]]"),
         ("command = []", 3, "nothing to run"),
         ("command = ['sh', '-c']", 3, "beginning with /"),
-        ("command = '/a'", 3, "expected a sequence"),
+        ("command = '/a'", 3, "expected a list, like"),
         ("command = ['/a']\nuser = 'a b'", 4, "can't be the name of a user"),
         ("command = ['/a']\nexpect_status = [200]", 4, "`expect_status` goes with `http`"),
         ("http = 'http://10.0.0.1'\nuser = 'x'", 4, "`user` goes with `command`"),

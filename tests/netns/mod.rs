@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a condition may take to come true on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a test on its own thread, in a fresh network namespace with the loopback up, on its own tokio runtime.
 pub fn in_fresh_netns<T: Future<Output = ()>>(test: impl FnOnce() -> T + Send + 'static) {

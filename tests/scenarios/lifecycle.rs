@@ -101,9 +101,11 @@ fn an_ordinary_user_with_cap_net_raw_alone_can_watch() {
     let mut pair = Pair::settled(Flavour::V3);
     assert_eq!(pair.b.watch.process().stop().expect("vipwarden stops"), Some(0));
     let directory = pair.b.node.scratch().expect("a directory");
-    // The program is copied to where that user may read it.
+    // The program is copied to where that user may read it; by another process, for a child that a parallel test forks
+    // meanwhile would keep our copy open for writing, and thus from being executed (ETXTBSY).
     let program = directory.join("vipwarden");
-    std::fs::copy(vipwarden(), &program).expect("the program is copied");
+    let copy = format!("cp {} {}", vipwarden().display(), program.display());
+    pair.b.node.exec(&copy).expect("the program is copied");
     pair.b.node.exec(&format!("chown -R nobody {}", directory.display())).expect("the files are that user's");
     let wrapper = [
         "setpriv",

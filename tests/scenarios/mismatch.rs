@@ -1,6 +1,8 @@
 //! Rows 5 to 10 and 28: the two sides are told different things, and refuse each other's adverts.
 
-use crate::lab::{Advert, Daemon, Flavour, Instance, Pair, Speaker, Watch, verdict, vipwarden};
+use crate::lab::{
+    Advert, Daemon, Firewall, Flavour, Instance, Pair, Side, Speaker, Watch, any_of, until, verdict, vipwarden,
+};
 use std::net::Ipv4Addr;
 
 /// Makes the sides differ by `differ`; both must name `cause` while both hold the VIP.
@@ -43,6 +45,70 @@ fn fault_5_differing_address_lists_are_a_split_with_ipv6() {
 #[test]
 fn fault_6_differing_v2_intervals_are_a_split() {
     heal(split_by(Flavour::V2, "interval_mismatch", |pair| pair.b.instance.advert_int = 2.0));
+}
+
+/// Row 28: keepalived starts its timer anew with each advert that it refuses. The one with the longer interval then never sends
+/// again, though it holds the VIP; with equal intervals it is now the one and now the other.
+fn muted(flavour: Flavour, cause: &str, differ: impl Fn(&mut Pair)) {
+    let pair = split_by(flavour, cause, differ);
+    let sent = ["a", "b"].map(|from| Firewall::count_adverts(&pair.lab, from));
+    let on_b = pair.b.watch.expect("its own silence is named beside the mismatch", |router| {
+        verdict(router) == "split_brain" && any_of(router, &["muted_master"])
+    });
+    assert_eq!(on_b["causes"], serde_json::json!([cause, "muted_master"]), "{on_b:#}");
+    let finding = &on_b["findings"][1];
+    assert_eq!((&finding["cause"], &finding["node"]), (&"muted_master".into(), &"b".into()), "{on_b:#}");
+    until("a goes on advertising", || sent[0].counted() >= 5);
+    assert_eq!(sent[1].counted(), 0, "b really sends nothing");
+    pair.expect_holders(true, true);
+    let on_a = pair.a.watch.expect_verdict("split_brain", &[cause]);
+    assert!(!any_of(&on_a, &["muted_master"]), "from there silence can have any reason: {on_a:#}");
+    heal(pair);
+}
+
+#[test]
+fn fault_28_a_master_muted_by_another_list_of_addresses_has_both_causes() {
+    muted(Flavour::V3, "addresses_mismatch", |pair| {
+        pair.a.instance.addresses.push("10.9.9.101/24".into());
+        pair.b.instance.advert_int = 0.3;
+    });
+}
+
+#[test]
+fn fault_28_a_master_muted_by_a_missing_password_has_both_causes() {
+    muted(Flavour::V2, "auth_mismatch", |pair| {
+        pair.a.instance.lines.push("authentication {\n auth_type PASS\n auth_pass hunter2x\n}".into());
+        pair.b.instance.advert_int = 3.0;
+    });
+}
+
+#[test]
+fn fault_28_a_master_muted_by_another_interval_has_both_causes() {
+    muted(Flavour::V2, "interval_mismatch", |pair| pair.b.instance.advert_int = 2.0);
+}
+
+#[test]
+fn fault_28_two_that_mute_each_other_in_turn_stay_one_split_with_one_cause() {
+    let pair = split_by(Flavour::V3, "addresses_mismatch", |pair| {
+        pair.a.instance.addresses.push("10.9.9.101/24".into());
+    });
+    let verdicts = |side: &Side| {
+        let events: serde_json::Value =
+            serde_json::from_str(&side.watch.get("/api/v1/events").expect("events are served")).expect("JSON");
+        events.as_array().expect("a list").iter().filter(|e| e["kind"] == "verdict").count()
+    };
+    let before = [&pair.a, &pair.b].map(verdicts);
+    let sent = ["a", "b"].map(|from| Firewall::count_adverts(&pair.lab, from));
+    until("both have sent adverts for some time", || sent[0].counted() >= 20 && sent[1].counted() >= 20);
+    for (side, before) in [&pair.a, &pair.b].into_iter().zip(before) {
+        let router = side.watch.router(51).expect("the router is known");
+        assert!(verdict(&router) == "split_brain" && any_of(&router, &["addresses_mismatch"]), "{router:#}");
+        let more = verdicts(side) - before;
+        println!("{more} further verdicts on {}", side.node.name());
+        assert!(more < 10, "one split is no stream of {more} events on {}", side.node.name());
+        assert_eq!(side.watch.metric("vrrp_split_brain_episodes_total", &["vrid=\"51\""]), 1.0);
+    }
+    heal(pair);
 }
 
 #[test]

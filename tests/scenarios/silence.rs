@@ -1,6 +1,6 @@
 //! Rows 20 and 22: nobody serves, and nothing can be known.
 
-use crate::lab::{Flavour, Pair, until};
+use crate::lab::{Flavour, Injector, Pair, until, verdict};
 
 fn all_silent(flavour: Flavour, addresses: &[&str]) {
     let mut pair = Pair::settled(flavour);
@@ -69,5 +69,30 @@ fn fault_22_a_daemon_that_was_frozen_itself_makes_no_false_alarm() {
     pair.b.watch.process().signal(libc::SIGCONT).expect("vipwarden goes on");
     pair.expect_master_a();
     assert!(pair.b.watch.metric("vipwarden_loop_lag_seconds_count", &[]) > before, "the loop's lag is measured");
+    pair.assert_never_split();
+}
+
+#[test]
+fn fault_22_a_capture_that_overran_is_unknown_names_its_sensor_and_is_healthy_again() {
+    let mut pair = Pair::with_nodes(Flavour::V2, &["x"], |_, _| String::new());
+    // What was missed is in doubt for one interval, which has to be long enough to be seen.
+    (pair.a.instance.advert_int, pair.b.instance.advert_int) = (3.0, 3.0);
+    pair.start();
+    pair.expect_master_a();
+    let mut injector = Injector::open(pair.lab.node("x"));
+    pair.b.watch.process().signal(libc::SIGSTOP).expect("vipwarden stops");
+    // Answers to questions that `b` never asked: more than the socket has room for.
+    let reply = [&[2, 0, 0, 9, 9, 2, 2, 0, 0, 9, 9, 3, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2][..], &[0; 20]].concat();
+    (0..40_000).for_each(|_| injector.send(&reply));
+    pair.b.watch.process().signal(libc::SIGCONT).expect("vipwarden goes on");
+    let router = pair.b.watch.expect("it is unknown because frames were dropped", |router| {
+        verdict(router) == "unknown" && router["evidence"].to_string().contains("the kernel dropped")
+    });
+    assert_eq!(router["evidence"][0]["kind"], "sensor", "{router:#}");
+    let on_eth0 = ["sensor=\"capture\"", "interface=\"eth0\""];
+    assert_eq!(pair.b.watch.metric("vrrp_sensor_up", &on_eth0), 0.0);
+    assert!(pair.b.watch.metric("vipwarden_capture_dropped_total", &["interface=\"eth0\""]) > 0.0);
+    pair.expect_master_a();
+    until("the capture is trusted again", || pair.b.watch.metric("vrrp_sensor_up", &on_eth0) == 1.0);
     pair.assert_never_split();
 }

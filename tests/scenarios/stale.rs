@@ -1,6 +1,7 @@
 //! Rows 14 to 18: addresses that are where they don't belong.
 
-use crate::lab::{Flavour, Lab, Pair, holds, until};
+use crate::lab::{Delays, Flavour, Intruder, Lab, Pair, holds, until};
+use std::time::Duration;
 
 /// The daemon on `a` is gone without a word: the VIP stays there, `b` takes over, and both nodes see the split.
 fn killed(flavour: Flavour) {
@@ -73,6 +74,11 @@ fn fault_16_a_vip_added_by_hand_on_the_backup_is_a_stray() {
 }
 
 #[test]
+fn fault_16_a_vip_added_by_hand_on_the_backup_is_a_stray_with_v2() {
+    stray(Flavour::V2, "10.9.9.100/32", "");
+}
+
+#[test]
 fn fault_16_a_vip_added_by_hand_on_the_backup_is_a_stray_with_ipv6() {
     stray(Flavour::V6, "2001:db8:9::100/64", "nodad");
 }
@@ -100,6 +106,32 @@ fn fault_18_a_stranger_that_answers_for_the_vip_is_named_by_its_mac() {
 #[test]
 fn fault_18_a_stranger_that_answers_for_the_vip_is_named_with_ipv6() {
     stranger(Flavour::V6, "2001:db8:9::100/64 nodad");
+}
+
+/// Two probe intervals (a second each) are what it takes; the rest is this machine's noise. `cargo bench --bench detection`
+/// prints the figures.
+fn told_in_time(flavour: Flavour, intruder: Intruder) {
+    let delays = Delays::prepare(flavour, intruder).measure();
+    println!("{flavour:?}, {intruder:?}: told after {delays:?} by a and b");
+    assert!(delays.iter().all(|delay| *delay < Duration::from_secs(4)), "{intruder:?} is told after {delays:?}");
+}
+
+#[test]
+fn fault_14_a_stale_address_is_told_within_a_few_probe_intervals() {
+    told_in_time(Flavour::V3, Intruder::Stale);
+    told_in_time(Flavour::V2, Intruder::Stale);
+}
+
+#[test]
+fn fault_16_a_stray_address_is_told_within_a_few_probe_intervals() {
+    told_in_time(Flavour::V3, Intruder::Stray);
+    told_in_time(Flavour::V6, Intruder::Stray);
+}
+
+#[test]
+fn fault_18_a_strangers_claim_is_told_within_a_few_probe_intervals() {
+    told_in_time(Flavour::V3, Intruder::Stranger);
+    told_in_time(Flavour::V6, Intruder::Stranger);
 }
 
 #[test]

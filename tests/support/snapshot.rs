@@ -11,10 +11,10 @@ use vipwarden::detect::{
     RejectedView, Role, RouterView, SensorView, Snapshot, SpeakerView, Speaking, State, Tracked, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
-use vipwarden::observe::{DaemonState, Sensor, Tap};
+use vipwarden::observe::{DaemonState, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
-use vipwarden::wire::{Family, MacAddr, RejectReason};
+use vipwarden::wire::{Family, MacAddr, OtherProtocol, RejectReason};
 
 pub const MAC_A: MacAddr = MacAddr(0x02, 0, 0, 0, 0, 0xaa);
 pub const MAC_B: MacAddr = MacAddr(0x02, 0, 0, 0, 0, 0xbb);
@@ -146,7 +146,12 @@ pub fn healthy() -> RouterView {
         masters: vec![ip("10.0.0.5")],
         holders: vec![holder("lb01", true, &["netlink", "advert", "arp"])],
         speakers: vec![speaker("10.0.0.5", true, true, 200), speaker("10.0.0.6", false, false, 100)],
-        addresses: vec![AddressView { address: ip("192.168.1.100"), owned: true, claimants: Some(vec![MAC_A]) }],
+        addresses: vec![AddressView {
+            address: ip("192.168.1.100"),
+            owned: true,
+            claimants: Some(vec![MAC_A]),
+            misdirected: false,
+        }],
         split_brain_episodes: 0,
         episodes: Vec::new(),
         split_brain_time: Duration::ZERO,
@@ -197,7 +202,8 @@ pub fn no_master() -> RouterView {
     router.masters.clear();
     router.holders.clear();
     router.speakers = vec![SpeakerView { last_advert: ago(40.0), ..speaker("10.0.0.6", false, false, 100) }];
-    router.addresses[0] = AddressView { address: ip("192.168.1.101"), owned: false, claimants: Some(Vec::new()) };
+    router.addresses[0] =
+        AddressView { address: ip("192.168.1.101"), owned: false, claimants: Some(Vec::new()), misdirected: true };
     router
 }
 
@@ -259,7 +265,8 @@ pub fn speaking() -> RouterView {
 pub fn fenced() -> RouterView {
     let mut router = speaking();
     (router.name, router.vrid, router.vip) = ("shop".into(), 56, Some(ip("192.168.1.104")));
-    router.addresses[0] = AddressView { address: ip("192.168.1.104"), owned: false, claimants: Some(vec![MAC_B]) };
+    router.addresses[0] =
+        AddressView { address: ip("192.168.1.104"), owned: false, claimants: Some(vec![MAC_B]), misdirected: false };
     router.evidence[0].says = "10.0.0.6 advertises priority 100".into();
     router.state = State::Fenced;
     router.masters = vec![ip("10.0.0.6")];
@@ -288,6 +295,10 @@ pub fn observed(number: u16) -> RouterView {
 /// A snapshot with one of everything, blind on one interface.
 pub fn rich() -> Snapshot {
     let mut snapshot = with(vec![split_brain(), no_master(), degraded(), unknown(), speaking(), fenced(), observed(1)]);
+    snapshot.others = vec![
+        OtherProtocol::Carp { source: ip("10.0.0.9"), vhid: 3, advbase: 1, advskew: 0 },
+        OtherProtocol::Glbp { source: ip("10.0.0.10"), group: None },
+    ];
     snapshot.sensors.push(SensorView {
         sensor: Sensor::Carrier,
         interface: "eth1".into(),
@@ -332,7 +343,7 @@ pub fn event(reason: &str) -> Event {
         at: clock::now(),
         router: "web".into(),
         vip: Some(ip("192.168.1.100")),
-        id: None,
+        id: Some(RouterId { interface: "eth0".into(), vlan: Some(100), family: Family::V4, vrid: 51 }),
         kind: "verdict",
         from: Some("healthy".into()),
         to: Some("split_brain".into()),

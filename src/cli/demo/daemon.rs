@@ -5,9 +5,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::lab::{INTERFACE, Node, wait_until};
+use super::lab::{INTERFACE, Node, PATIENCE, wait_until};
 use super::process::Process;
-use crate::time::Duration;
 
 /// Where it serves, inside its namespace.
 pub const LISTEN: &str = "127.0.0.1:10112";
@@ -43,7 +42,7 @@ impl Daemon {
         command.args(["--interface", INTERFACE, "--listen", LISTEN]);
         let process = Process::spawn(node, "vipwarden", command)?;
         let mut daemon = Self { process, node: node.clone(), program: program.into(), control };
-        let answers = wait_until("vipwarden answers", Duration::from_secs(20), || {
+        let answers = wait_until("vipwarden answers", PATIENCE, || {
             if !daemon.process.is_running() {
                 return Some(Err(io::Error::other("it ended")));
             }
@@ -82,7 +81,7 @@ impl Daemon {
     /// If it doesn't answer with 200.
     pub fn get(&self, path: &str) -> io::Result<String> {
         let mut stream = connect(&self.node)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

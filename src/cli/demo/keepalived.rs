@@ -4,10 +4,9 @@ use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
 
-use super::lab::{INTERFACE, Node, wait_until};
+use super::lab::{INTERFACE, Node, PATIENCE, wait_until};
 use super::process::Process;
 use crate::sys::netns;
-use crate::time::Duration;
 
 /// One `vrrp_instance`.
 #[derive(Clone, Debug)]
@@ -74,7 +73,7 @@ impl Keepalived {
         command.arg("--vrrp_pid").arg(path("vrrp.pid"));
         let parent = Process::spawn(node, "keepalived", command)?;
         let mut this = Self { parent, directory, router_id: node.name().into() };
-        let child = wait_until("keepalived has a VRRP process", Duration::from_secs(10), || {
+        let child = wait_until("keepalived has a VRRP process", PATIENCE, || {
             if !this.parent.is_running() {
                 return Some(Err(io::Error::other(format!("keepalived ended: {}", this.parent.log()))));
             }
@@ -127,6 +126,6 @@ impl Keepalived {
         self.parent.signal(libc::SIGSTOP)?;
         self.signal_child(libc::SIGKILL)?;
         self.parent.signal(libc::SIGKILL)?;
-        self.parent.wait(Duration::from_secs(10)).map(drop)
+        self.parent.wait(PATIENCE).map(drop)
     }
 }

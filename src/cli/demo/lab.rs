@@ -17,6 +17,9 @@ use crate::time::Duration;
 /// The interface that every host has.
 pub const INTERFACE: &str = "eth0";
 
+/// How long anything that must happen may take on a busy machine: only a failure waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A switch and the hosts on it.
 #[derive(Debug)]
 pub struct Lab {

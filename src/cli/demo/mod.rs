@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::FAILED;
+use super::terminal::complain;
 
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,7 @@ pub fn run(args: &Args) -> ExitCode {
         // Stopped by the user, or nobody reads on.
         Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("the demo failed: {error}");
+            complain(&format!("the demo failed: {error}"));
             FAILED.into()
         }
     }

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
-use super::lab::{Node, wait_until};
+use super::lab::{Node, PATIENCE, wait_until};
 use crate::sys::netns;
 use crate::time::Duration;
 
@@ -64,12 +64,12 @@ impl Process {
     /// Asks it to end (SIGTERM) and waits until it has; its exit code, if it wasn't killed.
     ///
     /// # Errors
-    /// If it still runs after ten seconds.
+    /// If it still runs after [`PATIENCE`].
     pub fn stop(&mut self) -> io::Result<Option<i32>> {
         if self.is_running() {
             self.signal(libc::SIGTERM)?;
         }
-        self.wait(Duration::from_secs(10))
+        self.wait(PATIENCE)
     }
 
     /// Waits until it has ended by itself; its exit code, if it wasn't killed.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::daemon::Daemon;
 use super::keepalived::{Instance, Keepalived};
-use super::lab::{Lab, nft, wait_until};
+use super::lab::{Lab, PATIENCE, nft, wait_until};
 use super::{Interrupt, page};
 use crate::time::Duration;
 
@@ -16,8 +16,6 @@ use crate::time::Duration;
 const VIP: &str = "10.9.9.100";
 /// The better host, and the other.
 const NAMES: [&str; 2] = ["lb01", "lb02"];
-/// For anything that takes a few advertisement intervals.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Two hosts, each with a keepalived and a vipwarden.
 pub struct Story {
@@ -118,7 +116,7 @@ impl Story {
     fn until(&self, which: usize, what: &str, condition: impl Fn(&Value) -> bool) -> io::Result<()> {
         let watch = &self.watch[which];
         let what = format!("vipwarden on {} sees: {what}", watch.node().name());
-        wait_until(&what, LIMIT, || match self.interrupt.rest(Duration::ZERO) {
+        wait_until(&what, PATIENCE, || match self.interrupt.rest(Duration::ZERO) {
             Ok(()) => self.router(watch).filter(&condition).map(|_| Ok(())),
             Err(interrupted) => Some(Err(interrupted)),
         })?

@@ -87,7 +87,10 @@ fn learned_routers_survive_a_restart_as_unknown_and_silence_then_says_nothing() 
     assert_eq!(next.router().name, "10.9.9.100/51");
     next.idle(10000);
     next.expect(Verdict::Unknown, &[]);
-    assert!(next.watcher.forget(at(10000), "10.9.9.100/51"));
+    let id = RouterId { interface: "eth0".into(), vlan: None, family: Family::V4, vrid: 51 };
+    let tagged = RouterId { vlan: Some(100), ..id.clone() };
+    assert!(!next.watcher.forget(at(10000), &tagged), "one of that name on a VLAN would be another");
+    assert!(next.watcher.forget(at(10000), &id));
     assert!(next.watcher.snapshot(at(10000)).routers.is_empty());
 }
 
@@ -113,4 +116,48 @@ fn the_same_facts_give_the_same_view_and_the_same_events() {
         (format!("{:?}", stage.router()), format!("{:?}", stage.events))
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_vlan_is_seen_once_on_its_own_device_and_the_parents_untagged_adverts_are_still_seen() {
+    let mut stage = Stage::new(Settings::default());
+    let device = IfIndex(7);
+    let hear = |stage: &mut Stage, interface, vlan| {
+        let seen = Seen::Advert(advert(B, 200));
+        stage.fact(Fact::Frame(Frame { interface, vlan, kind: PacketKind::Multicast, seen }));
+    };
+    let places = |stage: &mut Stage| {
+        let routers = stage.watcher.snapshot(at(stage.now)).routers;
+        routers.iter().map(|r| (r.interface.clone(), r.vlan)).collect::<Vec<_>>()
+    };
+    hear(&mut stage, ETH0, Some(100));
+    assert_eq!(places(&mut stage), [("eth0".into(), Some(100))], "no device sees it yet");
+    let link = Link { parent: Some(ETH0), vlan: Some(100), kind: LinkKind::Vlan, index: device, ..eth0() };
+    stage.fact(Fact::Link(Link { name: "eth0.100".into(), ..link }));
+    assert_eq!(places(&mut stage), [], "it moves to the device, and is not missed here");
+    hear(&mut stage, ETH0, Some(100));
+    hear(&mut stage, device, None);
+    hear(&mut stage, ETH0, Some(200));
+    hear(&mut stage, ETH0, None);
+    let expected = [("eth0".into(), None), ("eth0".into(), Some(200)), ("eth0.100".into(), None)];
+    assert_eq!(places(&mut stage), expected);
+}
+
+#[test]
+fn a_speaker_of_another_protocol_is_told_of_once_and_remembered_within_a_bound() {
+    let mut stage = Stage::new(Settings::default());
+    let carp =
+        |source: u8, advskew| OtherProtocol::Carp { source: [10, 9, 9, source].into(), vhid: 3, advbase: 1, advskew };
+    for advskew in [0, 240] {
+        stage.frame(PacketKind::Multicast, Seen::Other(carp(9, advskew)));
+    }
+    assert_eq!(stage.events.len(), 1);
+    assert_eq!((stage.events[0].kind, stage.events[0].to.as_deref()), ("speaker", Some("carp")));
+    assert!(stage.events[0].reason.starts_with("10.9.9.9 CARP vhid 3"), "{}", stage.events[0].reason);
+    for source in 0..=255 {
+        stage.frame(PacketKind::Multicast, Seen::Other(carp(source, 0)));
+    }
+    let snapshot = stage.watcher.snapshot(at(stage.now));
+    assert_eq!(snapshot.others.len(), 64);
+    assert!(snapshot.table_full.contains(&("others", 192)), "{:?}", snapshot.table_full);
 }

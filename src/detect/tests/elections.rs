@@ -188,3 +188,21 @@ fn events_of_mastership_never_run_backwards() {
     let times: Vec<_> = stage.events.iter().filter(|e| e.kind == "master").map(|e| e.at).collect();
     assert!(times.is_sorted(), "{times:?}");
 }
+
+#[test]
+fn a_master_between_two_spells_of_another_is_no_rival_of_the_second_fault_1() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.play(5500, &[(&advert(A, 100), 0)]);
+    // The other preempts, answers two probes, and gives up: all of it within four intervals of this node's last advert.
+    stage.disown(VIP);
+    stage.answers = vec![mac(B)];
+    stage.play(7300, &[(&advert(B, 200), 0)]);
+    stage.hear(&advert(B, 0));
+    stage.answers = vec![];
+    stage.idle(7900);
+    stage.own(VIP);
+    stage.play(12000, &[(&advert(A, 100), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+}

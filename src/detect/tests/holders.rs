@@ -113,6 +113,22 @@ fn a_master_muted_by_the_adverts_it_refuses_has_both_causes_fault_28() {
 }
 
 #[test]
+fn a_master_that_skips_an_advert_in_turn_with_the_one_it_refuses_is_not_called_muted_fault_28() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    let mut own = advert(A, 100);
+    own.addresses.push(ip("10.9.9.101"));
+    for turn in 0..6 {
+        // Either's timer starts anew with each advert that it refuses: now the one fires, now the other.
+        stage.play(turn * 4000 + 2000, &[(&own, 100)]);
+        stage.play(turn * 4000 + 4000, &[(&advert(B, 200), 100)]);
+    }
+    stage.expect(Verdict::SplitBrain, &[Cause::AddressesMismatch]);
+    let muted = stage.events.iter().filter(|e| e.causes.contains(&Cause::MutedMaster)).count();
+    assert_eq!(muted, 0, "{:?}", stage.events);
+}
+
+#[test]
 fn a_backups_second_mac_is_no_claim_where_adverts_come_from_the_virtual_mac_fault_19() {
     let mut stage = Stage::member();
     let mut frr = advert(B, 200);
@@ -121,4 +137,74 @@ fn a_backups_second_mac_is_no_claim_where_adverts_come_from_the_virtual_mac_faul
     stage.play(10000, &[(&frr, 0)]);
     stage.expect(Verdict::Healthy, &[]);
     assert_eq!(stage.verdicts(), ["healthy"]);
+}
+
+#[test]
+fn a_backups_second_mac_is_no_claim_either_when_the_master_has_just_stopped_fault_19() {
+    let mut stage = Stage::member();
+    let [mut own, mut successor] = [advert(A, 200), advert(B, 100)];
+    own.mac = Some(MacAddr(0, 0, 0x5e, 0, 1, 51));
+    successor.mac = own.mac;
+    stage.own(VIP);
+    stage.answers = vec![mac(B)];
+    stage.play(10000, &[(&own, 0)]);
+    stage.hear(&Advert { priority: 0, ..own });
+    // FRR takes its macvlan down only a moment later.
+    stage.idle(10300);
+    stage.disown(VIP);
+    stage.play(14000, &[(&successor, 600)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+}
+
+fn announcement(by: &str) -> Seen {
+    let vip = VIP.parse().unwrap();
+    Seen::Arp(Arp {
+        frame_source: mac(by),
+        frame_destination: MacAddr::broadcast(),
+        operation: ArpOperation::Request,
+        sender_mac: mac(by),
+        sender_ip: vip,
+        target_mac: MacAddr::zero(),
+        target_ip: vip,
+    })
+}
+
+#[test]
+fn clients_are_misdirected_until_the_master_announces_itself_again_fault_29() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.frame(PacketKind::Outgoing, announcement(A));
+    stage.play(4000, &[(&advert(A, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    stage.frame(PacketKind::Broadcast, announcement(B));
+    stage.play(4900, &[(&advert(A, 200), 800)]);
+    assert!(!stage.router().addresses[0].misdirected, "it may be a takeover that is under way");
+    stage.play(8000, &[(&advert(A, 200), 900)]);
+    stage.expect(Verdict::Degraded, &[Cause::Misdirected]);
+    let router = stage.router();
+    assert!(router.addresses[0].misdirected && router.findings[0].here);
+    assert!(router.findings[0].remedy.contains("arping -U -c 3 -I eth0 10.9.9.100"));
+    stage.frame(PacketKind::Outgoing, announcement(A));
+    stage.play(9000, &[(&advert(A, 200), 800)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.router().addresses[0].misdirected);
+}
+
+#[test]
+fn an_announcement_by_the_new_master_or_from_the_virtual_mac_or_before_a_gap_misdirects_nobody() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(3000, &[(&advert(A, 200), 0)]);
+    stage.frame(PacketKind::Broadcast, announcement(B));
+    stage.play(7000, &[(&advert(B, 250), 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let Seen::Arp(arp) = announcement(B) else { unreachable!() };
+    let virtual_mac = MacAddr(0, 0, 0x5e, 0, 1, 51);
+    stage.frame(PacketKind::Broadcast, Seen::Arp(Arp { sender_mac: virtual_mac, ..arp }));
+    stage.play(10000, &[(&advert(B, 250), 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+    stage.frame(PacketKind::Broadcast, announcement("x5"));
+    stage.fact(Fact::Capture { interface: ETH0, frames: 0, dropped: 1 });
+    stage.play(15000, &[(&advert(B, 250), 500)]);
+    stage.expect(Verdict::Healthy, &[]);
 }

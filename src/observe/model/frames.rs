@@ -2,14 +2,18 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Speaker, Tap};
+use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, Tap};
 use crate::time::Instant;
-use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, Seen};
+use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
 
 use super::{MAX_OTHERS, Model, Notice, Slot, is_known, peer_of};
 
 impl Model {
     pub(super) fn handle_frame(&mut self, now: Instant, frame: &Frame) {
+        // The VLAN device has it, too, and there it belongs.
+        if frame.vlan.is_some_and(|vlan| self.host.has_sniffed_vlan(frame.interface, vlan)) {
+            return;
+        }
         match &frame.seen {
             Seen::Advert(advert) => self.handle_advert(now, frame, advert),
             Seen::Rejected(rejected) => self.refuse(frame.interface, rejected.vrid, rejected.reason),
@@ -20,17 +24,21 @@ impl Model {
                     self.handle_echo(frame.interface, reply.source, reply.frame_source);
                 }
             }
-            Seen::Other(other) => {
-                if !self.others.contains(other) {
-                    if self.others.len() < MAX_OTHERS {
-                        self.others.push(other.clone());
-                    } else {
-                        self.count_full("others");
-                    }
-                }
-            }
+            Seen::Other(other) => self.note_other(other),
             Seen::Irrelevant => {}
         }
+    }
+
+    fn note_other(&mut self, other: &OtherProtocol) {
+        let id = |o: &OtherProtocol| (o.protocol(), o.source(), o.group());
+        if self.others.iter().any(|known| id(known) == id(other)) {
+            return;
+        }
+        if self.others.len() == MAX_OTHERS {
+            return self.count_full("others");
+        }
+        self.others.push(other.clone());
+        self.notices.push(Notice::Other(other.clone()));
     }
 
     fn handle_advert(&mut self, now: Instant, frame: &Frame, advert: &Advert) {
@@ -118,20 +126,20 @@ impl Model {
         let answers_us = arp.operation == ArpOperation::Reply && frame.kind == PacketKind::Host;
         if answers_us {
             self.handle_answer(now, frame.interface, address, mac);
-        } else if arp.is_gratuitous() && frame.kind != PacketKind::Outgoing {
-            self.handle_announcement(now, frame.interface, address, mac);
+        } else if arp.is_gratuitous() {
+            self.handle_announcement(now, frame, address, mac);
         }
     }
 
     fn handle_neighbour(&mut self, now: Instant, frame: &Frame, neighbour: &Neighbour) {
-        let NeighbourKind::Advertisement { solicited, .. } = neighbour.kind else { return };
+        let NeighbourKind::Advertisement { solicited, override_, .. } = neighbour.kind else { return };
         let mac = neighbour.link_address.unwrap_or(neighbour.frame_source);
         let address = IpAddr::V6(neighbour.target);
         self.learn_peer_mac(address, mac);
         if solicited && frame.kind == PacketKind::Host {
             self.handle_answer(now, frame.interface, address, mac);
-        } else if frame.kind != PacketKind::Outgoing {
-            self.handle_announcement(now, frame.interface, address, mac);
+        } else if !solicited && override_ {
+            self.handle_announcement(now, frame, address, mac);
         }
     }
 
@@ -169,16 +177,17 @@ impl Model {
         }
     }
 
-    /// Somebody announces an address unasked: news to verify, no proof.
-    fn handle_announcement(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
-        if self.host.answers_as(interface, mac) {
-            return;
-        }
-        for router in self.routers.values_mut().filter(|r| r.interface == Some(interface)) {
-            if router.is_expected_claimant(now, mac) {
-                continue;
+    /// Somebody announces an address unasked: clients believe it, and to this node it is news to verify.
+    fn handle_announcement(&mut self, now: Instant, frame: &Frame, address: IpAddr, mac: MacAddr) {
+        let own = frame.kind == PacketKind::Outgoing || self.host.answers_as(frame.interface, mac);
+        let concerned = |r: &Router| r.interface == Some(frame.interface) && r.id.vlan == frame.vlan;
+        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| concerned(r)) {
+            let expected = own || router.is_expected_claimant(now, mac);
+            let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
+            if vip.announce(now, mac) {
+                self.dirty.insert(*slot);
             }
-            if let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) {
+            if !expected {
                 vip.hurry(now);
                 self.planner.wake(vip.next_probe);
             }

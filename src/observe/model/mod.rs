@@ -40,6 +40,8 @@ pub enum Notice {
     Reach(Target),
     /// An advert from a source that nobody named, where only known speakers count.
     Stranger(Slot, IpAddr),
+    /// A speaker of another protocol was heard.
+    Other(OtherProtocol),
 }
 
 /// The model of the segment.
@@ -381,8 +383,20 @@ impl Model {
         } else if before.is_some_and(|b| b.sniffed) {
             self.sight.remove_interface(link.index);
         }
+        if let (true, Some(parent), Some(vlan)) = (link.sniffed, link.parent, link.vlan) {
+            self.hand_over(parent, vlan);
+        }
         self.attach(link.index, &link.name);
         self.refresh_all();
+    }
+
+    /// What was learned of a VLAN on its parent is seen on its own device from now on; here it would only seem to fall silent.
+    fn hand_over(&mut self, parent: IfIndex, vlan: u16) {
+        let is_theirs = |key: &(IfIndex, Option<u16>, Family, u8)| key.0 == parent && key.1 == Some(vlan);
+        let slots: Vec<Slot> = self.index.iter().filter(|(key, _)| is_theirs(key)).map(|(_, slot)| *slot).collect();
+        for slot in slots {
+            self.forget(slot);
+        }
     }
 
     /// Routers of that name that have no interface now get this one.

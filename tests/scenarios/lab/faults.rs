@@ -39,7 +39,16 @@ impl Firewall {
 
     /// Counts at the switch the ARP requests that a host sends, once each.
     pub fn count_arp_requests(lab: &Lab, from: &str) -> Self {
-        let rule = format!("iifname \"{from}\" arp operation request counter name seen");
+        Self::count(lab, from, "arp operation request")
+    }
+
+    /// Counts at the switch the IPv4 adverts that a host sends.
+    pub fn count_adverts(lab: &Lab, from: &str) -> Self {
+        Self::count(lab, from, "ip protocol 112")
+    }
+
+    fn count(lab: &Lab, from: &str, what: &str) -> Self {
+        let rule = format!("iifname \"{from}\" {what} counter name seen");
         let chain = format!("chain c {{ type filter hook prerouting priority 0; {rule}; }}");
         Self::install(&lab.switch(), "bridge", &format!("counter seen {{ }}\n{chain}"))
     }
@@ -51,7 +60,7 @@ impl Firewall {
         Self { namespace: namespace.into(), family, table }
     }
 
-    /// What [`Self::count_arp_requests`] has counted.
+    /// What [`Self::count_arp_requests`] or [`Self::count_adverts`] has counted.
     pub fn counted(&self) -> u64 {
         let arguments = ["netns", "exec", &self.namespace, "nft", "-j", "list", "counters", "table", self.family];
         let output = Command::new("ip").args(arguments).arg(&self.table).output().expect("nft runs");

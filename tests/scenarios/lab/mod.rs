@@ -1,31 +1,31 @@
 //! The laboratory of these tests: the demo's network namespaces, with more kinds of peers and faults.
 
+mod delay;
 mod faults;
 mod frames;
 mod frr;
+mod history;
 mod pair;
 mod prometheus;
 mod speaker;
 mod watch;
 
+pub use delay::{Delays, Intruder};
 pub use faults::{Firewall, Hook};
 pub use frames::{Advert, Injector, Speaker};
 pub use frr::Frr;
+pub use history::History;
 pub use pair::{Flavour, Pair, Side};
 pub use prometheus::{Prometheus, promtool};
 pub use speaker::{Recording, Stage};
 pub use vipwarden::cli::demo::daemon::Daemon;
 pub use vipwarden::cli::demo::keepalived::{Instance, Keepalived};
-pub use vipwarden::cli::demo::lab::{INTERFACE, Lab, Node, nft, wait_until};
+pub use vipwarden::cli::demo::lab::{INTERFACE, Lab, Node, PATIENCE, nft, wait_until};
 pub use vipwarden::cli::demo::process::Process;
 pub use watch::{Watch, any_of, verdict};
 
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
-
-/// How long anything that must happen may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The VIP of [`Instance::new`].
 pub const VIP: &str = "10.9.9.100";
