@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::time::Duration;
-use crate::web::document::{HolderDoc, RouterDoc, SpeakerDoc, StatusDoc};
+use crate::web::document::{HolderDoc, RouterDoc, StatusDoc};
+use crate::web::words::{how, speaker_of};
 
 use super::client;
 use super::select::{blindness, place, select, vip};
@@ -69,31 +70,12 @@ fn prefix(on: &str) -> String {
 }
 
 fn holder(document: &StatusDoc, router: &RouterDoc, holder: &HolderDoc) -> String {
-    let is_it = |speaker: &&SpeakerDoc| {
-        let by_mac = holder.mac.is_some() && speaker.mac == holder.mac;
-        let by_name = holder.node.as_ref().is_some_and(|node| {
-            speaker.peer.as_ref() == Some(node)
-                || *node == speaker.source.to_string()
-                || (speaker.local && *node == document.node)
-        });
-        by_name || (holder.node.is_none() && by_mac)
-    };
-    let speaker = router.speakers.iter().find(is_it);
+    let speaker = speaker_of(document, router, holder);
     let source = speaker.map(|speaker| speaker.source.to_string());
-    let how = holder.how.iter().map(|how| match (how.as_str(), speaker) {
-        ("advert", Some(speaker)) => format!("advertises {}", speaker.priority),
-        ("advert", None) => "advertises".into(),
-        ("netlink", _) => "has the address".into(),
-        ("arp", _) => "answers ARP".into(),
-        ("nd", _) => "answers neighbour discovery".into(),
-        ("echo", _) => "answers ping".into(),
-        (other, _) => other.into(),
-    });
-    let how: Vec<String> = how.collect();
     let mut who: Vec<&str> =
         [holder.node.as_deref(), source.as_deref(), holder.mac.as_deref()].into_iter().flatten().collect();
     who.dedup();
-    format!("{}  {}", who.join(" "), how.join(", "))
+    format!("{}  {}", who.join(" "), how(holder, speaker))
 }
 
 fn whole_seconds(duration: Duration) -> humantime::FormattedDuration {

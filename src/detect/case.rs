@@ -451,7 +451,9 @@ fn witness(mut found: Judgement, model: &Model, parties: &[&Party<'_>]) -> Judge
     for party in parties {
         let name = party.name(model);
         if let Some(speaker) = party.active {
-            let says = format!("{name} advertises priority {} from {}", speaker.advert.priority, speaker.advert.source);
+            let source = speaker.advert.source.to_string();
+            let from = if name == source { String::new() } else { format!(" from {source}") };
+            let says = format!("{name} advertises priority {}{from}", speaker.advert.priority);
             found = found.says("advert", speaker.last, says);
         }
         if let Some(held) = party.held {
