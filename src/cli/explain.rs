@@ -29,9 +29,11 @@ fn text(document: &StatusDoc, router: &RouterDoc) -> String {
     let lasts = whole_seconds(document.generated_at.since(router.since));
     let mut text =
         format!("{verdict}  {}  ({}, {})  since {}, {lasts}\n", vip(router), router.name, place(router), router.since);
+    // What is not seen now may have changed since.
+    let held = if router.verdict == "unknown" { "last held" } else { "held by" };
     section(
         &mut text,
-        "held by",
+        held,
         &router.holders.iter().map(|h| holder(document, router, h)).collect::<Vec<_>>(),
         "nobody that can be told",
     );
@@ -114,5 +116,7 @@ SPLIT BRAIN  10.0.0.3  (web, VRID 51, eth0, IPv4)  since 2026-11-20T10:00:00.000
   sensors   all see
   evidence  none";
         assert_eq!(text(&document, &document.routers[0]), expected);
+        document.routers[0].verdict = "unknown".into();
+        assert!(text(&document, &document.routers[0]).contains("\n  last held lb01 10.0.0.5"));
     }
 }

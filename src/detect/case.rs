@@ -152,9 +152,10 @@ impl Case {
         if blindness.is_none() {
             self.account(router, conflict, found.verdict);
             self.follow_master(model, router, &parties, found.verdict, &mut outcome);
+            // While blind the last known ones stay: that nobody is seen does not mean that nobody holds.
+            self.holders = parties.iter().map(|p| holder(p, model)).collect();
         }
         self.masters = parties.iter().filter_map(|p| p.active).map(|s| s.advert.source).collect();
-        self.holders = parties.iter().map(|p| holder(p, model)).collect();
         self.follow_state(model, router, now, &mut outcome);
         outcome.test_output = parties.iter().any(|p| p.here && p.active.is_none());
         outcome.recheck = recheck(router, conflict, &found, now);

@@ -137,8 +137,9 @@ fn on_node(finding: &FindingDoc) -> String {
 
 fn sensors(doc: &StatusDoc, router: &RouterDoc) -> String {
     let concerns = |interface: &str| interface.is_empty() || interface == router.interface;
-    let blind: Vec<_> =
+    let mut blind: Vec<_> =
         doc.sensors.blind.iter().filter(|b| concerns(&b.interface)).map(|b| Text(&b.says).to_string()).collect();
+    blind.dedup();
     if blind.is_empty() { "all see".into() } else { format!("<strong>blind</strong>: {}", blind.join("; ")) }
 }
 
