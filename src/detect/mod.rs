@@ -1,7 +1,7 @@
 //! Evidence → verdict with causes, and the snapshot that everyone else reads.
 //!
 //! [`Watcher`] is the whole: it owns the model, judges each router whose evidence changed or whose time came, and remembers
-//! between judgements only what a [`Case`](case::Case) holds.
+//! between judgements only what a `Case` holds.
 
 mod announce;
 mod case;

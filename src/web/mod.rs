@@ -1,7 +1,7 @@
 //! axum: pages and API.
 //!
 //! Everything is read from [`Shared`]; nothing here can delay the loop. Only GET and HEAD: the operator's acts go by the
-//! control socket. What comes from the wire is escaped in exactly one place, [`html`].
+//! control socket. What comes from the wire is escaped in exactly one place, `html`.
 
 mod api;
 mod card;
@@ -11,6 +11,7 @@ mod page;
 mod serve;
 mod stream;
 mod verdict;
+pub mod words;
 
 use std::sync::Arc;
 
