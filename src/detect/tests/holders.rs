@@ -156,3 +156,26 @@ fn a_backups_second_mac_is_no_claim_either_when_the_master_has_just_stopped_faul
     stage.expect(Verdict::Healthy, &[]);
     assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
 }
+
+#[test]
+fn a_master_with_two_cards_on_the_segment_is_one_host_and_a_stranger_beside_it_is_still_told_faults_18_and_32() {
+    let (second_card, stranger) = (mac("10.9.9.7"), mac("10.9.9.8"));
+    let mut stage = Stage::member();
+    stage.answers = vec![mac(B), second_card];
+    stage.own_answers = vec![(ip(B), mac(B)), (ip(B), second_card)];
+    stage.play(10000, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.verdicts(), ["healthy"]);
+    assert_eq!(stage.router().addresses[0].claimants.as_ref().map(Vec::len), Some(1));
+    stage.answers.push(stranger);
+    stage.play(12000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+    stage.answers = vec![mac(B)];
+    stage.play(16000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let asked = |target: &str| {
+        let to = |r: &Request| matches!(r, Request::Arp { target: t, .. } if IpAddr::V4(*t) == ip(target));
+        stage.requests.iter().filter(|(at, r)| *at > 15000 && to(r)).count()
+    };
+    assert_eq!((asked(B), asked(VIP)), (0, 1), "nobody's own address is asked for without need");
+}

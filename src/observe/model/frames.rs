@@ -151,6 +151,9 @@ impl Model {
         let mut echo = false;
         for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
             let expected = router.is_expected_claimant(now, mac);
+            if router.primaries.iter_mut().any(|p| p.address == address && p.answer(now, mac)) {
+                self.dirty.insert(*slot);
+            }
             let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
             if !vip.answer(now, mac) {
                 continue;
@@ -159,7 +162,8 @@ impl Model {
             if !expected && claim.is_some_and(|c| c.before.is_none() || !c.echoed) {
                 echo |= claim.is_some_and(|c| !c.echoed);
                 vip.hurry(now);
-                self.planner.wake(vip.next_probe);
+                router.ask_primaries(now);
+                self.planner.wake(now);
             }
             self.dirty.insert(*slot);
         }
