@@ -6,6 +6,7 @@
 mod case;
 mod cause;
 mod conflict;
+mod deadlines;
 mod party;
 mod snapshot;
 mod view;
