@@ -1,5 +1,6 @@
 //! Two network namespaces with a cable between them, and the release daemon in one of them.
 
+use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -104,6 +105,18 @@ impl Drop for Lab {
     }
 }
 
+/// Shares of one core, in per cent. A daemon that waited much was starved by the machine: its drops and delays say little then.
+pub struct Load {
+    ran: f64,
+    waited: f64,
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} % (and waited for a core {:.2} %)", self.ran, self.waited)
+    }
+}
+
 /// A running daemon. It ends with this value.
 pub struct Daemon {
     child: Child,
@@ -168,21 +181,24 @@ impl Daemon {
         of_name.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// Processor time of all its threads so far: the first figure of each one's schedstat, in nanoseconds.
-    pub fn processor_time(&self) -> Duration {
+    /// What all its threads together had of the processors so far, and how long they waited for one: the first two figures of each
+    /// one's schedstat, in nanoseconds.
+    fn processor_time(&self) -> [Duration; 2] {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the daemon runs");
-        let of_task = |task: fs::DirEntry| {
-            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<u64>().ok()
-        };
-        Duration::from_nanos(tasks.flatten().filter_map(of_task).sum())
+        let texts = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
+        texts.fold([Duration::ZERO; 2], |sums, text| {
+            let mut figures = text.split(' ').filter_map(|figure| figure.parse().ok());
+            sums.map(|sum| sum + Duration::from_nanos(figures.next().unwrap_or(0)))
+        })
     }
 
-    /// Share of one core over a span from now on, in per cent.
-    pub fn load_over(&self, span: Duration) -> f64 {
+    /// What it takes over a span from now on.
+    pub fn load_over(&self, span: Duration) -> Load {
         let (start, before) = (clock::now(), self.processor_time());
         thread::sleep(span);
-        (self.processor_time() - before).as_secs_f64() / clock::now().since(start).as_secs_f64() * 100.0
+        let (after, took) = (self.processor_time(), clock::now().since(start).as_secs_f64());
+        let [ran, waited] = [0, 1].map(|i| (after[i] - before[i]).as_secs_f64() / took * 100.0);
+        Load { ran, waited }
     }
 
     /// Resident memory now and at its highest, in MiB.

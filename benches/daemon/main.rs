@@ -97,7 +97,7 @@ fn steady(config: &str) {
     let sender = Sender::start(lab.transmitter(), load::segment(100), 510);
     thread::sleep(WARM);
     daemon.wait_for_healthy(510);
-    row("of a core", "< 1 %", format!("{:.2} %", daemon.load_over(SPAN)));
+    row("of a core", "< 1 %", daemon.load_over(SPAN).to_string());
     row_of_memory(&daemon, "< 20 MiB");
     let load = thread::scope(|scope| {
         let (stop, stopped) = mpsc::channel::<()>();
@@ -111,7 +111,7 @@ fn steady(config: &str) {
         drop(stop);
         load
     });
-    row("of a core, scraped every 5 s", "< 1 %", format!("{load:.2} %"));
+    row("of a core, scraped every 5 s", "< 1 %", load.to_string());
     row_of_memory(&daemon, "< 20 MiB");
     row_of_series(&daemon, "");
     row_of_drops(&daemon, "0");
@@ -141,7 +141,7 @@ fn busy(daemon: &Daemon, sender: Sender, target: &str) {
     let load = daemon.load_over(SPAN);
     let healthy = daemon.routers("?verdict=healthy").len();
     let sent = sender.stop();
-    row("of a core", target, format!("{load:.2} % at {:.0} adverts/s", sent.per_second));
+    row("of a core", target, format!("{load} at {:.0} adverts/s", sent.per_second));
     row_of_drops(daemon, "0");
     row("healthy at the end", "", healthy.to_string());
     row_of_memory(daemon, "");
@@ -160,7 +160,7 @@ fn unrelated_200k() {
     let sender = start();
     let load = daemon.load_over(FLOOD);
     let watched = sender.stop();
-    row("of a core", "< 1 %", format!("{load:.2} % at {:.0} packets/s; {quiet:.2} % at none", watched.per_second));
+    row("of a core", "< 1 %", format!("{load} at {:.0} packets/s; {quiet} at none", watched.per_second));
     let each = |sent: &load::Sent| sent.processor_time_each.as_nanos();
     let more = format!("{} ns, {} ns without the daemon", each(&watched), each(&alone));
     row("kernel and sender, for each packet", "", more);
@@ -225,7 +225,7 @@ fn hostile_25k() {
     let stranger = Sender::start(lab.transmitter(), load::harm(50_000), 25_000);
     for half in ["first", "second"] {
         let load = daemon.load_over(FLOOD);
-        row(&format!("of a core, {half} half of the flood"), "", format!("{load:.1} %, our router {}", verdict()));
+        row(&format!("of a core, {half} half of the flood"), "", format!("{load}, our router {}", verdict()));
         row_of_memory(&daemon, "bounded");
     }
     let sent = stranger.stop();
@@ -249,7 +249,7 @@ fn routers_5100() {
     daemon.wait_for_healthy(5_090);
     row_of_series(&daemon, "< 100 000");
     let load = daemon.load_over(SPAN);
-    row("of a core, an advert a second each", "", format!("{load:.2} %"));
+    row("of a core, an advert a second each", "", load.to_string());
     row_of_memory(&daemon, "");
     sender.stop();
     let frames = load::segment(20);
