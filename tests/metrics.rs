@@ -14,7 +14,7 @@ use vipwarden::observe::{DaemonState, Sensor};
 use vipwarden::time::Duration;
 
 fn scrape_shared(shared: Shared, format: Format) -> String {
-    metrics::encode(&metrics::registry(shared).unwrap().gather(), format)
+    metrics::scrape(&shared, format)
 }
 
 fn scrape(snapshot: Snapshot) -> String {

@@ -7,6 +7,7 @@ mod announce;
 mod case;
 mod cause;
 mod conflict;
+mod deadlines;
 mod party;
 mod snapshot;
 mod view;

@@ -16,6 +16,9 @@ use super::{LAG_BUCKETS, Shared, View};
 
 /// A snapshot is published at least this often, and at once when a verdict or a master changed.
 const PUBLISH_EVERY: Duration = Duration::from_millis(500);
+/// Between two snapshots at least: where verdicts change all the time, as under a flood, making snapshots would leave no time
+/// for reading the wire.
+const PUBLISH_AT_MOST_EVERY: Duration = Duration::from_millis(20);
 /// The loop turns at least this often: a freeze between two timers would go unnoticed otherwise.
 const TURN_EVERY: Duration = Duration::from_millis(100);
 /// A deadline is never nearer than this, so that one which lies in the past can't make the loop spin.
@@ -86,7 +89,7 @@ impl Core {
     /// When the loop has to turn next, as of `now`; always later than `now`.
     pub fn next_turn(&self, now: Instant) -> Instant {
         let heartbeat = now + TURN_EVERY;
-        let due = self.watcher.poll_timeout().unwrap_or(heartbeat).min(self.published_at + PUBLISH_EVERY);
+        let due = self.watcher.poll_timeout().unwrap_or(heartbeat).min(self.publish_at());
         due.min(heartbeat).max(now + TURN_AT_MOST_EVERY)
     }
 
@@ -107,7 +110,7 @@ impl Core {
             log(&event);
             self.shared.events.push(event, self.wall);
         }
-        if self.watcher.is_urgent() || now.since(self.published_at) >= PUBLISH_EVERY {
+        if now >= self.publish_at() {
             self.publish(now);
         }
         if now.since(self.kept_at) >= KEEP_EVERY {
@@ -127,6 +130,11 @@ impl Core {
                 self.report(Sensor::Arp, Some(interface), "probe", sent);
             }
         }
+    }
+
+    /// When the next snapshot is due.
+    fn publish_at(&self) -> Instant {
+        self.published_at + if self.watcher.is_urgent() { PUBLISH_AT_MOST_EVERY } else { PUBLISH_EVERY }
     }
 
     fn publish(&mut self, now: Instant) {

@@ -29,6 +29,7 @@ use crate::detect::Watcher;
 use crate::observe::{Fact, Learned, RouterId};
 use crate::sys::clock;
 use crate::sys::probe::Prober;
+use crate::time::Duration;
 
 pub use origin::{Origin, describe};
 pub use shared::*;
@@ -38,6 +39,11 @@ use hub::Hub;
 
 /// Name of the thread that nothing may delay.
 pub const CORE_THREAD: &str = "core";
+
+/// With nothing left to do the core thread sleeps for so long before it waits for the next thing: what comes meanwhile is read
+/// in one go. To wake for each advert alone, and for each tap that sees it, costs many times what judging it does. Shorter
+/// than the shortest advert interval by half, so that it never counts as lateness.
+const REST: Duration = Duration::from_millis(5);
 
 /// Orders from the edge that wait for the core.
 const ORDERS_MAX: usize = 1024;
@@ -100,7 +106,8 @@ impl Engine {
         let core = Core::new(watcher, prober, shared.clone(), learn);
         let config = Arc::new(config);
         let core_config = config.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let rest = || thread::sleep(REST);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(rest).build()?;
         let thread = thread::Builder::new().name(CORE_THREAD.into()).spawn(move || {
             LocalSet::new().block_on(&runtime, run(core, &core_config, orders));
             drop(end);
