@@ -11,7 +11,7 @@ use super::raw::{self, Key, TextKey, TextList};
 use super::read::{self, Read};
 use super::source::Sources;
 use super::value::FromText;
-use super::{Config, Diagnostic, Loaded, Node, Peer, Watch, Web, Witness, hostname, router};
+use super::{Config, Diagnostic, Loaded, Node, Peer, Watch, Web, Witness, hostname, place, router};
 use crate::time::Duration;
 
 /// Switches that limit ARP shut a port that exceeds 15 requests a second.
@@ -37,7 +37,8 @@ pub(super) fn validate(files: &[(PathBuf, Vec<u8>)], mut errors: Vec<Diagnostic>
     errors.extend(found);
     if errors.is_empty() {
         sources.sort(&mut warnings);
-        Ok(Loaded { config, warnings })
+        let interfaces = place::interfaces(&read.file, &sources);
+        Ok(Loaded { config, warnings, interfaces })
     } else {
         sources.sort(&mut errors);
         Err(errors)

@@ -160,7 +160,9 @@ impl Case {
         outcome.test_output = parties.iter().any(|p| p.here && p.active.is_none());
         outcome.recheck = recheck(router, conflict, &found, now);
         outcome.steady = match parties.as_slice() {
-            [only] if found.verdict == Verdict::Healthy => only.active.map(|s| s.advert.source),
+            [only] if found.verdict == Verdict::Healthy && found.recheck.is_none() => {
+                only.active.map(|s| s.advert.source)
+            }
             _ => None,
         };
         self.conclude(router, found, now, &mut outcome);

@@ -127,7 +127,14 @@ impl Watcher {
         }
         self.take_notices(now);
         let mut dirty = self.model.poll_dirty();
-        dirty.extend(self.deadlines.due(now));
+        for slot in self.deadlines.due(now).collect::<Vec<_>>() {
+            match self.model.router(slot).and_then(|router| router.steady_until(now)) {
+                Some(until) => self.deadlines.set(slot, Some(until)),
+                None => {
+                    dirty.insert(slot);
+                }
+            }
+        }
         for slot in dirty {
             self.judge(now, slot);
         }

@@ -189,6 +189,14 @@ impl Router {
         }
     }
 
+    /// Until when nothing but news can change a verdict, if its master is in good standing: its adverts are on time and nothing here
+    /// drops them.
+    pub fn steady_until(&self, now: Instant) -> Option<Instant> {
+        let source = self.steady?;
+        let master = self.judged().find(|s| s.advert.source == source)?;
+        (master.is_fresh(now) && master.dropped_before(now).is_none()).then(|| master.gone_at())
+    }
+
     /// How much it matters to ask who holds an address, 0 most: the configured ones, those that this host holds or advertises,
     /// those of a master in good standing, and last whatever else was ever advertised.
     pub fn rank(&self, vip: &Vip) -> u8 {
