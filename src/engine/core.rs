@@ -12,10 +12,10 @@ use crate::sys::probe::{self, Prober};
 use crate::time::{Duration, Instant, WallClock};
 
 use super::blindness::Blindness;
-use super::{LAG_BUCKETS, Shared, View};
+use super::{LAG_BUCKETS, REST, Shared, View};
 
 /// A snapshot is published at least this often, and at once when a verdict or a master changed.
-const PUBLISH_EVERY: Duration = Duration::from_millis(500);
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 /// Between two snapshots at least: where verdicts change all the time, as under a flood, making snapshots would leave no time
 /// for reading the wire.
 const PUBLISH_AT_MOST_EVERY: Duration = Duration::from_millis(20);
@@ -93,10 +93,10 @@ impl Core {
         due.min(heartbeat).max(now + TURN_AT_MOST_EVERY)
     }
 
-    /// Does what is due at `now`; the loop had wanted to turn at `due` at the latest.
+    /// Does what is due at `now`; the loop had wanted to turn at `due` at the latest, or a rest later.
     pub fn turn(&mut self, now: Instant, due: Instant) {
         if now >= due {
-            let late = now.since(due);
+            let late = now.since(due + REST);
             self.loop_lag.observe(&LAG_BUCKETS, late.as_secs_f64());
             if late > LATE {
                 self.feed(now, &Fact::LoopLate(late));

@@ -41,9 +41,9 @@ use hub::Hub;
 pub const CORE_THREAD: &str = "core";
 
 /// With nothing left to do the core thread sleeps for so long before it waits for the next thing: what comes meanwhile is read
-/// in one go. To wake for each advert alone, and for each tap that sees it, costs many times what judging it does. Shorter
-/// than the shortest advert interval by half, so that it never counts as lateness.
-const REST: Duration = Duration::from_millis(5);
+/// in one go. To wake for each advert alone costs many times what judging it does. Frames carry the kernel's time, so none is
+/// taken for late; a verdict is, by at most this, and a timer's lateness is counted from the end of the rest.
+const REST: Duration = Duration::from_millis(15);
 
 /// Orders from the edge that wait for the core.
 const ORDERS_MAX: usize = 1024;
