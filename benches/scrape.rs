@@ -9,11 +9,11 @@ use vipwarden::metrics::{self, Format};
 
 fn scrape(criterion: &mut Criterion) {
     let routers = (0..1000).map(scene::observed).collect();
-    let registry = metrics::registry(scene::shared(scene::with(routers))).unwrap();
-    let series = metrics::encode(&registry.gather(), Format::Text).lines().filter(|l| !l.starts_with('#')).count();
+    let shared = scene::shared(scene::with(routers));
+    let series = metrics::scrape(&shared, Format::Text).lines().filter(|l| !l.starts_with('#')).count();
     assert!(series >= 10_000, "{series} series");
     criterion.bench_function(&format!("scrape of {series} series"), |bencher| {
-        bencher.iter(|| metrics::encode(&registry.gather(), Format::Text));
+        bencher.iter(|| metrics::scrape(&shared, Format::Text));
     });
 }
 

@@ -293,16 +293,18 @@ fn an_ordinary_user_with_cap_net_raw_alone_is_blind_to_nothing() {
 }
 
 #[test]
-fn a_missing_interface_is_named_and_followed_once_it_appears() {
+fn an_interface_that_was_never_there_is_refused_by_flag_and_by_file_with_line_and_key() {
     in_fresh_netns(async || {
         ip(VETH);
-        let mut bench = Bench::new();
-        let mut command = bench.run_command();
-        command.args(["--interface", "late0"]);
-        bench.start(command).await;
-        bench.wait_for_log("no such interface: late0").await;
-        ip("link add late0 up type veth peer name late1");
-        bench.wait_for_log("sniffing interface=late0").await;
+        let bench = Bench::new();
+        bench.configure("[[router]]\ninterface = \"late1\"\nvrid = 51\naddresses = [\"10.0.0.9\"]\n");
+        let answer = bench.run_command().args(["--interface", "late0"]).output().expect("it ends by itself");
+        let says = String::from_utf8_lossy(&answer.stderr);
+        assert_eq!(answer.status.code(), Some(1), "{says}");
+        assert!(says.contains("--interface late0: there is no interface late0 on this host"), "{says}");
+        let place = format!("{}:5:13", bench.file("vipwarden.toml").display());
+        assert!(says.contains(&place) && says.contains("`interface`: there is no interface late1"), "{says}");
+        assert!(says.contains("there are: lo"), "{says}");
     });
 }
 

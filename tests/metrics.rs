@@ -14,7 +14,7 @@ use vipwarden::observe::{DaemonState, Sensor};
 use vipwarden::time::Duration;
 
 fn scrape_shared(shared: Shared, format: Format) -> String {
-    metrics::encode(&metrics::registry(shared).unwrap().gather(), format)
+    metrics::scrape(&shared, format)
 }
 
 fn scrape(snapshot: Snapshot) -> String {
@@ -79,8 +79,15 @@ fn counters_and_only_counters_end_in_total() {
 }
 
 #[test]
-fn no_series_is_printed_twice() {
-    let text = scrape(scene::rich());
+fn no_series_is_printed_twice_though_two_hosts_use_one_source_fault_13() {
+    let mut router = scene::split_brain();
+    let twin = router.speakers[1].clone();
+    let received = 2.0 * twin.received as f64;
+    let source = format!("source=\"{}\"", twin.source);
+    router.speakers.push(twin);
+    let text = scrape(scene::with(vec![router]));
+    let sums = samples(&text, "vrrp_adverts_received_total");
+    assert!(sums.iter().any(|(series, value)| series.contains(&source) && *value == received), "{sums:?}");
     let mut seen = BTreeSet::new();
     for (series, _) in samples(&text, "v") {
         assert!(seen.insert(series), "{series}");

@@ -39,7 +39,7 @@ pub(super) fn print_all(kind: &str, diagnostics: &[Diagnostic]) {
 }
 
 fn summary(loaded: &Loaded) -> String {
-    let Loaded { config, warnings } = loaded;
+    let Loaded { config, warnings, .. } = loaded;
     let discovering = if config.watch.discover { ", and what is discovered" } else { "" };
     let counts = [
         count(config.routers.len(), "router"),

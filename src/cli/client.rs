@@ -102,6 +102,7 @@ async fn ask(control: &Path, method: Method, path: &str) -> Result<String, Strin
             "no daemon answers on {at}: start one with `systemctl start vipwarden` or `vipwarden run`, or name its socket with --control"
         ),
         ErrorKind::PermissionDenied => format!("{at} may not be opened: run this as root, or as one of the socket's group"),
+        ErrorKind::InvalidInput => format!("{at}: {}", super::control::TOO_LONG),
         _ => format!("{at}: {error}"),
     })?;
     let exchange = timeout(TIMEOUT, exchange(stream, method, path)).await;

@@ -20,6 +20,9 @@ use crate::wire::Family;
 /// Owner and group: whoever may connect may command.
 const MODE: u32 = 0o660;
 
+/// What the standard library says of it names a constant of C.
+pub const TOO_LONG: &str = "the path of a socket has 107 bytes at most";
+
 /// A bound control socket. Its file goes when this is dropped.
 #[derive(Debug)]
 pub struct Socket {
@@ -43,8 +46,9 @@ impl Socket {
         match open(path) {
             Ok(listener) => Ok(Some(Self { path: path.into(), listener: Some(listener) })),
             Err(error) => {
+                let why = if error.kind() == ErrorKind::InvalidInput { TOO_LONG.into() } else { error.to_string() };
                 tracing::warn!(
-                    "no control socket at {}: {error}; status, explain, events, and all that steers it can't reach this daemon \
+                    "no control socket at {}: {why}; status, explain, events, and all that steers it can't reach this daemon \
                      (give it a path that it may write to with --control)",
                     path.display()
                 );

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::time::Duration;
-use crate::web::document::{HolderDoc, RouterDoc, SpeakerDoc, StatusDoc};
+use crate::web::document::{HolderDoc, RouterDoc, StatusDoc};
+use crate::web::words::{how, speaker_of};
 
 use super::client;
 use super::select::{blindness, fence, part, place, select, vip};
@@ -28,9 +29,11 @@ fn text(document: &StatusDoc, router: &RouterDoc) -> String {
     let lasts = whole_seconds(document.generated_at.since(router.since));
     let mut text =
         format!("{verdict}  {}  ({}, {})  since {}, {lasts}\n", vip(router), router.name, place(router), router.since);
+    // What is not seen now may have changed since.
+    let held = if router.verdict == "unknown" { "last held" } else { "held by" };
     section(
         &mut text,
-        "held by",
+        held,
         &router.holders.iter().map(|h| holder(document, router, h)).collect::<Vec<_>>(),
         "nobody that can be told",
     );
@@ -71,31 +74,12 @@ fn prefix(on: &str) -> String {
 }
 
 fn holder(document: &StatusDoc, router: &RouterDoc, holder: &HolderDoc) -> String {
-    let is_it = |speaker: &&SpeakerDoc| {
-        let by_mac = holder.mac.is_some() && speaker.mac == holder.mac;
-        let by_name = holder.node.as_ref().is_some_and(|node| {
-            speaker.peer.as_ref() == Some(node)
-                || *node == speaker.source.to_string()
-                || (speaker.local && *node == document.node)
-        });
-        by_name || (holder.node.is_none() && by_mac)
-    };
-    let speaker = router.speakers.iter().find(is_it);
+    let speaker = speaker_of(document, router, holder);
     let source = speaker.map(|speaker| speaker.source.to_string());
-    let how = holder.how.iter().map(|how| match (how.as_str(), speaker) {
-        ("advert", Some(speaker)) => format!("advertises {}", speaker.priority),
-        ("advert", None) => "advertises".into(),
-        ("netlink", _) => "has the address".into(),
-        ("arp", _) => "answers ARP".into(),
-        ("nd", _) => "answers neighbour discovery".into(),
-        ("echo", _) => "answers ping".into(),
-        (other, _) => other.into(),
-    });
-    let how: Vec<String> = how.collect();
     let mut who: Vec<&str> =
         [holder.node.as_deref(), source.as_deref(), holder.mac.as_deref()].into_iter().flatten().collect();
     who.dedup();
-    format!("{}  {}", who.join(" "), how.join(", "))
+    format!("{}  {}", who.join(" "), how(holder, speaker))
 }
 
 fn whole_seconds(duration: Duration) -> humantime::FormattedDuration {
@@ -135,6 +119,8 @@ SPLIT BRAIN  10.0.0.3  (web, VRID 51, eth0, IPv4)  since 2026-11-20T10:00:00.000
   sensors   all see
   evidence  none";
         assert_eq!(text(&document, &document.routers[0]), expected);
+        document.routers[0].verdict = "unknown".into();
+        assert!(text(&document, &document.routers[0]).contains("\n  last held lb01 10.0.0.5"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::engine::{CORE_THREAD, Command, Engine, Origin, describe};
 use crate::sys::capability::Capabilities;
 use crate::web;
@@ -45,6 +45,10 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
     if !loaded.warnings.is_empty() {
         complain(&describe(&loaded.warnings));
     }
+    if let Some(missing) = missing_interfaces(&origin, &loaded) {
+        eprintln!("{missing}");
+        return FAILED.into();
+    }
     match serve(origin, loaded.config, control) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -52,6 +56,25 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
             FAILED.into()
         }
     }
+}
+
+/// Names the interfaces that are asked for and not there. One that vanishes later is waited for, but one that was never there is
+/// a typo, or this daemon was started before the network: then whoever started it may try again.
+fn missing_interfaces(origin: &Origin, loaded: &Loaded) -> Option<String> {
+    let here: Vec<String> = pnet::datalink::interfaces().into_iter().map(|link| link.name).collect();
+    let flags = origin.interfaces.iter().filter(|name| !here.contains(name));
+    let flags = flags.map(|name| format!("--interface {name}: there is no interface {name} on this host"));
+    let config = &loaded.config;
+    let in_use = |name: &String| {
+        config.watch.interfaces.iter().flatten().any(|i| i == name)
+            || config.routers.iter().any(|r| r.interface == *name)
+    };
+    let files = loaded.interfaces.iter().filter(|(name, _)| !here.contains(name) && in_use(name));
+    let mut missing: Vec<String> = flags.chain(files.map(|(_, place)| place.to_string())).collect();
+    (!missing.is_empty()).then(|| {
+        missing.push(format!("there are: {}", here.join(", ")));
+        missing.join("\n")
+    })
 }
 
 /// A panic in one task would leave the core running on half of its senses: better to end, and be started again.

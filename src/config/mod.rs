@@ -7,6 +7,7 @@ mod checks;
 mod files;
 mod hint;
 mod later;
+mod place;
 mod raw;
 mod read;
 mod render;
@@ -157,6 +158,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is accepted but deserves a word.
     pub warnings: Vec<Diagnostic>,
+    /// Every interface that is named, with what to say, and where, if the host has none of that name.
+    pub interfaces: Vec<(String, Diagnostic)>,
 }
 
 impl Diagnostic {
@@ -198,7 +201,9 @@ pub fn load_or_discover(path: Option<&Path>) -> Result<Loaded, Vec<Diagnostic>> 
     let default = Path::new(DEFAULT_PATH);
     match (path, default.try_exists()) {
         (Some(path), _) => load(path),
-        (None, Ok(false)) => Ok(Loaded { config: Config::discovery(&hostname()), warnings: Vec::new() }),
+        (None, Ok(false)) => {
+            Ok(Loaded { config: Config::discovery(&hostname()), warnings: Vec::new(), interfaces: Vec::new() })
+        }
         // One that can't be looked at may be there: it isn't passed over in silence.
         (None, _) => load(default),
     }

@@ -12,7 +12,8 @@ use super::read::{self, Read};
 use super::source::Sources;
 use super::value::FromText;
 use super::{
-    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, checks, hint, hostname, later, router, speaker,
+    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, checks, hint, hostname, later, place, router,
+    speaker,
 };
 use crate::time::Duration;
 
@@ -37,7 +38,8 @@ pub(super) fn validate(files: &[(PathBuf, Vec<u8>)], mut errors: Vec<Diagnostic>
     errors.extend(found);
     if errors.is_empty() {
         sources.sort(&mut warnings);
-        Ok(Loaded { config, warnings })
+        let interfaces = place::interfaces(&read.file, &sources);
+        Ok(Loaded { config, warnings, interfaces })
     } else {
         sources.sort(&mut errors);
         Err(errors)

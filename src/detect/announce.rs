@@ -47,11 +47,12 @@ fn of(model: &Model, router: &Router, vip: &Vip, master: &Speaker) -> Option<Mis
 pub fn finding(model: &Model, router: &Router, master: &Party<'_>, found: Misdirection) -> Finding {
     let Misdirection { address, to, .. } = found;
     let name = master.name(model);
-    let interface = &router.id.interface;
+    // Another node's interface may have another name.
+    let interface = if master.here { &router.id.interface } else { "INTERFACE" };
     let remedy = match address {
-        IpAddr::V4(_) => format!("announce the address from {name} again: arping -U -c 3 -I {interface} {address}"),
+        IpAddr::V4(_) => format!("arping -U -c 3 -I {interface} {address}"),
         IpAddr::V6(_) => {
-            format!("announce the address from {name} again: restart its VRRP daemon, or ndsend {address} {interface}")
+            format!("ndsend {address} {interface}, or restart the VRRP daemon: it announces its addresses")
         }
     };
     let peer = model.peer_by_mac(to).and_then(|i| model.settings.peers.get(i));

@@ -152,14 +152,17 @@ impl Case {
         if blindness.is_none() {
             self.account(router, conflict, found.verdict);
             self.follow_master(model, router, &parties, found.verdict, &mut outcome);
+            // While blind the last known ones stay: that nobody is seen does not mean that nobody holds.
+            self.holders = parties.iter().map(|p| holder(p, model)).collect();
         }
         self.masters = parties.iter().filter_map(|p| p.active).map(|s| s.advert.source).collect();
-        self.holders = parties.iter().map(|p| holder(p, model)).collect();
         self.follow_state(model, router, now, &mut outcome);
         outcome.test_output = parties.iter().any(|p| p.here && p.active.is_none());
         outcome.recheck = recheck(router, conflict, &found, now);
         outcome.steady = match parties.as_slice() {
-            [only] if found.verdict == Verdict::Healthy => only.active.map(|s| s.advert.source),
+            [only] if found.verdict == Verdict::Healthy && found.recheck.is_none() => {
+                only.active.map(|s| s.advert.source)
+            }
             _ => None,
         };
         self.conclude(router, found, now, &mut outcome);
@@ -455,7 +458,9 @@ fn witness(mut found: Judgement, model: &Model, parties: &[&Party<'_>]) -> Judge
     for party in parties {
         let name = party.name(model);
         if let Some(speaker) = party.active {
-            let says = format!("{name} advertises priority {} from {}", speaker.advert.priority, speaker.advert.source);
+            let source = speaker.advert.source.to_string();
+            let from = if name == source { String::new() } else { format!(" from {source}") };
+            let says = format!("{name} advertises priority {}{from}", speaker.advert.priority);
             found = found.says("advert", speaker.last, says);
         }
         if let Some(held) = party.held {

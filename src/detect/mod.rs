@@ -1,12 +1,13 @@
 //! Evidence → verdict with causes, and the snapshot that everyone else reads.
 //!
 //! [`Watcher`] is the whole: it owns the model, judges each router whose evidence changed or whose time came, and remembers
-//! between judgements only what a [`Case`](case::Case) holds.
+//! between judgements only what a `Case` holds.
 
 mod announce;
 mod case;
 mod cause;
 mod conflict;
+mod deadlines;
 mod party;
 mod snapshot;
 mod view;

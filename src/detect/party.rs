@@ -116,13 +116,21 @@ fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router
     // Answers from the virtual MAC came in over the wire: they are another host's, though this one may have that MAC, too.
     let own = parties.iter_mut().find(|p| match p.here {
         true => claim.mac != virtual_mac && model.host.has_mac(claim.mac),
-        false => p.mac == Some(claim.mac) || claim.mac == virtual_mac && masters == 1 && p.active.is_some(),
+        false => {
+            p.mac == Some(claim.mac)
+                || p.speaker.is_some_and(|s| router.is_mac_of(s, claim.mac))
+                || claim.mac == virtual_mac && masters == 1 && p.active.is_some()
+        }
     });
     if let Some(party) = own {
         party.claims.push((address, claim));
         return;
     }
-    let past = router.judged().filter(|s| !s.local && s.mac() == Some(claim.mac)).max_by_key(|s| s.last);
+    let past = router.judged().filter(|s| !s.local && router.is_mac_of(s, claim.mac)).max_by_key(|s| s.last);
+    if past.is_some_and(|s| s.mac() == Some(virtual_mac)) && claim.mac != virtual_mac {
+        // That parent again, told by its own address although the master of today has no virtual MAC.
+        return;
+    }
     let claims = vec![(address, claim)];
     parties.push(Party { mac: Some(claim.mac), claims, ..Party::new(past, false) });
 }

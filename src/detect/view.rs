@@ -7,6 +7,7 @@ use crate::time::Instant;
 
 use super::announce;
 use super::case::Case;
+use super::party::{Party, parties};
 use super::{
     AddressView, CaptureView, PeerView, RejectedView, Role, RouterView, SensorView, SpeakerView, Verdict, WitnessView,
 };
@@ -35,7 +36,7 @@ pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> Rout
         masters: masters.to_vec(),
         holders: case.holders.clone(),
         speakers: router.speakers.iter().map(|s| speaker(model, router, s, now)).collect(),
-        addresses: router.vips.iter().map(|v| address(model, router, v, now)).collect(),
+        addresses: addresses(model, router, now),
         split_brain_episodes: case.episode_count,
         episodes: case.episodes().cloned().collect(),
         split_brain_time: case.split_time(),
@@ -70,13 +71,19 @@ fn speaker(model: &Model, router: &Router, s: &Speaker, now: Instant) -> Speaker
     }
 }
 
-/// Claimants: those who answer, and this host itself where it holds the address. Its own answer can't be heard.
-fn address(model: &Model, router: &Router, vip: &Vip, now: Instant) -> AddressView {
-    let own = vip.held.and_then(|_| own_mac(model, router));
-    let probed = vip.probed.is_some() && model.is_probed(router);
-    let claimants = probed.then(|| vip.claims().iter().map(|c| c.mac).chain(own).collect());
-    let misdirected = announce::is_misdirected(model, router, vip, now);
-    AddressView { address: vip.address, owned: vip.held.is_some(), claimants, misdirected }
+/// Each address with its claimants: one MAC for each host that answers, and this host's where it holds the address. Its own
+/// answer can't be heard.
+fn addresses(model: &Model, router: &Router, now: Instant) -> Vec<AddressView> {
+    let parties = parties(model, router, now);
+    let address = |vip: &Vip| {
+        let answer = |p: &Party<'_>| p.claims.iter().find(|(a, _)| *a == vip.address).map(|(_, claim)| claim.mac);
+        let own = vip.held.and_then(|_| own_mac(model, router));
+        let probed = vip.probed.is_some() && model.is_probed(router);
+        let claimants = probed.then(|| parties.iter().filter_map(answer).chain(own).collect());
+        let misdirected = announce::is_misdirected(model, router, vip, now);
+        AddressView { address: vip.address, owned: vip.held.is_some(), claimants, misdirected }
+    };
+    router.vips.iter().map(address).collect()
 }
 
 fn own_mac(model: &Model, router: &Router) -> Option<crate::wire::MacAddr> {

@@ -10,6 +10,7 @@ use crate::time::{Instant, WallClock};
 use crate::wire::{Family, MacAddr, Version};
 
 use super::case::{Case, Outcome};
+use super::deadlines::Deadlines;
 use super::{Event, RouterView, Snapshot, view};
 
 /// Events that nobody fetched yet; beyond this the oldest are dropped.
@@ -25,7 +26,7 @@ pub struct Watcher {
     model: Model,
     clock: WallClock,
     cases: BTreeMap<Slot, Case>,
-    deadlines: BTreeMap<Slot, Instant>,
+    deadlines: Deadlines,
     views: BTreeMap<Slot, Arc<RouterView>>,
     outdated: BTreeSet<Slot>,
     events: VecDeque<Event>,
@@ -39,7 +40,7 @@ impl Watcher {
             model: Model::new(now, settings),
             clock,
             cases: BTreeMap::new(),
-            deadlines: BTreeMap::new(),
+            deadlines: Deadlines::default(),
             views: BTreeMap::new(),
             outdated: BTreeSet::new(),
             events: VecDeque::new(),
@@ -142,22 +143,25 @@ impl Watcher {
         }
         self.take_notices(now);
         let mut dirty = self.model.poll_dirty();
-        dirty.extend(self.deadlines.iter().filter(|(_, at)| **at <= now).map(|(slot, _)| *slot));
+        for slot in self.deadlines.due(now).collect::<Vec<_>>() {
+            match self.model.router(slot).and_then(|router| router.steady_until(now)) {
+                Some(until) => self.deadlines.set(slot, Some(until)),
+                None => {
+                    dirty.insert(slot);
+                }
+            }
+        }
         for slot in dirty {
             self.judge(now, slot);
         }
-        self.outdated.append(&mut self.model.poll_stale());
     }
 
     fn judge(&mut self, now: Instant, slot: Slot) {
-        self.deadlines.remove(&slot);
         self.outdated.insert(slot);
-        let Some(router) = self.model.router(slot) else { return };
+        let Some(router) = self.model.router(slot) else { return self.deadlines.set(slot, None) };
         let case = self.cases.entry(slot).or_insert_with(|| Case::new(now));
         let Outcome { events, recheck, steady, test_output, urgent } = case.judge(&self.model, router, now);
-        if let Some(at) = recheck {
-            self.deadlines.insert(slot, at);
-        }
+        self.deadlines.set(slot, recheck);
         self.model.set_steady(slot, steady);
         if test_output {
             self.model.test_output(now, slot);
@@ -179,7 +183,7 @@ impl Watcher {
         for notice in self.model.poll_notices() {
             if let Notice::Forgotten(slot, ..) = &notice {
                 self.cases.remove(slot);
-                self.deadlines.remove(slot);
+                self.deadlines.set(*slot, None);
                 self.views.remove(slot);
                 self.outdated.remove(slot);
             }
@@ -257,7 +261,7 @@ impl Watcher {
 
     /// When [`Self::handle_timeout`] wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let case = self.deadlines.values().min().copied();
+        let case = self.deadlines.next();
         Some(case.map_or(self.model.poll_timeout(), |at| at.min(self.model.poll_timeout())))
     }
 
@@ -274,6 +278,7 @@ impl Watcher {
     /// The view at `now`. Routers that did not change since the last one are shared with it.
     pub fn snapshot(&mut self, now: Instant) -> Snapshot {
         self.urgent = false;
+        self.outdated.extend(self.model.poll_stale());
         for slot in std::mem::take(&mut self.outdated) {
             if let (Some(router), Some(case)) = (self.model.router(slot), self.cases.get(&slot)) {
                 self.views.insert(slot, Arc::new(view::router(&self.model, router, case, now)));

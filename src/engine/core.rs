@@ -12,11 +12,15 @@ use crate::sys::probe::{self, Prober};
 use crate::time::{Duration, Instant, WallClock};
 
 use super::blindness::Blindness;
+use super::rest::Rest;
 use super::speaker::Findings;
 use super::{LAG_BUCKETS, Shared, View};
 
 /// A snapshot is published at least this often, and at once when a verdict or a master changed.
-const PUBLISH_EVERY: Duration = Duration::from_millis(500);
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+/// Between two snapshots at least: where verdicts change all the time, as under a flood, making snapshots would leave no time
+/// for reading the wire.
+const PUBLISH_AT_MOST_EVERY: Duration = Duration::from_millis(20);
 /// The loop turns at least this often: a freeze between two timers would go unnoticed otherwise.
 const TURN_EVERY: Duration = Duration::from_millis(100);
 /// A deadline is never nearer than this, so that one which lies in the past can't make the loop spin.
@@ -41,11 +45,18 @@ pub(super) struct Core {
     published_at: Instant,
     learned: watch::Sender<Vec<Learned>>,
     kept_at: Instant,
+    rest: Rest,
 }
 
 impl Core {
     /// A core that was just started.
-    pub fn new(watcher: Watcher, prober: Prober, shared: Shared, learned: watch::Sender<Vec<Learned>>) -> Self {
+    pub fn new(
+        watcher: Watcher,
+        prober: Prober,
+        shared: Shared,
+        learned: watch::Sender<Vec<Learned>>,
+        rest: Rest,
+    ) -> Self {
         let started = shared.identity.started;
         Self {
             watcher,
@@ -59,6 +70,7 @@ impl Core {
             published_at: started,
             learned,
             kept_at: started,
+            rest,
         }
     }
 
@@ -99,14 +111,14 @@ impl Core {
     /// When the loop has to turn next, as of `now`; always later than `now`.
     pub fn next_turn(&self, now: Instant) -> Instant {
         let heartbeat = now + TURN_EVERY;
-        let due = self.watcher.poll_timeout().unwrap_or(heartbeat).min(self.published_at + PUBLISH_EVERY);
+        let due = self.watcher.poll_timeout().unwrap_or(heartbeat).min(self.publish_at());
         due.min(heartbeat).max(now + TURN_AT_MOST_EVERY)
     }
 
-    /// Does what is due at `now`; the loop had wanted to turn at `due` at the latest.
+    /// Does what is due at `now`; the loop had wanted to turn at `due` at the latest, or a rest later.
     pub fn turn(&mut self, now: Instant, due: Instant) {
         if now >= due {
-            let late = now.since(due);
+            let late = now.since(due + self.rest.length());
             self.loop_lag.observe(&LAG_BUCKETS, late.as_secs_f64());
             if late > LATE {
                 self.feed(now, &Fact::LoopLate(late));
@@ -119,7 +131,7 @@ impl Core {
         while let Some(event) = self.watcher.poll_event() {
             self.tell(event);
         }
-        if self.watcher.is_urgent() || now.since(self.published_at) >= PUBLISH_EVERY {
+        if now >= self.publish_at() {
             self.publish(now);
         }
         if now.since(self.kept_at) >= KEEP_EVERY {
@@ -139,6 +151,11 @@ impl Core {
                 self.report(Sensor::Arp, Some(interface), "probe", sent);
             }
         }
+    }
+
+    /// When the next snapshot is due.
+    fn publish_at(&self) -> Instant {
+        self.published_at + if self.watcher.is_urgent() { PUBLISH_AT_MOST_EVERY } else { PUBLISH_EVERY }
     }
 
     fn publish(&mut self, now: Instant) {
@@ -172,6 +189,7 @@ impl Core {
     /// Takes a new configuration. The node keeps its name: others know it by it.
     pub fn reconfigure(&mut self, now: Instant, config: &Config) {
         let node = self.shared.identity.node.clone();
+        self.rest.follow(config);
         self.watcher.reconfigure(now, crate::observe::Settings { node, ..config.settings() });
         self.reload_ok = true;
         self.reloaded_at = now;

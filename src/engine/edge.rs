@@ -93,7 +93,7 @@ async fn reload(
     orders: &mpsc::Sender<Order>,
     config: &watch::Sender<Arc<Config>>,
 ) -> Result<String, String> {
-    let Loaded { config: new, warnings } = match origin.load() {
+    let Loaded { config: new, warnings, .. } = match origin.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
             let _ = orders.send(Order::RefuseConfiguration).await;

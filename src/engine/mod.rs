@@ -13,6 +13,7 @@ mod hub;
 mod interfaces;
 pub mod notify;
 mod origin;
+mod rest;
 mod shared;
 mod sources;
 mod speaker;
@@ -41,6 +42,7 @@ pub use shared::*;
 
 use self::core::Core;
 use hub::Hub;
+use rest::Rest;
 use speaker::Start;
 use tracker::CheckResult;
 
@@ -120,10 +122,12 @@ impl Engine {
             events: Arc::new(EventLog::new(EVENTS_MAX)),
             commands: command,
         };
-        let core = Core::new(watcher, prober, shared.clone(), learn);
+        let rest = Rest::of(&config);
+        let core = Core::new(watcher, prober, shared.clone(), learn, rest.clone());
         let config = Arc::new(config);
         let core_config = config.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(move || rest.take()).build()?;
         let thread = thread::Builder::new().name(CORE_THREAD.into()).spawn(move || {
             LocalSet::new().block_on(&runtime, run(core, &core_config, start, orders));
             drop(end);

@@ -30,6 +30,10 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The wait before a failed source is opened again doubles from a second up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
+/// How long a further tap lets adverts gather before it reads them. Nothing is concluded from what it lacks before it has lacked it
+/// for longer, and a wake for each advert on each tap would cost more than all the judging.
+const TAP_REST: Duration = Duration::from_millis(100);
+
 /// How a source ended: it never does but by an error.
 type Ended = io::Result<Infallible>;
 
@@ -217,7 +221,8 @@ async fn ip_tap(hub: &Hub, interface: IfIndex) -> Ended {
     hub.report(Sensor::Delivered, Some(interface), "ip tap", Ok(()));
     loop {
         tap.readable().await?;
-        if !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
+        sleep(TAP_REST).await;
+        while !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
             yield_now().await;
         }
     }
@@ -248,7 +253,10 @@ async fn raw_tap(hub: &Hub, family: Family) -> Ended {
         if !is_readable {
             let wanted = sniffed.borrow_and_update().clone();
             regroup(hub, &tap, family, &wanted, &mut joined);
-        } else if !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
+            continue;
+        }
+        sleep(TAP_REST).await;
+        while !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
             yield_now().await;
         }
     }

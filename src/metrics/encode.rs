@@ -51,12 +51,12 @@ impl Format {
 }
 
 /// Prints `families`; those without samples are left out.
-pub fn encode(families: &[MetricFamily], format: Format) -> String {
+pub(super) fn encode(families: impl Iterator<Item = MetricFamily>, format: Format) -> String {
     let mut out = String::with_capacity(64 * 1024);
-    for family in families.iter().filter(|f| !f.get_metric().is_empty()) {
-        head(&mut out, family, format);
+    for family in families.filter(|f| !f.get_metric().is_empty()) {
+        head(&mut out, &family, format);
         for metric in family.get_metric() {
-            samples(&mut out, family, metric);
+            samples(&mut out, &family, metric);
         }
     }
     if format == Format::OpenMetrics {

@@ -79,12 +79,6 @@ impl Family {
         matches!(self.read, Read::Members(_) | Read::Speaker(_))
     }
 
-    /// All labels, in the order in which they are printed.
-    pub fn all_labels(&self) -> Vec<&'static str> {
-        let common: &[&str] = if self.is_per_router() { &ROUTER_LABELS } else { &[] };
-        [common, self.labels].concat()
-    }
-
     /// The family with these samples.
     pub(super) fn with(&self, samples: Vec<Metric>) -> MetricFamily {
         let mut family = MetricFamily::default();

@@ -1,11 +1,13 @@
-//! One table of families; one collector over the snapshot; and the two text formats that they are printed in.
+//! One table of families; one walk over the snapshot for each scrape; and the two text formats that they are printed in.
 
-mod collector;
 mod encode;
 mod family;
+mod scrape;
 mod table;
 
-pub use collector::{SnapshotCollector, registry};
-pub use encode::{Format, encode};
+pub use encode::Format;
 pub use family::{Family, Kind};
+pub use scrape::scrape;
 pub use table::FAMILIES;
+
+use encode::encode;

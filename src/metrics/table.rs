@@ -1,8 +1,12 @@
 //! The table: each metric once, with its name, help, type, labels and where its samples come from.
 
-use crate::detect::{FENCE_BUCKETS, GAP_BUCKETS, RTT_BUCKETS, RouterView, State, Verdict};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Add;
+
+use crate::detect::{FENCE_BUCKETS, GAP_BUCKETS, RTT_BUCKETS, RouterView, SpeakerView, State, Verdict};
 use crate::engine::LAG_BUCKETS;
-use crate::observe::DaemonState;
+use crate::observe::{DaemonState, Tap};
 use crate::sys::process::ProcessStats;
 use crate::time::WallClock;
 
@@ -128,9 +132,9 @@ pub static FAMILIES: &[Family] = &[
         Gauge,
         &["source", "local"],
         Everywhere(|r, _, out| {
-            for s in &r.speakers {
-                out.flag(&[&s.source.to_string(), if s.local { "true" } else { "false" }], s.master);
-            }
+            let is_master = |s: &SpeakerView| f64::from(u8::from(s.master));
+            by_source(r, out, Some("true"), f64::max, |s| s.local.then(|| is_master(s)));
+            by_source(r, out, Some("false"), f64::max, |s| (!s.local).then(|| is_master(s)));
         }),
     ),
     row(
@@ -138,29 +142,21 @@ pub static FAMILIES: &[Family] = &[
         "The priority that a speaker advertises.",
         Gauge,
         &["source"],
-        Everywhere(|r, _, out| {
-            r.speakers.iter().for_each(|s| out.put(&[&s.source.to_string()], f64::from(s.priority)));
-        }),
+        Everywhere(|r, _, out| by_source(r, out, None, f64::max, |s| Some(f64::from(s.priority)))),
     ),
     row(
         "vrrp_speaker_advert_interval_seconds",
         "The advertisement interval that a speaker advertises.",
         Gauge,
         &["source"],
-        Members(|r, _, out| {
-            r.speakers.iter().for_each(|s| out.put(&[&s.source.to_string()], s.interval.as_secs_f64()));
-        }),
+        Members(|r, _, out| by_source(r, out, None, f64::max, |s| Some(s.interval.as_secs_f64()))),
     ),
     row(
         "vrrp_adverts_received_total",
         "Adverts of other nodes, on the wire.",
         Counter,
         &["source"],
-        Everywhere(|r, _, out| {
-            for s in r.speakers.iter().filter(|s| !s.local) {
-                out.put(&[&s.source.to_string()], s.received as f64);
-            }
-        }),
+        Everywhere(|r, _, out| by_source(r, out, None, f64::add, |s| (!s.local).then_some(s.received as f64))),
     ),
     row(
         "vrrp_adverts_delivered_total",
@@ -168,10 +164,9 @@ pub static FAMILIES: &[Family] = &[
         Counter,
         &["source", "tap"],
         Members(|r, _, out| {
-            for s in &r.speakers {
-                for (tap, count) in s.delivered.iter().flatten() {
-                    out.put(&[&s.source.to_string(), tap.as_str()], *count as f64);
-                }
+            for tap in [Tap::Ip, Tap::Raw] {
+                let count = |s: &SpeakerView| s.delivered.map(|delivered| delivered[tap as usize].1 as f64);
+                by_source(r, out, Some(tap.as_str()), f64::add, count);
             }
         }),
     ),
@@ -187,7 +182,7 @@ pub static FAMILIES: &[Family] = &[
         "Adverts that a master should have sent and that did not come.",
         Counter,
         &["source"],
-        Everywhere(|r, _, out| r.speakers.iter().for_each(|s| out.put(&[&s.source.to_string()], s.missed as f64))),
+        Everywhere(|r, _, out| by_source(r, out, None, f64::add, |s| Some(s.missed as f64))),
     ),
     row(
         "vrrp_last_advert_timestamp_seconds",
@@ -195,7 +190,7 @@ pub static FAMILIES: &[Family] = &[
         Gauge,
         &["source"],
         Everywhere(|r, clock, out| {
-            r.speakers.iter().for_each(|s| out.put(&[&s.source.to_string()], clock.unix_seconds(s.last_advert)));
+            by_source(r, out, None, f64::max, |s| Some(clock.unix_seconds(s.last_advert)));
         }),
     ),
     row(
@@ -469,6 +464,27 @@ const fn process(name: &'static str, help: &'static str, kind: Kind, read: fn(&F
 fn put_process(facts: &Facts<'_>, out: &mut Samples<'_>, read: fn(&ProcessStats) -> f64) {
     if let Some(stats) = &facts.process {
         out.put(&[], read(stats));
+    }
+}
+
+/// One sample for each source address, behind it a label of its own if there is one. Two hosts may use one address, and one
+/// series can't be printed twice: their values are joined.
+fn by_source(
+    router: &RouterView,
+    out: &mut Samples<'_>,
+    label: Option<&str>,
+    join: fn(f64, f64) -> f64,
+    read: impl Fn(&SpeakerView) -> Option<f64>,
+) {
+    let mut values: BTreeMap<IpAddr, f64> = BTreeMap::new();
+    for speaker in &router.speakers {
+        let Some(value) = read(speaker) else { continue };
+        values.entry(speaker.source).and_modify(|known| *known = join(*known, value)).or_insert(value);
+    }
+    for (source, value) in values {
+        let source = source.to_string();
+        let labels: Vec<&str> = [source.as_str()].into_iter().chain(label).collect();
+        out.put(&labels, value);
     }
 }
 

@@ -77,7 +77,7 @@ impl Planner {
         let vips = vipness(routers);
         let mut turn: Vec<(u8, Instant, usize, usize)> = Vec::new();
         for (r, router) in routers.iter().enumerate() {
-            for (v, vip) in router.vips.iter().enumerate() {
+            for (v, vip) in router.vips.iter().chain(&router.primaries).enumerate() {
                 turn.push((router.rank(vip), vip.next_probe, r, v));
             }
         }
@@ -88,7 +88,7 @@ impl Planner {
         bucket.filled = bucket.filled.max(now);
         let mut next: Option<Instant> = None;
         for (_, due, r, v) in turn {
-            let vip = &mut routers[r].vips[v];
+            let Some(vip) = routers[r].asked().nth(v) else { continue };
             if due > now {
                 next = Some(next.map_or(due, |n| n.min(due)));
                 continue;

@@ -38,6 +38,9 @@ pub struct Router {
     pub speakers: Vec<Speaker>,
     /// Its addresses: the configured ones, and those of the speakers.
     pub vips: Vec<Vip>,
+    /// The speakers' own addresses, asked for while somebody unexpected answers for a virtual one: whoever answers for a speaker's
+    /// address, too, is that speaker (a second network card on the segment, the parent of a virtual MAC's interface).
+    pub primaries: Vec<Vip>,
     /// When it was first known.
     pub known_since: Instant,
     /// Interval and version of the last advert with a priority above 0; after a restart, as remembered.
@@ -76,6 +79,7 @@ impl Router {
             expected: None,
             speakers: Vec::new(),
             vips: Vec::new(),
+            primaries: Vec::new(),
             known_since: now,
             last_known: None,
             last_advert: None,
@@ -189,6 +193,14 @@ impl Router {
         }
     }
 
+    /// Until when nothing but news can change a verdict, if its master is in good standing: its adverts are on time and nothing here
+    /// drops them.
+    pub fn steady_until(&self, now: Instant) -> Option<Instant> {
+        let source = self.steady?;
+        let master = self.judged().find(|s| s.advert.source == source)?;
+        (master.is_fresh(now) && master.dropped_before(now).is_none()).then(|| master.gone_at())
+    }
+
     /// How much it matters to ask who holds an address, 0 most: the configured ones, those that this host holds or advertises,
     /// those of a master in good standing, and last whatever else was ever advertised.
     pub fn rank(&self, vip: &Vip) -> u8 {
@@ -204,18 +216,43 @@ impl Router {
         }
     }
 
+    /// All addresses that are asked for.
+    pub fn asked(&mut self) -> impl Iterator<Item = &mut Vip> {
+        self.vips.iter_mut().chain(&mut self.primaries)
+    }
+
     /// When the first of the open probe rounds ends.
     pub fn round_ends(&self) -> Option<Instant> {
-        self.vips.iter().filter_map(Vip::round_ends).min()
+        self.vips.iter().chain(&self.primaries).filter_map(Vip::round_ends).min()
     }
 
     /// Ends the probe rounds whose time is over. True if one ended: who did not answer is known then.
     pub fn end_rounds(&mut self, now: Instant) -> bool {
         let mut ended = false;
-        for vip in &mut self.vips {
+        for vip in self.asked() {
             ended |= vip.end_round(now);
         }
+        let unexpected = |vip: &Vip| vip.claims().iter().any(|claim| !self.is_expected_claimant(now, claim.mac));
+        if ended && !self.vips.iter().any(unexpected) {
+            self.primaries.clear();
+        }
         ended
+    }
+
+    /// Somebody unexpected answers: the speakers' own addresses are asked for from now on.
+    pub fn ask_primaries(&mut self, now: Instant) {
+        let sources: Vec<IpAddr> = self.judged().filter(|s| !s.local).map(|s| s.advert.source).collect();
+        for source in sources {
+            if !self.primaries.iter().any(|p| p.address == source) {
+                self.primaries.push(Vip::new(source, false, now));
+            }
+        }
+    }
+
+    /// True if `mac` is that speaker's: the one that it advertises from, or one that answers for its own address.
+    pub fn is_mac_of(&self, speaker: &Speaker, mac: MacAddr) -> bool {
+        let own = self.primaries.iter().filter(|p| p.address == speaker.advert.source).flat_map(Vip::claims);
+        speaker.mac() == Some(mac) || own.into_iter().any(|claim| claim.mac == mac)
     }
 
     /// True if an answer from `mac` is what the adverts of others lead one to expect.

@@ -133,7 +133,7 @@ impl Speaker {
     /// the taps' sockets may lag behind the wire's.
     pub fn dropped_before(&self, now: Instant) -> Option<Tap> {
         const ENOUGH: u64 = 2;
-        const LAG: Duration = Duration::from_millis(100);
+        const LAG: Duration = Duration::from_millis(250);
         let authenticated = self.advert.auth == Auth::Header;
         if !self.comparable || authenticated {
             return None;

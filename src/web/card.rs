@@ -2,9 +2,10 @@
 
 use crate::time::Duration;
 
-use super::document::{Date, FindingDoc, HolderDoc, RouterDoc, SpeakerDoc, StatusDoc};
+use super::document::{Date, FindingDoc, RouterDoc, SpeakerDoc, StatusDoc};
 use super::html::Text;
 use super::verdict::{FENCED, Face, UNKNOWN};
+use super::words::{how, speaker_of};
 
 /// The card of `router`.
 pub(super) fn render(doc: &StatusDoc, router: &RouterDoc) -> String {
@@ -105,7 +106,6 @@ fn holders(doc: &StatusDoc, router: &RouterDoc) -> String {
     }
     let lines = router.holders.iter().map(|holder| {
         let speaker = speaker_of(doc, router, holder);
-        let how: Vec<_> = holder.how.iter().map(|how| in_words(how, speaker)).collect();
         let node = holder.node.as_deref().unwrap_or("an unknown host");
         let source = speaker.map(|s| s.source.to_string()).filter(|s| s != node).unwrap_or_default();
         let mac = holder.mac.as_deref().unwrap_or_default();
@@ -113,33 +113,10 @@ fn holders(doc: &StatusDoc, router: &RouterDoc) -> String {
             r#"<li><strong>{}</strong> {source} <code>{}</code> <span class="how">{}</span></li>"#,
             Text(node),
             Text(mac),
-            how.join(", ")
+            Text(&how(holder, speaker))
         )
     });
     format!("<ul>{}</ul>", lines.collect::<String>())
-}
-
-/// The advertiser behind a holder: told by its name or address, else by its MAC.
-fn speaker_of<'a>(doc: &StatusDoc, router: &'a RouterDoc, holder: &HolderDoc) -> Option<&'a SpeakerDoc> {
-    let is_named = |s: &SpeakerDoc| {
-        holder.node.as_ref().is_some_and(|node| {
-            (s.local && *node == doc.node) || s.peer.as_ref() == Some(node) || *node == s.source.to_string()
-        })
-    };
-    let has_mac = |s: &SpeakerDoc| holder.mac.is_some() && s.mac == holder.mac;
-    router.speakers.iter().find(|s| is_named(s)).or_else(|| router.speakers.iter().find(|s| has_mac(s)))
-}
-
-fn in_words(how: &str, speaker: Option<&SpeakerDoc>) -> String {
-    match (how, speaker) {
-        ("advert", Some(speaker)) => format!("advertises {}", speaker.priority),
-        ("advert", None) => "advertises".into(),
-        ("netlink", _) => "has the address".into(),
-        ("arp", _) => "answers ARP".into(),
-        ("nd", _) => "answers ND".into(),
-        ("echo", _) => "answers ping".into(),
-        (other, _) => Text(other).to_string(),
-    }
 }
 
 fn speakers(speakers: &[SpeakerDoc]) -> String {
@@ -183,8 +160,9 @@ fn on_node(finding: &FindingDoc) -> String {
 
 fn sensors(doc: &StatusDoc, router: &RouterDoc) -> String {
     let concerns = |interface: &str| interface.is_empty() || interface == router.interface;
-    let blind: Vec<_> =
+    let mut blind: Vec<_> =
         doc.sensors.blind.iter().filter(|b| concerns(&b.interface)).map(|b| Text(&b.says).to_string()).collect();
+    blind.dedup();
     if blind.is_empty() { "all see".into() } else { format!("<strong>blind</strong>: {}", blind.join("; ")) }
 }
 

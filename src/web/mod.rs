@@ -1,7 +1,7 @@
 //! axum: pages and API.
 //!
 //! Everything is read from [`Shared`]; nothing here can delay the loop. Only GET and HEAD: the operator's acts go by the
-//! control socket. What comes from the wire is escaped in exactly one place, [`html`].
+//! control socket. What comes from the wire is escaped in exactly one place, `html`.
 
 mod api;
 mod card;
@@ -11,6 +11,7 @@ mod page;
 mod serve;
 mod stream;
 mod verdict;
+pub mod words;
 
 use std::sync::Arc;
 
@@ -58,7 +59,6 @@ impl App {
 #[derive(Clone)]
 struct Context {
     shared: Shared,
-    registry: prometheus::Registry,
     streams: Arc<Semaphore>,
 }
 
@@ -84,12 +84,8 @@ impl Context {
 }
 
 /// Builds the pages and the API.
-///
-/// # Panics
-/// If the table of metrics holds a name that Prometheus refuses; a test holds that it doesn't.
 pub fn app(shared: Shared) -> App {
-    let registry = metrics::registry(shared.clone()).expect("the table of metrics holds valid names");
-    let context = Context { shared: shared.clone(), registry, streams: Arc::new(Semaphore::new(MAX_STREAMS)) };
+    let context = Context { shared: shared.clone(), streams: Arc::new(Semaphore::new(MAX_STREAMS)) };
     let router = Router::new()
         .route("/", get(status_page))
         .route("/app.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/app.css"))))
@@ -113,7 +109,7 @@ async fn status_page(State(context): State<Context>) -> Html<String> {
 
 async fn scrape(State(context): State<Context>, headers: HeaderMap) -> impl IntoResponse {
     let format = metrics::Format::preferred(&accepted(&headers));
-    ([(CONTENT_TYPE, format.content_type())], metrics::encode(&context.registry.gather(), format))
+    ([(CONTENT_TYPE, format.content_type())], metrics::scrape(&context.shared, format))
 }
 
 async fn not_found() -> impl IntoResponse {

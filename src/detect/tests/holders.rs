@@ -208,3 +208,44 @@ fn an_announcement_by_the_new_master_or_from_the_virtual_mac_or_before_a_gap_mis
     stage.play(15000, &[(&advert(B, 250), 500)]);
     stage.expect(Verdict::Healthy, &[]);
 }
+
+#[test]
+fn a_master_with_two_cards_on_the_segment_is_one_host_and_a_stranger_beside_it_is_still_told_faults_18_and_32() {
+    let (second_card, stranger) = (mac("10.9.9.7"), mac("10.9.9.8"));
+    let mut stage = Stage::member();
+    stage.answers = vec![mac(B), second_card];
+    stage.own_answers = vec![(ip(B), mac(B)), (ip(B), second_card)];
+    stage.play(10000, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.verdicts(), ["healthy"]);
+    assert_eq!(stage.router().addresses[0].claimants.as_ref().map(Vec::len), Some(1));
+    stage.answers.push(stranger);
+    stage.play(12000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+    stage.answers = vec![mac(B)];
+    stage.play(16000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let asked = |target: &str| {
+        let to = |r: &Request| matches!(r, Request::Arp { target: t, .. } if IpAddr::V4(*t) == ip(target));
+        stage.requests.iter().filter(|(at, r)| *at > 15000 && to(r)).count()
+    };
+    assert_eq!((asked(B), asked(VIP)), (0, 1), "nobody's own address is asked for without need");
+}
+
+#[test]
+fn an_old_masters_answers_are_asked_for_again_soon_after_a_takeover_and_then_once_an_interval_fault_14() {
+    let mut stage = Stage::member();
+    stage.answers = vec![mac(B)];
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    // It dies; this node takes over while it still answers.
+    stage.idle(8600);
+    stage.own(VIP);
+    stage.play(20000, &[(&advert(A, 100), 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::StaleAddress]);
+    let told = stage.events.iter().find(|e| e.kind == "verdict" && e.to.as_deref() == Some("split_brain"));
+    let after = told.expect("a split").at.since(at(8600));
+    assert!(after <= Duration::from_millis(1250), "told after {after:?}");
+    let to_vip = |r: &Request| matches!(r, Request::Arp { target, .. } if IpAddr::V4(*target) == ip(VIP));
+    let asked = stage.requests.iter().filter(|(at, r)| *at >= 12000 && *at < 20000 && to_vip(r)).count();
+    assert!((7..=9).contains(&asked), "{asked} questions in eight seconds");
+}

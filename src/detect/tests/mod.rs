@@ -68,6 +68,8 @@ struct Stage {
     events: Vec<Event>,
     /// Who answers ARP for the VIP.
     answers: Vec<MacAddr>,
+    /// Who answers ARP for the speakers' own addresses.
+    own_answers: Vec<(IpAddr, MacAddr)>,
     /// Whether the kernel's further taps see what the wire brings.
     delivers: [bool; 2],
     output_blocked: bool,
@@ -82,6 +84,7 @@ impl Stage {
             watcher: Watcher::new(at(0), WallClock::default(), settings),
             events: Vec::new(),
             answers: Vec::new(),
+            own_answers: Vec::new(),
             delivers: [true; 2],
             output_blocked: false,
             requests: Vec::new(),
@@ -150,7 +153,9 @@ impl Stage {
     fn respond(&mut self, request: Request) {
         match request {
             Request::Arp { sender_mac, sender_ip, target, .. } => {
-                for answer in self.answers.clone() {
+                let own = self.own_answers.iter().filter(|(address, _)| *address == target).map(|(_, mac)| *mac);
+                let answers = if target == ip(VIP) { self.answers.clone() } else { own.collect() };
+                for answer in answers {
                     let reply = Arp {
                         frame_source: answer,
                         frame_destination: sender_mac,

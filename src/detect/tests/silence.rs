@@ -111,3 +111,14 @@ fn one_vrid_tagged_and_untagged_are_two_routers_both_healthy_fault_23() {
     let seen: Vec<_> = snapshot.routers.iter().map(|r| (r.vlan, r.verdict)).collect();
     assert_eq!(seen, [(None, Verdict::Healthy), (Some(100), Verdict::Healthy)]);
 }
+
+#[test]
+fn while_blind_the_last_known_holder_is_still_named_fault_22() {
+    let mut stage = Stage::member();
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    let state = Err("eth0 has no carrier".into());
+    stage.fact(Fact::Sensor { sensor: Sensor::Carrier, interface: Some(ETH0), state });
+    stage.idle(20000);
+    stage.expect(Verdict::Unknown, &[]);
+    assert_eq!(stage.router().holders[0].node.as_deref(), Some(B));
+}

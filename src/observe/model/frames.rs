@@ -159,15 +159,22 @@ impl Model {
         let mut echo = false;
         for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
             let expected = router.is_expected_claimant(now, mac);
+            let spell = router.active(now).iter().map(|s| s.spell).max().unwrap_or_default();
+            if router.primaries.iter_mut().any(|p| p.address == address && p.answer(now, mac)) {
+                self.dirty.insert(*slot);
+            }
             let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
             if !vip.answer(now, mac) {
                 continue;
             }
-            let claim = vip.claims().iter().find(|c| c.mac == mac);
-            if !expected && claim.is_some_and(|c| c.before.is_none() || !c.echoed) {
-                echo |= claim.is_some_and(|c| !c.echoed);
-                vip.hurry(now);
-                self.planner.wake(vip.next_probe);
+            if let Some(claim) = vip.claims().iter().find(|c| c.mac == mac && !expected) {
+                echo |= !claim.echoed;
+                // What it answered before the present master began proves nothing.
+                if !claim.persists_since(spell) {
+                    vip.hurry(now);
+                }
+                router.ask_primaries(now);
+                self.planner.wake(now);
             }
             self.dirty.insert(*slot);
         }

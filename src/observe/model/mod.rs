@@ -474,7 +474,7 @@ impl Model {
         }
         if failed && sensor == Sensor::Arp {
             let routers = self.routers.values_mut().filter(|r| interface.is_none() || r.interface == interface);
-            routers.flat_map(|r| &mut r.vips).for_each(super::Vip::reset);
+            routers.flat_map(Router::asked).for_each(super::Vip::reset);
         }
     }
 

@@ -42,6 +42,11 @@ impl Firewall {
         Self::count(lab, from, "arp operation request")
     }
 
+    /// Counts at the switch the ARP replies that come in at a port.
+    pub fn count_arp_answers(lab: &Lab, port: &str) -> Self {
+        Self::count(lab, port, "arp operation reply")
+    }
+
     /// Counts at the switch the IPv4 adverts that a host sends.
     pub fn count_adverts(lab: &Lab, from: &str) -> Self {
         Self::count(lab, from, "ip protocol 112")
@@ -60,7 +65,7 @@ impl Firewall {
         Self { namespace: namespace.into(), family, table }
     }
 
-    /// What [`Self::count_arp_requests`] or [`Self::count_adverts`] has counted.
+    /// What [`Self::count_arp_requests`] and its like have counted.
     pub fn counted(&self) -> u64 {
         let arguments = ["netns", "exec", &self.namespace, "nft", "-j", "list", "counters", "table", self.family];
         let output = Command::new("ip").args(arguments).arg(&self.table).output().expect("nft runs");

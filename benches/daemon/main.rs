@@ -1,0 +1,260 @@
+//! What the whole daemon costs: the release build of `vipwarden run`, in network namespaces of its own, under loads that are
+//! sent over a veth pair.
+//!
+//! Needs root and iproute2. Without arguments everything is measured, in about ten minutes; with words only the scenarios whose
+//! names contain one: `cargo bench --bench daemon -- quiet`.
+
+mod lab;
+mod load;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use vipwarden::sys::clock;
+use vipwarden::wire::Family;
+
+use lab::{Daemon, Lab, until};
+use load::Sender;
+
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+/// How long the daemon runs before a steady state is measured.
+const WARM: Duration = Duration::from_secs(60);
+/// How long a steady state is measured.
+const SPAN: Duration = Duration::from_secs(20);
+/// How long a flood lasts.
+const FLOOD: Duration = Duration::from_secs(15);
+
+const SCENARIOS: [(&str, fn()); 8] = [
+    ("observer", observer),
+    ("member", member),
+    ("healthy-25k", healthy_25k),
+    ("flood-25k", flood_25k),
+    ("unrelated-200k", unrelated_200k),
+    ("latency", latency),
+    ("hostile-25k", hostile_25k),
+    ("routers-5100", routers_5100),
+];
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    for (name, measure) in SCENARIOS {
+        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
+            println!("\n{name}");
+            measure();
+        }
+    }
+}
+
+/// One line of the table.
+fn row(what: &str, target: &str, measured: String) {
+    println!("  {what:<46} {target:>10}  {measured}");
+}
+
+fn row_of_memory(daemon: &Daemon, target: &str) {
+    let (resident, highest) = daemon.memory();
+    row("resident memory, now and highest", target, format!("{resident:.1} MiB, {highest:.1} MiB"));
+}
+
+fn row_of_drops(daemon: &Daemon, target: &str) {
+    let [frames, dropped] = ["frames", "dropped"].map(|what| daemon.metric(&format!("vipwarden_capture_{what}_total")));
+    row("frames dropped", target, format!("{dropped} of {frames}"));
+}
+
+fn row_of_series(daemon: &Daemon, target: &str) {
+    let start = clock::now();
+    let text = daemon.get("/metrics");
+    let took = clock::now().since(start);
+    let series = text.lines().filter(|line| !line.starts_with('#')).count();
+    row("series, size of a scrape, time it takes", target, format!("{series}, {} KiB, {took:.1?}", text.len() / 1024));
+}
+
+/// 255 virtual routers × 2 families, an advert a second each; nothing configured.
+fn observer() {
+    steady("");
+}
+
+/// The same, all configured: their addresses are probed too, and the far end answers for them.
+fn member() {
+    let of = |family| (1..=255).map(move |vrid| (family, vrid));
+    let router = |(family, vrid)| {
+        let address = load::vip(family, vrid);
+        format!(
+            "[[router]]\ninterface = \"near\"\nvrid = {vrid}\naddresses = [\"{address}\"]\nversion = 3\nadvert_interval = \"1s\"\n"
+        )
+    };
+    steady(&FAMILIES.into_iter().flat_map(of).map(router).collect::<String>());
+}
+
+fn steady(config: &str) {
+    let lab = Lab::new();
+    lab.hold(FAMILIES.into_iter().flat_map(|family| {
+        (1..=255)
+            .map(move |vrid| format!("{}/{}", load::vip(family, vrid), if family == Family::V4 { 32 } else { 128 }))
+    }));
+    let daemon = lab.start(config);
+    let sender = Sender::start(lab.transmitter(), load::segment(100), 510);
+    thread::sleep(WARM);
+    daemon.wait_for_healthy(510);
+    row("of a core", "< 1 %", daemon.load_over(SPAN).to_string());
+    row_of_memory(&daemon, "< 20 MiB");
+    let load = thread::scope(|scope| {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let daemon = &daemon;
+        scope.spawn(move || {
+            while stopped.recv_timeout(Duration::from_secs(5)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                daemon.get("/metrics");
+            }
+        });
+        let load = daemon.load_over(SPAN);
+        drop(stop);
+        load
+    });
+    row("of a core, scraped every 5 s", "< 1 %", load.to_string());
+    row_of_memory(&daemon, "< 20 MiB");
+    row_of_series(&daemon, "");
+    row_of_drops(&daemon, "0");
+    sender.stop();
+}
+
+/// 510 virtual routers that advertise every 20 ms: all is well, only much of it.
+fn healthy_25k() {
+    let lab = Lab::new();
+    let daemon = lab.start("");
+    let sender = Sender::start(lab.transmitter(), load::segment(2), 25_500);
+    daemon.wait_for_healthy(505);
+    busy(&daemon, sender, "< 10 %");
+}
+
+/// One host that floods the adverts of two virtual routers.
+fn flood_25k() {
+    let lab = Lab::new();
+    let daemon = lab.start("");
+    let frames = FAMILIES.map(|family| load::emit(&load::advert(family, 51, 100))).to_vec();
+    let sender = Sender::start(lab.transmitter(), frames, 25_000);
+    daemon.wait_for_healthy(2);
+    busy(&daemon, sender, "< 10 %");
+}
+
+fn busy(daemon: &Daemon, sender: Sender, target: &str) {
+    let load = daemon.load_over(SPAN);
+    let healthy = daemon.routers("?verdict=healthy").len();
+    let sent = sender.stop();
+    row("of a core", target, format!("{load} at {:.0} adverts/s", sent.per_second));
+    row_of_drops(daemon, "0");
+    row("healthy at the end", "", healthy.to_string());
+    row_of_memory(daemon, "");
+}
+
+/// Traffic that is none of the daemon's business. The kernel's filters run on the sender's time, as they run on that of the
+/// interrupt elsewhere.
+fn unrelated_200k() {
+    let lab = Lab::new();
+    let start = || Sender::start(lab.transmitter(), vec![load::dns_query()], 200_000);
+    let sender = start();
+    thread::sleep(FLOOD);
+    let alone = sender.stop();
+    let daemon = lab.start("");
+    let quiet = daemon.load_over(FLOOD);
+    let sender = start();
+    let load = daemon.load_over(FLOOD);
+    let watched = sender.stop();
+    row("of a core", "< 1 %", format!("{load} at {:.0} packets/s; {quiet} at none", watched.per_second));
+    let each = |sent: &load::Sent| sent.processor_time_each.as_nanos();
+    let more = format!("{} ns, {} ns without the daemon", each(&watched), each(&alone));
+    row("kernel and sender, for each packet", "", more);
+    row_of_drops(&daemon, "0");
+}
+
+/// From a second master's first frame to the event that names it, and to a status document that shows it. One sample a virtual
+/// router, all of which advertise every second meanwhile.
+fn latency() {
+    let lab = Lab::new();
+    let daemon = lab.start("");
+    let sender = Sender::start(lab.transmitter(), load::segment(100), 510);
+    daemon.wait_for_healthy(510);
+    let transmitter = lab.transmitter();
+    let (told, hear) = mpsc::channel();
+    let events = daemon.events();
+    thread::spawn(move || events.for_each(|event| drop(told.send((clock::now(), event)))));
+    let (mut to_event, mut to_status) = (Vec::new(), Vec::new());
+    for (turn, vrid) in (1..=255).enumerate() {
+        let name = format!("{}/{vrid}", load::vip(Family::V4, vrid));
+        // At another phase of the adverts and of the daemon's own beat each time.
+        thread::sleep(Duration::from_micros(20_000 + turn as u64 * 7_919 % 30_000));
+        let sent = clock::now();
+        transmitter.send(load::FAR, &load::rival(Family::V4, vrid)).expect("the cable is up");
+        let is_it = |event: &Value| event["kind"] == "verdict" && event["router"] == name && event["from"] == "healthy";
+        let heard =
+            std::iter::from_fn(|| hear.recv_timeout(Duration::from_secs(5)).ok()).find(|(_, event)| is_it(event));
+        let (at, _) = heard.expect("a second master makes an event");
+        to_event.push(at.since(sent));
+        let query = format!("?vip={}", load::vip(Family::V4, vrid));
+        let shows = || daemon.routers(&query).iter().any(|router| router["verdict"] != "healthy");
+        while !shows() {
+            assert!(
+                clock::now().since(sent) < Duration::from_secs(5),
+                "{name} is not healthy, and the status says it is"
+            );
+        }
+        to_status.push(clock::now().since(sent));
+    }
+    row("frame to event at a stream's reader", "p99 50 ms", percentiles(to_event));
+    row("frame to status document at its reader", "p99 50 ms", percentiles(to_status));
+    sender.stop();
+}
+
+fn percentiles(mut delays: Vec<Duration>) -> String {
+    delays.sort();
+    let at = |share: f64| delays[((delays.len() - 1) as f64 * share).ceil() as usize];
+    format!("p50 {:.1?}, p99 {:.1?}, max {:.1?}, {} samples", at(0.5), at(0.99), at(1.0), delays.len())
+}
+
+/// A stranger who means harm, beside a configured virtual router whose master does its work.
+fn hostile_25k() {
+    let lab = Lab::new();
+    let daemon = lab.start(
+        "[[router]]\nname = \"ours\"\ninterface = \"near\"\nvrid = 51\naddresses = [\"10.9.9.51\"]\nversion = 3\nadvert_interval = \"1s\"\n",
+    );
+    lab.hold(std::iter::once("10.9.9.51/32".into()));
+    let master = Sender::start(lab.transmitter(), vec![load::emit(&load::advert(Family::V4, 51, 100))], 1);
+    let verdict = || daemon.routers("?router=ours")[0]["verdict"].as_str().unwrap_or("none").to_owned();
+    until("our router is healthy", || verdict() == "healthy");
+    row_of_memory(&daemon, "");
+    let stranger = Sender::start(lab.transmitter(), load::harm(50_000), 25_000);
+    for half in ["first", "second"] {
+        let load = daemon.load_over(FLOOD);
+        row(&format!("of a core, {half} half of the flood"), "", format!("{load}, our router {}", verdict()));
+        row_of_memory(&daemon, "bounded");
+    }
+    let sent = stranger.stop();
+    let over = clock::now();
+    row("frames sent", "", format!("{}, {:.0}/s", sent.frames, sent.per_second));
+    row_of_drops(&daemon, "");
+    row_of_series(&daemon, "< 100 000");
+    until("our router is healthy again", || verdict() == "healthy");
+    row("our router healthy after the flood", "", format!("after {:.1} s", clock::now().since(over).as_secs_f64()));
+    row("routers known", "", daemon.routers("").len().to_string());
+    master.stop();
+}
+
+/// As many routers as a mirror port of a whole site would show: ten VLANs of 510.
+fn routers_5100() {
+    let lab = Lab::new();
+    let daemon = lab.start("[watch]\nmax_routers = 6000\n");
+    let frames = load::segment(100);
+    let frames: Vec<_> = (1..=10).flat_map(|vlan| load::tagged(&frames, vlan)).collect();
+    let sender = Sender::start(lab.transmitter(), frames, 5_100);
+    daemon.wait_for_healthy(5_090);
+    row_of_series(&daemon, "< 100 000");
+    let load = daemon.load_over(SPAN);
+    row("of a core, an advert a second each", "", load.to_string());
+    row_of_memory(&daemon, "");
+    sender.stop();
+    let frames = load::segment(20);
+    let frames: Vec<_> = (1..=10).flat_map(|vlan| load::tagged(&frames, vlan)).collect();
+    let sender = Sender::start(lab.transmitter(), frames, 25_500);
+    daemon.wait_for_healthy(5_090);
+    busy(&daemon, sender, "< 10 %");
+}
