@@ -17,7 +17,7 @@ use super::speaker::Findings;
 use super::{LAG_BUCKETS, Shared, View};
 
 /// A snapshot is published at least this often, and at once when a verdict or a master changed.
-const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+const PUBLISH_EVERY: Duration = Duration::from_secs(2);
 /// Between two snapshots at least: where verdicts change all the time, as under a flood, making snapshots would leave no time
 /// for reading the wire.
 const PUBLISH_AT_MOST_EVERY: Duration = Duration::from_millis(20);

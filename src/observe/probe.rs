@@ -74,6 +74,15 @@ impl Planner {
         (interval, budget): (Duration, u32),
         requests: &mut Vec<Request>,
     ) {
+        let bucket = self.buckets.entry(interface).or_insert(Bucket { tokens: f64::from(budget), filled: now });
+        let earned = now.since(bucket.filled).as_secs_f64() * f64::from(budget);
+        bucket.tokens = (bucket.tokens + earned).min(f64::from(budget));
+        bucket.filled = bucket.filled.max(now);
+        let refilled = |tokens: f64| now + Duration::from_secs_f64((1.0 - tokens).max(0.0) / f64::from(budget.max(1)));
+        if bucket.tokens < 1.0 {
+            let at = refilled(bucket.tokens);
+            return self.wake(at);
+        }
         let vips = vipness(routers);
         let mut turn: Vec<(u8, Instant, usize, usize)> = Vec::new();
         for (r, router) in routers.iter().enumerate() {
@@ -82,10 +91,6 @@ impl Planner {
             }
         }
         turn.sort_unstable();
-        let bucket = self.buckets.entry(interface).or_insert(Bucket { tokens: f64::from(budget), filled: now });
-        let earned = now.since(bucket.filled).as_secs_f64() * f64::from(budget);
-        bucket.tokens = (bucket.tokens + earned).min(f64::from(budget));
-        bucket.filled = bucket.filled.max(now);
         let mut next: Option<Instant> = None;
         for (_, due, r, v) in turn {
             let Some(vip) = routers[r].asked().nth(v) else { continue };
@@ -99,8 +104,8 @@ impl Planner {
                 continue;
             };
             if bucket.tokens < 1.0 {
-                let wait = Duration::from_secs_f64((1.0 - bucket.tokens) / f64::from(budget.max(1)));
-                next = Some(next.map_or(now + wait, |n| n.min(now + wait)));
+                let at = refilled(bucket.tokens);
+                next = Some(next.map_or(at, |n| n.min(at)));
                 break;
             }
             bucket.tokens -= 1.0;

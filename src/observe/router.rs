@@ -221,6 +221,11 @@ impl Router {
         self.vips.iter_mut().chain(&mut self.primaries)
     }
 
+    /// True if answers for this address concern it.
+    pub fn asks_about(&self, address: IpAddr) -> bool {
+        self.vips.iter().chain(&self.primaries).any(|v| v.address == address)
+    }
+
     /// When the first of the open probe rounds ends.
     pub fn round_ends(&self) -> Option<Instant> {
         self.vips.iter().chain(&self.primaries).filter_map(Vip::round_ends).min()

@@ -157,7 +157,8 @@ impl Model {
             return;
         }
         let mut echo = false;
-        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
+        let concerned = |r: &Router| r.interface == Some(interface) && r.asks_about(address);
+        for (slot, router) in self.routers.iter_mut().filter(|(_, r)| concerned(r)) {
             let expected = router.is_expected_claimant(now, mac);
             let spell = router.active(now).iter().map(|s| s.spell).max().unwrap_or_default();
             if router.primaries.iter_mut().any(|p| p.address == address && p.answer(now, mac)) {
@@ -187,7 +188,8 @@ impl Model {
     /// Somebody announces an address unasked: clients believe it, and to this node it is news to verify.
     fn handle_announcement(&mut self, now: Instant, frame: &Frame, address: IpAddr, mac: MacAddr) {
         let own = frame.kind == PacketKind::Outgoing || self.host.answers_as(frame.interface, mac);
-        let concerned = |r: &Router| r.interface == Some(frame.interface) && r.id.vlan == frame.vlan;
+        let concerned =
+            |r: &Router| r.interface == Some(frame.interface) && r.id.vlan == frame.vlan && r.asks_about(address);
         for (slot, router) in self.routers.iter_mut().filter(|(_, r)| concerned(r)) {
             let expected = own || router.is_expected_claimant(now, mac);
             let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
