@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use vipwarden::detect::Watcher;
-use vipwarden::observe::{Fact, Frame, IfIndex, Link, LinkKind, PacketKind, Settings};
+use vipwarden::observe::{Fact, Frame, IfIndex, Link, PacketKind, Settings};
 use vipwarden::time::{Duration, Instant, Seconds, WallClock};
 use vipwarden::wire::{Advert, Auth, ChecksumForm, Interval, LinkLayer, MacAddr, Seen, Version, dissect, frame};
 
@@ -33,19 +33,7 @@ fn fact(vrid: u8) -> Fact {
 }
 
 fn link() -> Fact {
-    Fact::Link(Link {
-        index: INTERFACE,
-        name: "eth0".into(),
-        mac: None,
-        up: true,
-        carrier: true,
-        protodown: false,
-        kind: LinkKind::Plain,
-        master: None,
-        parent: None,
-        vlan: None,
-        sniffed: true,
-    })
+    Fact::Link(Link { sniffed: true, ..Link::plain(INTERFACE, "eth0") })
 }
 
 /// One second of all routers: their adverts, evenly spread, and what is due in between.

@@ -252,6 +252,25 @@ pub struct Link {
     pub sniffed: bool,
 }
 
+impl Link {
+    /// An ordinary interface, up and with carrier, of which no more is known.
+    pub fn plain(index: IfIndex, name: &str) -> Self {
+        Self {
+            index,
+            name: name.into(),
+            mac: None,
+            up: true,
+            carrier: true,
+            protodown: false,
+            kind: LinkKind::Plain,
+            master: None,
+            parent: None,
+            vlan: None,
+            sniffed: false,
+        }
+    }
+}
+
 /// The kinds of interface that make a difference here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkKind {

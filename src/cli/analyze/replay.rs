@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::detect::{Event, RouterView, Watcher};
-use crate::observe::{Fact, Frame, IfIndex, Link, LinkKind, PacketKind, RouterId, Settings};
+use crate::observe::{Fact, Frame, IfIndex, Link, PacketKind, RouterId, Settings};
 use crate::time::{Duration, Instant, WallClock};
 use crate::web::document::{AnalyzeDoc, AnalyzedDoc, Date, EpisodeDoc, RouterDoc, TransitionDoc};
 use crate::wire::Seen;
@@ -134,19 +134,7 @@ impl Stage {
             return None;
         }
         let next = IfIndex(self.interfaces.len() as u32 + 1);
-        let link = Link {
-            index: next,
-            name: name.clone(),
-            mac: None,
-            up: true,
-            carrier: true,
-            protodown: false,
-            kind: LinkKind::Plain,
-            master: None,
-            parent: None,
-            vlan: None,
-            sniffed: true,
-        };
+        let link = Link { sniffed: true, ..Link::plain(next, &name) };
         self.watcher.handle(self.now, &Fact::Link(link));
         self.interfaces.insert(name, next);
         Some(next)

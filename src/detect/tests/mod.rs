@@ -46,19 +46,7 @@ fn advert(source: &str, priority: u8) -> Advert {
 }
 
 fn eth0() -> Link {
-    Link {
-        index: ETH0,
-        name: "eth0".into(),
-        mac: Some(mac(A)),
-        up: true,
-        carrier: true,
-        protodown: false,
-        kind: LinkKind::Plain,
-        master: None,
-        parent: None,
-        vlan: None,
-        sniffed: true,
-    }
+    Link { mac: Some(mac(A)), sniffed: true, ..Link::plain(ETH0, "eth0") }
 }
 
 /// A node's eyes: this host is `10.9.9.1`, unless it is an observer with no address at all.

@@ -104,24 +104,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::observe::LinkKind;
 
     const ETH: IfIndex = IfIndex(2);
 
     fn link(index: u32, name: &str) -> Link {
-        Link {
-            index: IfIndex(index),
-            name: name.into(),
-            mac: None,
-            up: true,
-            carrier: true,
-            protodown: false,
-            kind: LinkKind::Plain,
-            master: None,
-            parent: None,
-            vlan: None,
-            sniffed: false,
-        }
+        Link::plain(IfIndex(index), name)
     }
 
     fn vip(prefix: u8, usable: bool) -> Address {
