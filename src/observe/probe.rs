@@ -83,7 +83,7 @@ impl Planner {
             let at = refilled(bucket.tokens);
             return self.wake(at);
         }
-        let vips = vipness(routers);
+        let vips = vipness(host, routers);
         let mut turn: Vec<(u8, Instant, usize, usize)> = Vec::new();
         for (r, router) in routers.iter().enumerate() {
             for (v, vip) in router.vips.iter().chain(&router.primaries).enumerate() {
@@ -136,11 +136,11 @@ impl Planner {
     }
 }
 
-/// The addresses of these routers, and how sure it is that they are VIPs.
-fn vipness(routers: &[&mut Router]) -> BTreeMap<IpAddr, Vipness> {
+/// Those of this host's addresses that are VIPs of these routers, and how sure that is.
+fn vipness(host: &Host, routers: &[&mut Router]) -> BTreeMap<IpAddr, Vipness> {
     let mut vips = BTreeMap::new();
     for router in routers {
-        for vip in &router.vips {
+        for vip in router.vips.iter().filter(|vip| host.has_address(vip.address)) {
             let said_here = router.local().is_some_and(|s| s.advert.addresses.contains(&vip.address));
             let sure = if vip.configured || said_here { Vipness::Ours } else { Vipness::Claimed };
             let known = vips.entry(vip.address).or_insert(sure);
