@@ -1,7 +1,5 @@
 //! From the model and a case to what is shown.
 
-use std::net::IpAddr;
-
 use crate::observe::{Model, Router, Slot, Speaker, Tap, Vip};
 use crate::time::Instant;
 
@@ -14,7 +12,8 @@ use super::{
 
 /// The view of one router.
 pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> RouterView {
-    let masters: &[IpAddr] = &case.masters;
+    let active = router.active(now);
+    let is_active = |s: &Speaker| active.iter().any(|a| std::ptr::eq(*a, s));
     RouterView {
         name: router.name(),
         vip: router.vip(),
@@ -33,9 +32,9 @@ pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> Rout
         no_master: case.verdict == Verdict::NoMaster,
         findings: case.findings.clone(),
         evidence: case.evidence.clone(),
-        masters: masters.to_vec(),
+        masters: case.masters.clone(),
         holders: case.holders.clone(),
-        speakers: router.speakers.iter().map(|s| speaker(model, router, s, now)).collect(),
+        speakers: router.speakers.iter().map(|s| speaker(model, s, is_active(s))).collect(),
         addresses: addresses(model, router, now),
         split_brain_episodes: case.episode_count,
         episodes: case.episodes().cloned().collect(),
@@ -50,8 +49,7 @@ pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> Rout
     }
 }
 
-fn speaker(model: &Model, router: &Router, s: &Speaker, now: Instant) -> SpeakerView {
-    let active = router.active(now).iter().any(|a| std::ptr::eq(*a, s));
+fn speaker(model: &Model, s: &Speaker, active: bool) -> SpeakerView {
     let delivered = [(Tap::Ip, s.delivered[Tap::Ip as usize]), (Tap::Raw, s.delivered[Tap::Raw as usize])];
     SpeakerView {
         source: s.advert.source,
@@ -74,7 +72,8 @@ fn speaker(model: &Model, router: &Router, s: &Speaker, now: Instant) -> Speaker
 /// Each address with its claimants: one MAC for each host that answers, and this host's where it holds the address. Its own
 /// answer can't be heard.
 fn addresses(model: &Model, router: &Router, now: Instant) -> Vec<AddressView> {
-    let parties = parties(model, router, now);
+    let is_answered = router.vips.iter().any(|vip| !vip.claims().is_empty());
+    let parties = if is_answered { parties(model, router, now) } else { Vec::new() };
     let address = |vip: &Vip| {
         let answer = |p: &Party<'_>| p.claims.iter().find(|(a, _)| *a == vip.address).map(|(_, claim)| claim.mac);
         let own = vip.held.and_then(|_| own_mac(model, router));

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::observe::{
-    Fact, IfIndex, Learned, Model, Notice, Request, Router, RouterId, Sensor, Settings, Slot, Target,
-};
+use crate::observe::{Fact, Learned, Model, Notice, Request, Router, RouterId, Settings, Slot, Target};
 use crate::time::{Instant, WallClock};
 use crate::wire::{Family, MacAddr, Version};
 
@@ -105,11 +103,6 @@ impl Watcher {
     /// True if a verdict or a master changed since the last [`Self::snapshot`]: publish at once.
     pub fn is_urgent(&self) -> bool {
         self.urgent
-    }
-
-    /// True if adverts on this interface belong to a configured router or one that this node is a member of.
-    pub fn concerns_us(&self, interface: IfIndex) -> bool {
-        self.model.routers().any(|(_, r)| r.interface == Some(interface) && r.member)
     }
 
     /// Whether any peer or witness answers, and whether a witness does.
@@ -298,11 +291,5 @@ impl Watcher {
             table_full: model.table_full.iter().map(|(table, count)| (*table, *count)).collect(),
             others: model.others.clone(),
         }
-    }
-
-    /// The sensors that are blind now, for the loop's own use.
-    pub fn blind(&self) -> impl Iterator<Item = (Sensor, &str)> {
-        let sensors = self.model.sight.sensors();
-        sensors.filter_map(|(sensor, _, state)| Some((sensor, state.state.as_ref().err()?.as_str())))
     }
 }

@@ -74,22 +74,10 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::{Link, LinkKind};
+    use crate::observe::Link;
 
     fn link(name: &str, carrier: bool) -> Link {
-        Link {
-            index: IfIndex(3),
-            name: name.into(),
-            mac: None,
-            up: true,
-            carrier,
-            protodown: false,
-            kind: LinkKind::Plain,
-            master: None,
-            parent: None,
-            vlan: None,
-            sniffed: false,
-        }
+        Link { carrier, ..Link::plain(IfIndex(3), name) }
     }
 
     fn check(name: &str) -> Tracked {

@@ -41,17 +41,9 @@ fn is_whole(message: &LinkMessage) -> bool {
 fn link(message: &LinkMessage) -> Option<Link> {
     let header = &message.header;
     let mut link = Link {
-        index: IfIndex(header.index),
-        name: String::new(),
-        mac: None,
         up: header.flags.contains(LinkFlags::Up),
         carrier: header.flags.contains(LinkFlags::LowerUp),
-        protodown: false,
-        kind: LinkKind::Plain,
-        master: None,
-        parent: None,
-        vlan: None,
-        sniffed: false,
+        ..Link::plain(IfIndex(header.index), "")
     };
     let mut parent_is_here = true;
     for attribute in &message.attributes {
