@@ -6,6 +6,7 @@
 mod checks;
 mod files;
 mod hint;
+pub mod keepalived;
 mod later;
 mod place;
 mod raw;
