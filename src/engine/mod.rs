@@ -9,6 +9,7 @@ pub mod checks;
 mod core;
 mod edge;
 mod fences;
+pub mod http;
 mod hub;
 mod interfaces;
 pub mod notify;
