@@ -183,7 +183,8 @@ impl Watcher {
                 self.views.remove(slot);
                 self.outdated.remove(slot);
             }
-            self.urgent |= matches!(notice, Notice::Sensor(..) | Notice::Forgotten(..) | Notice::Reach(_) | Notice::Channel(_));
+            self.urgent |=
+                matches!(notice, Notice::Sensor(..) | Notice::Forgotten(..) | Notice::Reach(_) | Notice::Channel(_));
             if let Some(event) = self.event_of(now, &notice) {
                 self.push(event);
             }

@@ -77,7 +77,10 @@ impl Host {
     /// All addresses of this host, each once.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let mut last = None;
-        self.addresses.keys().map(|(address, _)| *address).filter(move |address| last.replace(*address) != Some(*address))
+        self.addresses
+            .keys()
+            .map(|(address, _)| *address)
+            .filter(move |address| last.replace(*address) != Some(*address))
     }
 
     /// The addresses on one interface, usable or not, each with since when it is there.

@@ -202,7 +202,9 @@ impl Question<'_> {
             return Err(silent(format!("it has version {}, and {VERSION} is understood", answer.version)));
         }
         if answer.nonce != self.nonce {
-            return refused("it answers another question: an old answer was played back, or something caches on the way");
+            return refused(
+                "it answers another question: an old answer was played back, or something caches on the way",
+            );
         }
         if answer.boot_id == self.own_boot_id {
             return refused("this node itself answers there: name the peer's own address in urls");
@@ -210,7 +212,9 @@ impl Question<'_> {
         match (self.seal, &answer.signature) {
             (Some(seal), Some(signature)) => {
                 if !seal.verify(self.nonce, &answer.boot_id, answer.facts.get(), signature) {
-                    return refused("its signature is not made with this cluster's key: is key_file the same on both nodes?");
+                    return refused(
+                        "its signature is not made with this cluster's key: is key_file the same on both nodes?",
+                    );
                 }
             }
             (Some(_), None) => return refused("it carries no signature: give that node the cluster's key_file, too"),

@@ -28,7 +28,11 @@ impl Seal {
 
     /// The signature of `facts`, given in answer to `nonce` by the daemon of that boot id, in hex digits.
     pub fn sign(&self, nonce: &str, boot_id: &str, facts: &str) -> String {
-        hmac::sign(&self.0, message(nonce, boot_id, facts).as_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect()
+        hmac::sign(&self.0, message(nonce, boot_id, facts).as_bytes())
+            .as_ref()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect()
     }
 
     /// True if that is the signature. Takes as long for a wrong one as for the right one.
@@ -82,7 +86,9 @@ mod tests {
         let signature = ours.sign("n1", "b1", "{}");
         assert!(ours.verify("n1", "b1", "{}", &signature));
         assert!(!seal(b"another key of ours").verify("n1", "b1", "{}", &signature));
-        for (nonce, boot_id, facts) in [("n2", "b1", "{}"), ("n1", "b2", "{}"), ("n1", "b1", "{ }"), ("n1\nb1", "", "{}")] {
+        for (nonce, boot_id, facts) in
+            [("n2", "b1", "{}"), ("n1", "b2", "{}"), ("n1", "b1", "{ }"), ("n1\nb1", "", "{}")]
+        {
             assert!(!ours.verify(nonce, boot_id, facts, &signature), "{nonce:?} {boot_id:?} {facts:?}");
         }
         for wrong in ["", "00", "zz", "0", "é"] {

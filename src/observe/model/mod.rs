@@ -11,8 +11,8 @@ use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, OtherProtocol, Version};
 
 use super::{
-    Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Mute, Peer, Planner, Reach, Refusals, Report, Request, Router, RouterId,
-    Sensor, Settings, Sight, Target,
+    Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Mute, Peer, Planner, Reach, Refusals, Report,
+    Request, Router, RouterId, Sensor, Settings, Sight, Target,
 };
 
 /// A router's number: unique within a life, never used again.
