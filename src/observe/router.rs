@@ -49,6 +49,8 @@ pub struct Router {
     pub last_advert: Option<Instant>,
     /// True if this node is a member of it and not a bystander.
     pub member: bool,
+    /// True if another router of its interface has one of its addresses, too.
+    pub shares: bool,
     /// The speaker whose adverts are no news: set by the judge while all is well.
     pub steady: Option<IpAddr>,
     /// The last result of the output test: when, and whether the firewall refused.
@@ -84,6 +86,7 @@ impl Router {
             last_known: None,
             last_advert: None,
             member: false,
+            shares: false,
             steady: None,
             output: None,
             output_asked: None,
