@@ -529,7 +529,10 @@ fn recheck(router: &Router, conflict: Option<Conflict>, found: &Judgement, now: 
 }
 
 fn holder(party: &Party<'_>, model: &Model) -> Holder {
-    let known = party.here || party.speaker.is_some() || party.mac.is_some_and(|m| model.peer_by_mac(m).is_some());
+    let known = party.here
+        || party.word.is_some()
+        || party.speaker.is_some()
+        || party.mac.is_some_and(|m| model.peer_by_mac(m).is_some());
     Holder { node: known.then(|| party.name(model)), here: party.here, mac: party.mac, how: party.how() }
 }
 

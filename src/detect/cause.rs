@@ -389,7 +389,11 @@ pub fn transient(model: &Model, a: &Party<'_>, b: &Party<'_>) -> Finding {
 
 /// One holder, and nobody advertises.
 pub fn silent_alone(model: &Model, router: &Router, party: &Party<'_>, now: Instant) -> Finding {
-    if party.here { silent_here(model, router, party, party, now) } else { silent_there(model, party) }
+    if party.here {
+        silent_here(model, router, party, party, now)
+    } else {
+        remote::unheard(model, party).unwrap_or_else(|| silent_there(model, party))
+    }
 }
 
 /// A lone master whose adverts every receiver must refuse.

@@ -58,7 +58,8 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
     let silent = |vip: &&Vip| vip.unanswered >= UNANSWERED && vip.probed.is_some_and(|probed| probed > speaker.spell);
     let how = format!("nobody answers for {}", list(&advertised));
     let hollow = Hollow { verdict: Verdict::Degraded, finding: finding(how) };
-    Ok(advertised.iter().all(silent).then_some(hollow))
+    // A host that answers for nothing may be beyond a filter.
+    Ok((router.is_reachable(speaker) && advertised.iter().all(silent)).then_some(hollow))
 }
 
 /// Another cluster has the VRID, and this one's addresses are nobody's.

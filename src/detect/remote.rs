@@ -116,6 +116,22 @@ fn one_way(model: &Model, unheard: &Party<'_>, deaf: &Party<'_>) -> Finding {
     }
 }
 
+/// This node sends nothing itself, and does not hear a peer that says that it advertises.
+pub fn unheard(model: &Model, party: &Party<'_>) -> Option<Finding> {
+    party.word.filter(|word| !party.here && party.active.is_none() && word.said.advertises())?;
+    let (from, to) = (party.name(model), &model.settings.node);
+    Some(Finding {
+        cause: Cause::OneWayPath,
+        node: Some(to.clone()),
+        here: true,
+        local: format!("{to} does not hear {from}"),
+        remote: format!("{from} {}", cause::does(party)),
+        remedy: format!(
+            "look at what lies between {from} and {to}; by unicast, see that {to} is in the list of {from}"
+        ),
+    })
+}
+
 fn partition(model: &Model, one: &Party<'_>, two: &Party<'_>) -> Finding {
     let (a, b) = (one.name(model), two.name(model));
     Finding {

@@ -211,10 +211,14 @@ impl Guard {
         })
     }
 
+    /// True if the election settles what is between us and whoever advertises from there.
+    fn settles(&self, now: Instant, source: IpAddr) -> bool {
+        self.ledger.rivals().any(|rival| rival.rank.address == source && rival.is_settled(now))
+    }
+
     /// The same by what a peer says of itself.
     fn told_winner(&self, now: Instant, own: Rank) -> Option<String> {
-        let settles = |source| self.ledger.rivals().any(|rival| rival.rank.address == source && rival.is_settled(now));
-        let winner = self.testimonies.winner(now, own, self.scope.interval, settles);
+        let winner = self.testimonies.winner(now, own, self.scope.interval, |source| self.settles(now, source));
         winner.filter(|_| self.policy.on_split_brain).map(|(peer, Rank { priority, address })| {
             format!(
                 "{peer} says over the second channel that it holds and advertises too, and is the better one: priority {priority} of {address} against {} of {}",
@@ -270,7 +274,8 @@ impl Guard {
     /// What keeps a fenced router out: any known rival that goes on, be it better or not.
     fn keeping_out(&self, now: Instant) -> Option<(Instant, Option<Instant>)> {
         let seen = self.ledger.evidence(now, |rival| self.is_corroborated(rival));
-        let told = self.testimonies.evidence().map(|(last, until)| (last, Some(until)));
+        let told =
+            self.testimonies.evidence(|source| self.settles(now, source)).map(|(last, until)| (last, Some(until)));
         match (seen, told) {
             (Some((a, x)), Some((b, y))) => Some((a.max(b), x.zip(y).map(|(x, y)| x.max(y)))),
             (seen, told) => seen.or(told),

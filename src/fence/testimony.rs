@@ -94,9 +94,10 @@ impl Testimonies {
         holders.find(|(_, holder)| !settles(holder.rank.address)).map(|(peer, holder)| (peer.as_str(), holder.rank))
     }
 
-    /// The newest word of a peer that holds, and until when it stands.
-    pub fn evidence(&self) -> Option<(Instant, Instant)> {
-        self.holders.values().map(|holder| holder.last).max().map(|last| (last, last + LASTS))
+    /// The newest word of a peer that holds, and until when it stands; not of one with which the election settles it.
+    pub fn evidence(&self, settles: impl Fn(IpAddr) -> bool) -> Option<(Instant, Instant)> {
+        let holders = self.holders.values().filter(|holder| !settles(holder.rank.address));
+        holders.map(|holder| holder.last).max().map(|last| (last, last + LASTS))
     }
 }
 

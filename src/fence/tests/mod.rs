@@ -2,6 +2,7 @@
 
 mod pairs;
 mod rows;
+mod testimony;
 
 use std::net::IpAddr;
 
