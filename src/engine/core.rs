@@ -174,6 +174,14 @@ impl Core {
         self.shared.view.store(Arc::new(view));
     }
 
+    /// Publishes what is known at `now`, if the last snapshot is not as good as new.
+    pub fn refresh(&mut self, now: Instant) {
+        if now.since(self.published_at) >= PUBLISH_AT_MOST_EVERY {
+            self.watcher.handle_timeout(now);
+            self.publish(now);
+        }
+    }
+
     /// Hands the learned routers to the edge, if they changed.
     pub fn keep_learned(&mut self) {
         let learned = self.watcher.learned();
