@@ -27,10 +27,11 @@
 //! Who was fenced stays out while any known rival goes on without being obeyed, and for `hold_down` after the *end* of
 //! the evidence: a standing split does not flap, and when the winner falls silent the ordinary way to mastership is open.
 //!
-//! What the fence needs from nobody else, it decides at once; a lease, a quorum or a peer's report would be further evidence
+//! What the fence needs from nobody else, it decides at once. With an arbiter the [`lease`] stands above all of this; a peer's report would be further evidence
 //! in this table.
 
 mod guard;
+pub mod lease;
 mod ledger;
 #[cfg(test)]
 mod tests;
