@@ -5,3 +5,4 @@ mod interop;
 mod life;
 mod scale;
 mod second;
+mod silent;
