@@ -1,7 +1,10 @@
 //! The table in the room's documentation, row by row, and what holds for any two nodes.
 
+mod lease;
+mod lease_world;
 mod pairs;
 mod rows;
+mod testimony;
 
 use std::net::IpAddr;
 

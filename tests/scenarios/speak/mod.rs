@@ -4,3 +4,5 @@ mod groups;
 mod interop;
 mod life;
 mod scale;
+mod second;
+mod silent;
