@@ -7,6 +7,7 @@ mod demo;
 mod firewall;
 mod frr;
 mod hostile;
+mod import;
 mod lab;
 mod lifecycle;
 mod mismatch;
