@@ -64,6 +64,12 @@ fn read_at_most(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A configuration file's text.
+pub(super) fn text(path: &Path) -> Result<String, String> {
+    let bytes = read_at_most(path, FILE_MAX_BYTES).map_err(|e| unreadable(&e))?;
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8 text: save it in that encoding".into())
+}
+
 /// A password file's first line, and whether everyone on this host may read it.
 pub(super) fn password(path: &Path) -> Result<(String, bool), String> {
     let meta = fs::metadata(path).map_err(|e| unreadable(&e))?;

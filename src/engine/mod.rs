@@ -121,6 +121,7 @@ impl Engine {
             view: Arc::new(ArcSwap::from_pointee(View::first(watcher.snapshot(now)))),
             events: Arc::new(EventLog::new(EVENTS_MAX)),
             commands: command,
+            certificate_expires: Arc::default(),
         };
         let rest = Rest::of(&config);
         let core = Core::new(watcher, prober, shared.clone(), learn, rest.clone());
