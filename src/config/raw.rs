@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::later;
 use super::value::{
-    AbsolutePath, Command, Interface, Name, Prefixed, Process, Secret, Text, User, Whole, WordOrDuration,
+    AbsolutePath, Command, Interface, Name, PeerUrl, Prefixed, Process, Secret, Text, User, Whole, WordOrDuration,
 };
 use crate::time::Duration;
 
@@ -78,7 +78,7 @@ pub(super) struct Peer {
     pub name: TextKey<Name>,
     pub address: TextKey<IpAddr>,
     pub vrrp_addresses: TextList<IpAddr>,
-    pub urls: Key<Vec<String>>,
+    pub urls: TextList<PeerUrl>,
     pub ca_file: Key<String>,
     pub cert_file: Key<String>,
     pub key_file: Key<String>,

@@ -25,11 +25,21 @@ impl Config {
             out.key("config_file", text(file.display()));
         }
         self.watch_to_toml(defaults, &mut out);
+        if let Some(key) = &self.cluster_key {
+            out.section("[cluster]");
+            out.key("key_file", text(key.path.display()));
+        }
         for peer in &self.peers {
             out.section("[[peer]]");
             out.key("name", text(&peer.name));
             out.key("address", text(peer.address));
             out.marked("vrrp_addresses", texts(&peer.vrrp_addresses), peer.vrrp_addresses.is_empty());
+            out.marked("urls", texts(&peer.urls), peer.urls.is_empty());
+            for (key, file) in [("ca_file", &peer.tls.ca), ("cert_file", &peer.tls.cert), ("key_file", &peer.tls.key)] {
+                if let Some(file) = file {
+                    out.key(key, text(file.display()));
+                }
+            }
         }
         for witness in &self.witnesses {
             out.section("[[witness]]");

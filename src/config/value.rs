@@ -311,3 +311,28 @@ impl FromText for Uri {
         }
     }
 }
+
+/// Where a peer's vipwarden listens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PeerUrl(pub String);
+
+impl FromText for PeerUrl {
+    const EXPECTED: &'static str = r#"a URL in quotes, such as "http://10.0.0.6:10112""#;
+
+    // The text may hold a password, so no message repeats it.
+    fn from_text(text: &str) -> Result<Self, String> {
+        let example = r#"write scheme, host and port alone, like "http://10.0.0.6:10112""#;
+        let url: Uri = text.parse().map_err(|e| format!("this is no URL ({e}): {example}"))?;
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        match url.scheme_str() {
+            Some("http" | "https") if authority.contains('@') => {
+                Err("no user and no password may stand in it: trust comes from [cluster] key_file".into())
+            }
+            Some("http" | "https") if !authority.is_empty() => match url.path_and_query().map(|path| path.as_str()) {
+                None | Some("/") => Ok(Self(format!("{}://{authority}", url.scheme_str().unwrap_or_default()))),
+                Some(_) => Err(format!("the path is added here: {example}")),
+            },
+            _ => Err(format!("this is neither http:// nor https://: {example}")),
+        }
+    }
+}

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use vipwarden::config::{self, Check, Config, Fence, Notify, Peer, Probe, Router, Speak, Track, Tracked, Witness};
+use vipwarden::config::{
+    self, Check, Config, Fence, Notify, Peer, Probe, Router, Speak, TlsFiles, Track, Tracked, Witness,
+};
 use vipwarden::vrrp::Garp;
 use vipwarden::wire::{Auth, ChecksumForm, Family, Version};
 
@@ -179,7 +181,7 @@ prop_compose! {
         config.peers = peers
             .iter()
             .enumerate()
-            .map(|(i, name)| Peer { name: name.clone(), address: host(0, i), vrrp_addresses: vec![host(1, i)] })
+            .map(|(i, name)| Peer { name: name.clone(), address: host(0, i), vrrp_addresses: vec![host(1, i)], urls: vec!["http://10.0.0.6:10112/".parse().unwrap()], tls: TlsFiles::default() })
             .collect();
         config.witnesses =
             peers.iter().enumerate().map(|(i, name)| Witness { name: name.clone(), address: host(2, i) }).collect();

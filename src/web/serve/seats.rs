@@ -128,10 +128,9 @@ mod tests {
         first.given_away().await;
         answers[0].keep();
         drop((answers, first));
-        let sixth = seats.take().expect("the fourth one's place");
-        fourth.given_away().await;
-        drop((third, fifth, sixth));
-        drop(fourth);
+        let sixth = seats.take().expect("the fifth one's place");
+        fifth.given_away().await;
+        drop((third, fourth, fifth, sixth));
         assert!(seats.taken().places.is_empty());
     }
 }
