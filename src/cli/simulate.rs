@@ -53,6 +53,9 @@ pub struct Args {
     /// The kernel gate, which makes a dead or frozen node answer for the address no more.
     #[arg(long, value_name = "ON|OFF", default_value = "on")]
     gate: Switch,
+    /// Whether a backup asks the host of a silent master before it takes the address.
+    #[arg(long, value_name = "ON|OFF", default_value = "on")]
+    probe: Switch,
     /// How long to look.
     #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = node::length)]
     length: Duration,
@@ -133,7 +136,10 @@ fn build(args: &Args) -> Result<Spec, String> {
     let calm = faults.iter().map(|mishap| mishap.lasts.map_or(args.length, |lasts| mishap.at + lasts)).max();
     Ok(Spec {
         seed: args.seed.unwrap_or_default(),
-        nodes: nodes.iter().map(|node| node.spec(args.advert_interval, args.preempt)).collect(),
+        nodes: nodes
+            .iter()
+            .map(|node| node.spec(args.advert_interval, args.preempt, args.probe == Switch::On))
+            .collect(),
         weather: Weather::CLEAR,
         gate: args.gate == Switch::On,
         watch: args.watch,

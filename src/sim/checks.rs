@@ -245,7 +245,8 @@ impl Checks {
     ) {
         let Bounds { gate, interval, delay, master_down, .. } = self.bounds;
         let Some(audible) = network.audible_since(a, b) else { return };
-        if !gate && !(nodes[a].runs() && nodes[b].runs()) {
+        let both_run = nodes[a].runs() && nodes[b].runs();
+        if !(gate || both_run) {
             return;
         }
         let length = now.since(since.max(audible));
@@ -316,14 +317,14 @@ impl Checks {
             return self.blame(now, "silence", journal, format!("node {node} says {}", verdict.as_str()));
         }
         let (mut speaking, mut quiet) = (Nodes::default(), false);
-        for other in 0..nodes.len() {
-            let is_master = self.states[other] == State::Master && nodes[other].process.is_some();
+        for (other, its) in nodes.iter().enumerate() {
+            let is_master = self.states[other] == State::Master && its.process.is_some();
             speaking.set(other, is_master);
-            quiet |= is_master && !nodes[other].runs();
+            quiet |= is_master && !its.runs();
         }
         let view = (holders, speaking, quiet);
-        let lossless = (0..nodes.len()).filter(|other| *other != node).map(|other| network.lossless_since(node, other));
-        let lossless = lossless.fold(Some(Instant::ZERO), |all, one| Some(all?.max(one?)));
+        let mut others = (0..nodes.len()).filter(|other| *other != node);
+        let lossless = others.try_fold(Instant::ZERO, |all, other| Some(all.max(network.lossless_since(node, other)?)));
         let is_plugged = nodes[node].kernel.has_carrier() && nodes[node].runs();
         match lossless {
             Some(lossless) if is_plugged && view == self.views[node] => {

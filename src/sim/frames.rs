@@ -15,12 +15,27 @@ use super::watch::INTERFACE;
 pub(super) struct Packet {
     pub bytes: Vec<u8>,
     pub seen: Seen,
+    /// What it asks, if it asks; of an echo request there is nothing to be seen.
+    pub asks: Option<Question>,
+}
+
+/// A question to a host's kernel: whether it has an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub target: IpAddr,
+    from: (MacAddr, IpAddr),
+    /// Identifier and sequence number of an echo request.
+    echo: Option<(u16, u16)>,
 }
 
 impl Packet {
     fn new(bytes: Vec<u8>) -> Rc<Self> {
+        Self::asking(bytes, None)
+    }
+
+    fn asking(bytes: Vec<u8>, asks: Option<Question>) -> Rc<Self> {
         let seen = dissect(&bytes, LinkLayer::Ethernet).seen;
-        Rc::new(Self { bytes, seen })
+        Rc::new(Self { bytes, seen, asks })
     }
 
     /// To whom it goes.
@@ -64,53 +79,48 @@ pub(super) fn announcements(me: usize, settings: &Settings) -> impl Iterator<Ite
     frames.into_iter().map(Packet::new)
 }
 
-/// What the watcher wants to have sent; `None` for what is no frame.
+/// What the watcher, or a backup, wants to ask; `None` for what is no frame.
 pub(super) fn probe(request: &Request) -> Option<Rc<Packet>> {
-    let bytes = match *request {
-        Request::Arp { sender_mac, sender_ip, target, .. } => frame::arp_request(sender_mac, sender_ip, target),
-        Request::Neighbour { sender_mac, source, target, .. } => {
-            frame::neighbour_solicitation(sender_mac, source, target)
-        }
-        Request::Echo { sender_mac, source, target, destination_mac, identifier, sequence, .. } => {
-            frame::echo_request(sender_mac, source, target, destination_mac, identifier, sequence).ok()?
-        }
+    let (bytes, asks) = match *request {
+        Request::Arp { sender_mac, sender_ip, target, .. } => (
+            frame::arp_request(sender_mac, sender_ip, target),
+            Question { target: target.into(), from: (sender_mac, sender_ip.into()), echo: None },
+        ),
+        Request::Neighbour { sender_mac, source, target, .. } => (
+            frame::neighbour_solicitation(sender_mac, source, target),
+            Question { target: target.into(), from: (sender_mac, source.into()), echo: None },
+        ),
+        Request::Echo { sender_mac, source, target, destination_mac, identifier, sequence, .. } => (
+            frame::echo_request(sender_mac, source, target, destination_mac, identifier, sequence).ok()?,
+            Question { target, from: (sender_mac, source), echo: Some((identifier, sequence)) },
+        ),
         Request::OutputTest { .. } => return None,
     };
-    Some(Packet::new(bytes))
+    Some(Packet::asking(bytes, Some(asks)))
 }
 
-/// Which address a frame asks for, if it asks.
-pub(super) fn asks_for(packet: &Packet) -> Option<IpAddr> {
-    match &packet.seen {
-        Seen::Arp(arp) if arp.operation == ArpOperation::Request && !arp.is_gratuitous() => Some(arp.target_ip.into()),
-        Seen::Neighbour(Neighbour { kind: NeighbourKind::Solicitation, target, .. }) => Some((*target).into()),
-        _ => None,
-    }
-}
-
-/// The answer of this node to a question.
-pub(super) fn answer(me: usize, question: &Packet) -> Option<Rc<Packet>> {
+/// The answer of this node's kernel.
+pub(super) fn answer(me: usize, question: &Question) -> Option<Rc<Packet>> {
     let own = mac(me);
-    let bytes = match &question.seen {
-        Seen::Arp(arp) => frame::arp(&Arp {
+    let Question { target, from: (asker_mac, asker), echo } = *question;
+    let bytes = match (echo, target, asker) {
+        (Some((identifier, sequence)), ..) => {
+            frame::echo_reply(own, target, asker, asker_mac, identifier, sequence).ok()?
+        }
+        (None, IpAddr::V4(sender_ip), IpAddr::V4(target_ip)) => frame::arp(&Arp {
             frame_source: own,
-            frame_destination: arp.sender_mac,
+            frame_destination: asker_mac,
             operation: ArpOperation::Reply,
             sender_mac: own,
-            sender_ip: arp.target_ip,
-            target_mac: arp.sender_mac,
-            target_ip: arp.sender_ip,
+            sender_ip,
+            target_mac: asker_mac,
+            target_ip,
         }),
-        Seen::Neighbour(asked) => {
-            let reply = Neighbour {
-                frame_source: own,
-                source: asked.target,
-                destination: asked.source,
-                target: asked.target,
-                kind: NeighbourKind::Advertisement { router: false, solicited: true, override_: true },
-                link_address: Some(own),
-            };
-            frame::neighbour(&reply, asked.frame_source)
+        (None, IpAddr::V6(target), IpAddr::V6(asker)) => {
+            let kind = NeighbourKind::Advertisement { router: false, solicited: true, override_: true };
+            let link_address = Some(own);
+            let reply = Neighbour { frame_source: own, source: target, destination: asker, target, kind, link_address };
+            frame::neighbour(&reply, asker_mac)
         }
         _ => return None,
     };

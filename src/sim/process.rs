@@ -8,16 +8,18 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::fence::{Act, Guard, Scope};
-use crate::observe::{Delivered, Fact, Tap};
+use crate::observe::{Delivered, Fact, Request, Tap};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Action, Event, OWNER, Router, Settings, State, Takeover, Turn};
-use crate::wire::{Advert, Neighbour, NeighbourKind, Seen};
+use crate::vrrp::{Action, Event, OWNER, Question, Router, Settings, State, Takeover, Turn};
+use crate::wire::{Advert, ArpOperation, MacAddr, Neighbour, NeighbourKind, Seen};
 
 use super::chance::Chance;
 use super::frames::{self, Packet};
-use super::spec::{Rules, Spec, primary, vip};
-use super::watch::{INTERFACE, Watch};
+use super::spec::{Rules, Spec, mac, primary, vip};
+use super::watch::{Findings, INTERFACE, Watch};
 
+/// Of the echoes that a speaker sends.
+const ECHO_IDENTIFIER: u16 = 0x7678;
 /// The wait before what the kernel refused is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 /// Between two corrections of what others announce.
@@ -122,6 +124,8 @@ pub(super) struct Process {
     releasing: bool,
     /// What the gate compares with.
     gate_priority: u8,
+    /// The last thorough question, and to whom.
+    question: Option<(MacAddr, Question)>,
     corrected_at: Option<Instant>,
     correct_at: Option<Instant>,
 }
@@ -156,6 +160,7 @@ impl Process {
             releasing: false,
             gate_priority: settings.priority,
             settings,
+            question: None,
             corrected_at: None,
             correct_at: None,
         }
@@ -317,6 +322,9 @@ impl Process {
                 }
                 _ => {}
             }
+            if let Some(question) = self.answered(packet) {
+                self.handle(now, Event::Answered(question));
+            }
         }
         let Some(watch) = self.watch.as_mut().filter(|_| self.rules.hears || *outgoing) else { return };
         watch.feed(*at, &packet.fact(self.me, *outgoing));
@@ -369,6 +377,7 @@ impl Process {
                     }
                 }
                 Action::Release => self.release(now),
+                Action::Ask { host, question } => self.ask(host, question),
                 Action::Announce => {
                     let frames = frames::announcements(self.me, &self.settings);
                     self.ops.extend(frames.map(Op::Send));
@@ -382,6 +391,52 @@ impl Process {
         }
         if let Some(watch) = &mut self.watch {
             watch.report(now, &self.router);
+        }
+    }
+
+    /// Asks the host of a silent master, and no other, whether it has the address; a thorough question goes to all, and its
+    /// answer tells the host.
+    fn ask(&mut self, host: MacAddr, question: Question) {
+        if question.thorough {
+            self.question = Some((host, question));
+        }
+        let (interface, sender_mac, target) = (INTERFACE, mac(self.me), vip(self.settings.family));
+        let request = match (question.thorough, primary(self.settings.family, self.me), target) {
+            (true, IpAddr::V4(sender_ip), IpAddr::V4(target)) => {
+                Request::Arp { interface, sender_mac, sender_ip, target }
+            }
+            (true, IpAddr::V6(source), IpAddr::V6(target)) => {
+                Request::Neighbour { interface, sender_mac, source, target }
+            }
+            (_, source, target) => Request::Echo {
+                interface,
+                sender_mac,
+                source,
+                target,
+                destination_mac: host,
+                identifier: ECHO_IDENTIFIER,
+                sequence: question.number,
+            },
+        };
+        self.ops.extend(frames::probe(&request).map(Op::Send));
+    }
+
+    /// The question that a frame to this host answers, if it answers one about the address.
+    fn answered(&self, packet: &Packet) -> Option<Question> {
+        let asked = vip(self.settings.family);
+        let thorough = |address: IpAddr, from: MacAddr| {
+            self.question.filter(|(host, _)| *host == from && address == asked).map(|(_, question)| question)
+        };
+        match &packet.seen {
+            _ if packet.destination() != mac(self.me) => None,
+            Seen::EchoReply(reply) if reply.identifier == ECHO_IDENTIFIER && reply.source == asked => {
+                Some(Question { number: reply.sequence, thorough: false })
+            }
+            Seen::Arp(arp) if arp.operation == ArpOperation::Reply => thorough(arp.sender_ip.into(), arp.sender_mac),
+            Seen::Neighbour(Neighbour { kind: NeighbourKind::Advertisement { .. }, target, frame_source, .. }) => {
+                thorough((*target).into(), *frame_source)
+            }
+            _ => None,
         }
     }
 
@@ -445,7 +500,7 @@ impl Process {
     /// Lets the watcher judge, if it is time. True if it did.
     fn turn_watch(&mut self, now: Instant) -> bool {
         let Some(watch) = self.watch.as_mut().filter(|watch| watch.due() <= now) else { return false };
-        let turned = watch.turn(now, self.me);
+        let turned = watch.turn(now);
         self.ops.extend(turned.probes.into_iter().map(Op::Send));
         if turned.test_output {
             self.news.push(News::TestOutput);
@@ -453,7 +508,7 @@ impl Process {
         for (to, why) in turned.verdicts {
             self.news.push(News::Verdict(to, why));
         }
-        if let Some((answers, anyone, witness)) = turned.findings {
+        if let Some(Findings { answers, anyone, witness }) = turned.findings {
             self.guard.handle_reach(now, anyone, witness);
             self.guard.handle_answers(now, &answers);
             self.obey_guard(now);

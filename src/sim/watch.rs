@@ -43,7 +43,16 @@ pub(super) struct Turned {
     pub probes: Vec<Rc<Packet>>,
     pub test_output: bool,
     pub verdicts: Vec<(&'static str, String)>,
-    pub findings: Option<(Vec<(MacAddr, Instant)>, bool, bool)>,
+    pub findings: Option<Findings>,
+}
+
+/// What the watcher knows and the guard wants.
+#[derive(Debug)]
+pub(super) struct Findings {
+    /// Who else answers for the addresses, each with its newest answer.
+    pub answers: Vec<(MacAddr, Instant)>,
+    pub anyone: bool,
+    pub witness: bool,
 }
 
 impl Watch {
@@ -69,6 +78,7 @@ impl Watch {
             name: other.name.clone(),
             address: primary(settings.family, node),
             vrrp_addresses: Vec::new(),
+            urls: Vec::new(),
         };
         let told = observe::Settings {
             node: spec.nodes[me].name.clone(),
@@ -149,7 +159,7 @@ impl Watch {
     }
 
     /// Judges what has come in.
-    pub fn turn(&mut self, now: Instant, me: usize) -> Turned {
+    pub fn turn(&mut self, now: Instant) -> Turned {
         let mut turned = Turned::default();
         if now >= self.heartbeat {
             let late = now.since(self.heartbeat);
@@ -177,9 +187,9 @@ impl Watch {
             self.told_at = now;
             let answers = self.watcher.answers().find(|(name, _)| *name == self.name);
             let (anyone, witness) = self.watcher.reach();
-            turned.findings = Some((answers.map(|(_, answers)| answers).unwrap_or_default(), anyone, witness));
+            let answers = answers.map(|(_, answers)| answers).unwrap_or_default();
+            turned.findings = Some(Findings { answers, anyone, witness });
         }
-        let _ = me;
         self.heartbeat = now + HEARTBEAT;
         let next = self.watcher.poll_timeout().unwrap_or(self.heartbeat);
         self.due = next.min(self.heartbeat).max(now + SOON);

@@ -391,10 +391,10 @@ impl World {
             self.wake(node, WAKE);
         }
         self.look_at(node);
-        if let Some(asked) = frames::asks_for(packet) {
+        if let Some(question) = &packet.asks {
             let family = self.spec.nodes[node].settings.family;
-            let is_answered = asked == primary(family, node) || answers && asked == vip(family);
-            if is_answered && let Some(answer) = frames::answer(node, packet) {
+            let is_answered = question.target == primary(family, node) || answers && question.target == vip(family);
+            if is_answered && let Some(answer) = frames::answer(node, question) {
                 self.spread(node, &answer, false);
             }
         }

@@ -63,6 +63,8 @@ pub fn settings(priority: u8, interval: Duration) -> Settings {
         checksum: ChecksumForm::PseudoHeader,
         unicast_peers: Vec::new(),
         known_speakers: None,
+        probe_before_promote: true,
+        promote_grace: None,
         garp: Garp { repeat: 1, delay: Duration::ZERO, refresh: Duration::ZERO },
     }
 }

@@ -22,8 +22,8 @@ pub struct Named {
 
 impl Named {
     /// As the simulator wants it.
-    pub fn spec(&self, interval: Duration, preempt: bool) -> NodeSpec {
-        let settings = vrrp::Settings { preempt, ..worlds::settings(self.priority, interval) };
+    pub fn spec(&self, interval: Duration, preempt: bool, probe_before_promote: bool) -> NodeSpec {
+        let settings = vrrp::Settings { preempt, probe_before_promote, ..worlds::settings(self.priority, interval) };
         NodeSpec { name: self.name.clone(), settings, drift_ppm: 0, starts_at: Duration::ZERO }
     }
 }

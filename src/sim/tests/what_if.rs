@@ -3,6 +3,7 @@
 use super::*;
 use crate::fence::Policy;
 use crate::time::Duration;
+use crate::vrrp::Settings;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
@@ -10,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) fn pair(gate: bool, faults: &[Mishap]) -> Spec {
     let node = |index: u8| NodeSpec {
         name: format!("lb{:02}", index + 1),
-        settings: worlds::settings(200 - index, INTERVAL),
+        settings: Settings { probe_before_promote: gate, ..worlds::settings(200 - index, INTERVAL) },
         drift_ppm: 0,
         starts_at: Duration::ZERO,
     };
