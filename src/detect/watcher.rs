@@ -108,6 +108,11 @@ impl Watcher {
         self.urgent
     }
 
+    /// True if the adverts of the further taps are wanted: see [`Model::needs_taps`].
+    pub fn needs_taps(&self) -> bool {
+        self.model.needs_taps()
+    }
+
     /// Whether any peer or witness answers, and whether a witness does.
     pub fn reach(&self) -> (bool, bool) {
         let up = |reach: &[crate::observe::Reach]| reach.iter().any(|host| host.up == Some(true));

@@ -80,6 +80,11 @@ impl Core {
         Findings { anyone, witness, answers: self.watcher.answers().collect() }
     }
 
+    /// True if what the further taps see is wanted.
+    pub fn needs_taps(&self) -> bool {
+        self.watcher.needs_taps()
+    }
+
     /// Takes in one fact, as of `at`.
     pub fn feed(&mut self, at: Instant, fact: &Fact) {
         self.watcher.handle(at, fact);

@@ -258,6 +258,7 @@ async fn turn(hub: Rc<Hub>) {
         }
         yield_now().await;
         hub.core().turn(clock::now(), due);
+        hub.follow_taps();
         if now.since(told) >= TELL_EVERY {
             told = now;
             hub.tell_speakers();

@@ -75,6 +75,8 @@ pub struct Model {
     routers: BTreeMap<Slot, Router>,
     index: BTreeMap<(IfIndex, Option<u16>, Family, u8), Slot>,
     daemon_members: BTreeSet<Slot>,
+    /// True if this node was a member of some router at the last look.
+    takes_part: bool,
     next_slot: u32,
     planner: Planner,
     requests: Vec<Request>,
@@ -105,6 +107,7 @@ impl Model {
             routers: BTreeMap::new(),
             index: BTreeMap::new(),
             daemon_members: BTreeSet::new(),
+            takes_part: false,
             next_slot: 0,
             planner: Planner::default(),
             requests: Vec::new(),
@@ -224,6 +227,12 @@ impl Model {
         self.peer_macs.iter().position(|known| *known == Some(mac))
     }
 
+    /// True if it matters here what gets past this host's filters: it runs a VRRP daemon, or is a member of a router. On a
+    /// bystander nobody waits for the adverts, and nothing is expected of the further taps.
+    pub fn needs_taps(&self) -> bool {
+        self.takes_part || [Family::V4, Family::V6].iter().any(|f| self.host.daemon(*f) != DaemonState::Absent)
+    }
+
     // ---- poll -----------------------------------------------------------------------------------------------------
 
     /// What is to be sent.
@@ -264,6 +273,7 @@ impl Model {
             self.sweep = now + Duration::from_secs(1);
             self.update_daemon_members();
             self.forget_silent(now);
+            self.takes_part = self.routers.values().any(|router| router.member);
         }
     }
 
@@ -539,6 +549,7 @@ impl Model {
             || self.daemon_members.contains(&slot)
             || router.vips.iter().any(|v| v.held.is_some());
         if router.member {
+            self.takes_part = true;
             self.planner.wake(Instant::ZERO);
         }
         self.dirty.insert(slot);
