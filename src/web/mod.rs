@@ -6,8 +6,10 @@
 mod api;
 mod card;
 pub mod document;
+mod guard;
 mod html;
 mod page;
+pub mod runbook;
 mod serve;
 mod stream;
 mod verdict;
@@ -33,6 +35,7 @@ use crate::sys::clock;
 
 use document::{EventDoc, StatusDoc};
 
+pub use guard::Guard;
 pub use serve::serve;
 
 /// Event streams at one time; each holds a connection for as long as its reader likes.
@@ -94,6 +97,7 @@ pub fn app(shared: Shared) -> App {
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/events", get(api::events))
         .route("/api/v1/peer", get(api::peer))
+        .route("/docs/runbooks/{name}", get(runbook::page))
         .route("/-/healthy", get(api::healthy))
         .route("/-/ready", get(api::ready))
         .fallback(not_found)
