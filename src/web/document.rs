@@ -221,7 +221,7 @@ impl From<&Finding> for FindingDoc {
             local: finding.local.clone(),
             remote: finding.remote.clone(),
             remedy: finding.remedy.clone(),
-            runbook: None,
+            runbook: Some(format!("docs/causes.md#{}", finding.cause.as_str())),
         }
     }
 }
