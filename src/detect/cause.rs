@@ -69,6 +69,10 @@ pub fn of_conflict(
     if mismatched && one.here && one.speaker.is_none_or(|s| now > s.gone_at()) {
         findings.push(muted(model, one));
     }
+    if mismatched {
+        let admitted = remote::admitted(model, conflict, [one, two]);
+        findings.extend(admitted.into_iter().filter(|finding| finding.cause == Cause::MutedMaster));
+    }
     if findings.is_empty() {
         findings.extend(tie(model, one, two));
     }
