@@ -367,6 +367,17 @@ pub fn document() -> String {
     text
 }
 
+/// `docs/runbooks/causes.md`: the same in short, for whoever comes from an alert. The daemon serves it.
+pub fn runbook() -> String {
+    let mut text = rules_text::RUNBOOK_HEAD.to_owned();
+    for cause in Cause::ALL {
+        let chapter = rules_text::chapter(cause);
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "\n### {}\n\n{} {}", cause.as_str(), chapter.means, chapter.mend);
+    }
+    text
+}
+
 /// Commands in the type of commands.
 fn code(remedy: &str) -> String {
     let is_command = ["nft ", "{delete}", "{announce}"].iter().any(|start| remedy.starts_with(start));
@@ -394,7 +405,12 @@ mod tests {
     }
 
     #[test]
-    fn the_document_is_what_the_table_says() {
+    fn the_documents_are_what_the_table_says() {
+        let short = include_str!("../../docs/runbooks/causes.md");
+        assert!(
+            short == runbook(),
+            "docs/runbooks/causes.md is not what the table says: cargo run --example causes -- --short > docs/runbooks/causes.md"
+        );
         let written = include_str!("../../docs/causes.md");
         assert!(
             written == document(),

@@ -13,6 +13,13 @@ for each of them what you see, why it happens, and how to mend it. It is written
 several that look alike from here; the vipwarden on the other node knows better, and tells it over the [second channel](second-channel.md).
 ";
 
+/// What stands above the short form.
+pub const RUNBOOK_HEAD: &str = "# Causes, and what to do about each
+
+`vipwarden explain VIP`, the page, and `findings` in the JSON name a cause, the node to mend and both sides' values. Here is what to do about each;
+`docs/causes.md` says more. After each: `vipwarden status VIP` must exit with 0.
+";
+
 /// What stands above the whole table.
 pub const ORDER: &str = "## The order
 
@@ -75,7 +82,7 @@ const fn of_the_way(cause: Cause) -> Chapter {
             means: "Adverts arrive with a TTL below 255, and every receiver must refuse them (RFC 9568 §5.1.1.3).",
             sees: "Both hold the address; the adverts are on the wire and look right but for their TTL.",
             why: "A router, a tunnel or a NAT stands between the two, or something rewrites TTLs.",
-            mend: "VRRP is for one segment: put both nodes on it, or use unicast where the daemons allow it.",
+            mend: "VRRP works on one segment only: take the router or the rewrite out, or use unicast with `unicast_ttl` where the daemon knows it.",
         },
     }
 }
@@ -111,13 +118,13 @@ const fn of_the_configuration(cause: Cause) -> Chapter {
             means: "The two compute the checksum of VRRPv3 over IPv4 differently.",
             sees: "Both hold the address, and each counts checksum errors.",
             why: "RFC 5798 could be read both ways; some routers leave the pseudo-header out.",
-            mend: "Set the one that can be set: FRR `vrrp 51 checksum-with-ipv4-pseudoheader`, keepalived `vrrp_version` and its checksum compatibility, vipwarden `checksum`.",
+            mend: "Set the one that can be set: FRR `vrrp 51 checksum-with-ipv4-pseudoheader`, vipwarden `checksum`.",
         },
         Cause::VridCollision => Chapter {
             means: "Two unrelated clusters use one VRID on one segment.",
             sees: "Masters with nothing in common, and log lines about foreign adverts; or the weaker cluster has no master at all, for its backups obey the stronger one's.",
             why: "VRID 51 is in every tutorial.",
-            mend: "Give one of the clusters another VRID, on all its nodes.",
+            mend: "Give one of the clusters another VRID (`virtual_router_id`), on all its nodes, one after the other, the backup first. There is a short outage of that cluster.",
         },
         Cause::VridMismatch => Chapter {
             means: "One address is advertised under two VRIDs.",

@@ -209,7 +209,7 @@ pub struct FindingDoc {
     pub remote: String,
     /// The one thing to do.
     pub remedy: String,
-    /// Where to read more, if there is such a page.
+    /// Where to read more, if there is such a page: a path below the daemon's address.
     pub runbook: Option<String>,
 }
 
@@ -221,7 +221,7 @@ impl From<&Finding> for FindingDoc {
             local: finding.local.clone(),
             remote: finding.remote.clone(),
             remedy: finding.remedy.clone(),
-            runbook: Some(format!("docs/causes.md#{}", finding.cause.as_str())),
+            runbook: Some(super::runbook::of(finding.cause)),
         }
     }
 }

@@ -508,12 +508,15 @@ fn silence() -> Vec<Row> {
             differ: |pair| {
                 let node = &pair.b.node;
                 node.exec("ip link add up0 type veth peer name up1").expect("an uplink");
-                ["up0", "up1"].map(|end| node.exec(&format!("ip link set {end} up")).expect("it is up"));
+                for end in ["up0", "up1"] {
+                    node.exec(&format!("ip link set {end} up")).expect("it is up");
+                }
                 pair.b.instance.lines.push("track_interface {\n up0\n}".into());
             },
             inject: |case| {
                 case.pair.b.node.exec("ip link set up1 down").expect("it goes down");
-                case.pair.a.stop();
+                case.pair.a.kill();
+                case.pair.a.node.exec("ip addr del 10.9.9.100/24 dev eth0").expect("the address goes");
             },
             heal: |case| {
                 case.pair.b.node.exec("ip link set up1 up").expect("it comes up");
