@@ -45,8 +45,7 @@ impl Connection {
     pub fn open(family: u8) -> io::Result<Self> {
         let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(Protocol::from(PROTOCOL)))?;
         socket.set_nonblocking(true)?;
-        let raise =
-            |name| super::super::socket::set_option(&socket, libc::SOL_SOCKET, name, &SEND_BUFFER_BYTES);
+        let raise = |name| super::super::socket::set_option(&socket, libc::SOL_SOCKET, name, &SEND_BUFFER_BYTES);
         raise(libc::SO_SNDBUFFORCE).or_else(|_| raise(libc::SO_SNDBUF))?;
         Ok(Self { socket, family, sequence: 1 })
     }

@@ -89,19 +89,24 @@ impl Rule {
         self.push("meta", Attributes::new().u32(1, to.0).u32(2, key as u32))
     }
 
+    /// Puts at most sixteen bytes into a register and those that follow.
     pub fn put(self, bytes: &[u8], to: Register) -> Self {
-        // At most sixteen bytes at a time: four registers.
-        bytes.chunks(16).enumerate().fold(self, |rule, (part, chunk)| {
-            let value = Attributes::new().bytes(1, chunk);
-            rule.push("immediate", Attributes::new().u32(1, to.plus(4 * part as u32).0).nest(2, value))
+        let value = Attributes::new().bytes(1, bytes);
+        self.push("immediate", Attributes::new().u32(1, to.0).nest(2, value))
+    }
+
+    /// Puts a key of several parts, each into registers of its own: so `nft list` knows them.
+    pub fn put_key(self, parts: &[Vec<u8>], to: Register) -> Self {
+        let mut register = to;
+        parts.iter().fold(self, |rule, part| {
+            let rule = rule.put(part, register);
+            register = register.plus(part.len().div_ceil(4) as u32);
+            rule
         })
     }
 
     pub fn compare(self, from: Register, is: Is, with: &[u8]) -> Self {
-        self.push(
-            "cmp",
-            Attributes::new().u32(1, from.0).u32(2, is as u32).nest(3, Attributes::new().bytes(1, with)),
-        )
+        self.push("cmp", Attributes::new().u32(1, from.0).u32(2, is as u32).nest(3, Attributes::new().bytes(1, with)))
     }
 
     /// Bytes of the packet are these.

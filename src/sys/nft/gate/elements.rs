@@ -25,26 +25,28 @@ pub(super) const DOUBT: &str = "doubt";
 
 /// A key as the registers hold it: family and VRID in one word, the interface in the next.
 pub(super) fn key(key: Key) -> Vec<u8> {
+    parts(key).concat()
+}
+
+/// The words of a key.
+pub(super) fn parts(key: Key) -> Vec<Vec<u8>> {
     let family: u32 = if key.family == Family::V4 { 4 } else { 6 };
-    let mut bytes = (family << 16 | u32::from(key.vrid)).to_ne_bytes().to_vec();
-    bytes.extend(key.interface.0.to_ne_bytes());
-    bytes
+    let router = family << 16 | u32::from(key.vrid);
+    vec![router.to_ne_bytes().to_vec(), key.interface.0.to_ne_bytes().to_vec()]
 }
 
 /// The same with a peer's address behind it; one of IPv4 as IPv6 maps it.
-pub(super) fn latch(of: Key, peer: IpAddr) -> Vec<u8> {
-    let mut bytes = key(of);
-    bytes.extend(match peer {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
+pub(super) fn latch(of: Key, peer: IpAddr) -> Vec<Vec<u8>> {
+    let mut parts = parts(of);
+    parts.push(match peer {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
     });
-    bytes
+    parts
 }
 
 fn permit(of: Key, nonce: u32) -> Vec<u8> {
-    let mut bytes = key(of);
-    bytes.extend(nonce.to_ne_bytes());
-    bytes
+    [key(of), nonce.to_ne_bytes().to_vec()].concat()
 }
 
 /// The message body that names one element of a set; with a lifetime, for one that is to be added.
@@ -137,7 +139,7 @@ impl Gate {
         let (timeout, peers) = (router.timeout, router.peers.clone());
         let key = key(permit.key);
         let mut gone = vec![(PERMIT, self::permit(permit.key, permit.nonce)), (ALIVE, key.clone())];
-        gone.extend(peers.iter().map(|peer| (LATCH, latch(permit.key, *peer))));
+        gone.extend(peers.iter().map(|peer| (LATCH, latch(permit.key, *peer).concat())));
         let mut there = Vec::new();
         for (set, key) in &gone {
             // The permit has to be there; of the others those that are.
@@ -151,9 +153,10 @@ impl Gate {
     /// How long an element lives yet.
     pub(super) fn remaining(&mut self, set: &str, key: &[u8]) -> io::Result<Option<Duration>> {
         match self.connection.ask(Kind::GetElement, &element(set, key, None)) {
-            Ok(object) => Ok(find(&object, 3).and_then(|list| find(list, 1)).and_then(|found| find(found, 5)).map(
-                |left| Duration::from_millis(left.try_into().map_or(0, u64::from_be_bytes)),
-            )),
+            Ok(object) => Ok(find(&object, 3)
+                .and_then(|list| find(list, 1))
+                .and_then(|found| find(found, 5))
+                .map(|left| Duration::from_millis(left.try_into().map_or(0, u64::from_be_bytes)))),
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
             Err(error) => Err(error),
         }

@@ -35,6 +35,7 @@ pub use super::connection::NftError;
 use crate::observe::IfIndex;
 use crate::time::Duration;
 use crate::wire::{Auth, Family, Version};
+pub use table::remove_leftovers;
 
 /// The mark that our adverts carry, by which the gate knows them.
 pub const MARK: u32 = 0x7677_0112;
@@ -141,13 +142,12 @@ impl Gate {
     /// # Errors
     /// What the kernel lacks or refuses. EPERM: no capability, or another process that lives has the table.
     pub fn open(routers: &[Router], interfaces: &BTreeMap<IfIndex, String>) -> Result<Self, NftError> {
-        Self::open_with(Hooks::Both, routers, interfaces)
-            .or_else(|error| match error.code() {
-                Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOENT) => {
-                    Self::open_with(Hooks::IngressOnly, routers, interfaces).map_err(|_| error)
-                }
-                _ => Err(error),
-            })
+        Self::open_with(Hooks::Both, routers, interfaces).or_else(|error| match error.code() {
+            Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOENT) => {
+                Self::open_with(Hooks::IngressOnly, routers, interfaces).map_err(|_| error)
+            }
+            _ => Err(error),
+        })
     }
 
     /// The same with no more hooks than these.

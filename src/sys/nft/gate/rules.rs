@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::elements::{ALIVE, DOUBT, LATCH, LEASE, key, latch};
+use super::elements::{ALIVE, DOUBT, LATCH, LEASE, latch, parts};
 use super::{Key, MARK, Router};
 use crate::sys::nft::expression::{Base, Change, Is, Meta, R0, Register, Rule, Verdict};
 use crate::time::Duration;
@@ -39,7 +39,7 @@ pub(super) const LOCAL_ND6: &str = "local_nd6";
 pub(super) const ANNOUNCED: &str = "announced4";
 /// By interface and virtual MAC.
 pub(super) const MACS: &str = "macs";
-/// By interface and VRID: where adverts that are received and sent are judged.
+/// By interface, protocol (VRRP's) and VRID: where adverts that are received and sent are judged.
 pub(super) const HEAR4: &str = "hear4";
 pub(super) const HEAR6: &str = "hear6";
 pub(super) const SAY4: &str = "say4";
@@ -78,7 +78,7 @@ impl Chains {
 pub(super) fn of_router(router: &Router) -> Vec<(String, Rule)> {
     let chains = Chains::of(router.key);
     let mut rules = Vec::new();
-    let closed = |set| Rule::new().put(&key(router.key), KEY).outside(set, KEY).then(Verdict::Drop);
+    let closed = |set| Rule::new().put_key(&parts(router.key), KEY).outside(set, KEY).then(Verdict::Drop);
     rules.push((chains.shut.clone(), closed(ALIVE)));
     if router.leased {
         rules.push((chains.shut.clone(), closed(LEASE)));
@@ -92,14 +92,14 @@ pub(super) fn of_router(router: &Router) -> Vec<(String, Rule)> {
 
 /// Our own adverts.
 fn say(router: &Router) -> Vec<Rule> {
-    let own = key(router.key);
-    let ends = Rule::new().has(Base::Transport, 2, &[0]).put(&own, KEY).change(ALIVE, Change::Delete, KEY, None);
+    let own = parts(router.key);
+    let ends = Rule::new().has(Base::Transport, 2, &[0]).put_key(&own, KEY).change(ALIVE, Change::Delete, KEY, None);
     let mut rules = vec![ends.then(Verdict::Return)];
     for peer in &router.peers {
-        let latched = Rule::new().put(&latch(router.key, *peer), KEY).within(LATCH, KEY);
+        let latched = Rule::new().put_key(&latch(router.key, *peer), KEY).within(LATCH, KEY);
         rules.push(latched.then(Verdict::Return));
     }
-    rules.push(Rule::new().put(&own, KEY).change(ALIVE, Change::Update, KEY, Some(router.timeout)));
+    rules.push(Rule::new().put_key(&own, KEY).change(ALIVE, Change::Update, KEY, Some(router.timeout)));
     rules
 }
 
@@ -109,7 +109,7 @@ pub(super) fn hear(router: &Router) -> Vec<Rule> {
 }
 
 fn hear_peer(router: &Router, peer: IpAddr) -> Vec<Rule> {
-    let (own, latch) = (key(router.key), latch(router.key, peer));
+    let (own, latch) = (parts(router.key), latch(router.key, peer));
     let from_peer = || {
         let rule = match peer {
             IpAddr::V4(v4) => Rule::new().has(Base::Network, 12, &v4.octets()).has(Base::Network, 8, &[TTL]),
@@ -118,15 +118,15 @@ fn hear_peer(router: &Router, peer: IpAddr) -> Vec<Rule> {
         let version = if router.version == Version::V2 { 0x21 } else { 0x31 };
         authentic(router, rule.has(Base::Transport, 0, &[version]))
     };
-    let unlatch = |rule: Rule| rule.put(&latch, KEY).change(LATCH, Change::Delete, KEY, None);
+    let unlatch = |rule: Rule| rule.put_key(&latch, KEY).change(LATCH, Change::Delete, KEY, None);
     let gives_up = unlatch(from_peer().has(Base::Transport, 2, &[0])).then(Verdict::Return);
     let wins_ties = router.rank.source.is_some_and(|own| peer > own);
     let better = if wins_ties { Is::AtLeast } else { Is::Above };
     let is_better = from_peer().load(Base::Transport, 2, 1, R0).compare(R0, better, &[router.rank.priority]);
     let closes = is_better
-        .put(&own, KEY)
+        .put_key(&own, KEY)
         .change(ALIVE, Change::Delete, KEY, None)
-        .put(&latch, KEY)
+        .put_key(&latch, KEY)
         .change(LATCH, Change::Update, KEY, Some(router.interval * 2))
         .then(Verdict::Return);
     let mut rules = vec![gives_up, closes, unlatch(from_peer())];
@@ -135,7 +135,7 @@ fn hear_peer(router: &Router, peer: IpAddr) -> Vec<Rule> {
         let forgotten_after = (router.interval * 3 / 4).max(CHALLENGE * 2);
         rules.push(
             from_peer()
-                .put(&own, KEY)
+                .put_key(&own, KEY)
                 .within(ALIVE, KEY)
                 .outside(DOUBT, KEY)
                 .change(ALIVE, Change::Update, KEY, Some(CHALLENGE))
@@ -160,17 +160,18 @@ fn with_interface(rule: Rule, meta: Meta) -> Rule {
 
 /// Everything about packets of VRRP in one direction: judged, and then let pass.
 fn adverts(meta: Meta, maps: [(&[u8], &str); 2], own: bool) -> Vec<Rule> {
-    let vrrp = |rule: Rule| rule.is(Meta::L4Protocol, &[VRRP]);
     let mut rules: Vec<_> = maps
         .into_iter()
         .map(|(kind, map)| {
             let rule = if own { Rule::new().is(Meta::Mark, &MARK.to_ne_bytes()) } else { Rule::new() };
             // By the frame's own bytes: a tagged one is another segment's.
-            let rule = vrrp(rule.has(Base::Link, 12, kind));
-            with_interface(rule, meta).load(Base::Transport, 1, 1, KEY.plus(1)).map(map, KEY)
+            let rule = with_interface(rule.has(Base::Link, 12, kind), meta);
+            // The protocol is a part of the key: `nft list` fails on bytes of a protocol that it has no description of.
+            let rule = rule.meta(Meta::L4Protocol, KEY.plus(1));
+            rule.load(Base::Transport, 1, 1, KEY.plus(2)).map(map, KEY)
         })
         .collect();
-    rules.push(vrrp(Rule::new()).then(Verdict::Accept));
+    rules.push(Rule::new().is(Meta::L4Protocol, &[VRRP]).then(Verdict::Accept));
     rules
 }
 
@@ -216,7 +217,7 @@ pub(super) fn egress() -> Vec<Rule> {
 /// The maps that lead to a router's chains: the map, the key in it, and the chain.
 pub(super) fn ways<'a>(router: &Router, chains: &'a Chains) -> Vec<(&'static str, Vec<u8>, &'a str)> {
     let on = |bytes: &[u8]| [&router.key.interface.0.to_ne_bytes()[..], bytes].concat();
-    let vrid = on(&[router.key.vrid, 0, 0, 0]);
+    let vrid = on(&[VRRP, 0, 0, 0, router.key.vrid, 0, 0, 0]);
     let mut ways = match router.key.family {
         Family::V4 => vec![(HEAR4, vrid.clone(), &*chains.hear), (SAY4, vrid, &*chains.say)],
         Family::V6 => vec![(HEAR6, vrid.clone(), &*chains.hear), (SAY6, vrid, &*chains.say)],

@@ -73,10 +73,10 @@ const SETS: [Set; 20] = [
     map(rules::LOCAL_OUT6, &[INTERFACE, IPV6]),
     map(rules::LOCAL_ND6, &[INTERFACE, IPV6]),
     map(rules::MACS, &[INTERFACE, ETHERNET]),
-    map(rules::HEAR4, &[INTERFACE, PROTOCOL]),
-    map(rules::HEAR6, &[INTERFACE, PROTOCOL]),
-    map(rules::SAY4, &[INTERFACE, PROTOCOL]),
-    map(rules::SAY6, &[INTERFACE, PROTOCOL]),
+    map(rules::HEAR4, &[INTERFACE, PROTOCOL, PROTOCOL]),
+    map(rules::HEAR6, &[INTERFACE, PROTOCOL, PROTOCOL]),
+    map(rules::SAY4, &[INTERFACE, PROTOCOL, PROTOCOL]),
+    map(rules::SAY6, &[INTERFACE, PROTOCOL, PROTOCOL]),
 ];
 
 impl Set {

@@ -60,6 +60,9 @@ fn the_table_can_be_listed_and_withstands_a_flush_while_other_rules_are_as_they_
         nft(&["add table inet users"]);
         let users = nft(&["list table inet users"]);
         let mut gate = gate(&router(Family::V4));
+        gate.install(router(Family::V6)).expect("root");
+        gate.install(Router { vmac: true, leased: true, ..router(Family::V4) }).expect("root");
+        gate.install(router(Family::V4)).expect("root");
         advertise(Family::V4, 100);
         let listed = nft(&["list ruleset"]);
         assert!(listed.contains("table netdev vipwarden_gate"), "{listed}");
