@@ -6,10 +6,16 @@ mod scene;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
+use std::sync::Arc;
+
+use vipwarden::config::ClusterKey;
 use vipwarden::engine::Logged;
+use vipwarden::engine::peers::document;
+use vipwarden::engine::peers::seal::Seal;
 use vipwarden::web::document::{EventDoc, StatusDoc};
 
 const STATUS: &str = include_str!("../docs/schema/status.json");
+const PEER: &str = include_str!("../docs/schema/peer.json");
 const EVENTS: &str = include_str!("../docs/schema/events.json");
 
 /// As much of JSON Schema as these two schemas use, and stricter in one thing: a key that no schema names is an error.
@@ -115,6 +121,20 @@ fn every_status_conforms_and_no_field_of_the_schema_is_an_empty_promise() {
     for snapshot in [scene::rich(), scene::empty(), scene::hostile("<script>")] {
         let shared = scene::shared(snapshot.clone());
         schema.check(&serde_json::to_value(StatusDoc::new(&shared.identity, &snapshot)).unwrap());
+    }
+    assert_eq!(schema.unmet(), Vec::<String>::new());
+}
+
+#[test]
+fn every_answer_to_a_peer_conforms_signed_or_not() {
+    let mut schema = Schema::new(PEER);
+    let key = ClusterKey { path: "key".into(), secret: vec![7; 32] };
+    let mut snapshot = scene::rich();
+    Arc::make_mut(&mut snapshot.routers[0]).findings[0].here = true;
+    for seal in [None, Some(Seal::new(&key))] {
+        let answer =
+            document::answer(&scene::shared(snapshot.clone()).identity, &snapshot, snapshot.at, "n", seal.as_ref());
+        schema.check(&serde_json::to_value(answer.unwrap()).unwrap());
     }
     assert_eq!(schema.unmet(), Vec::<String>::new());
 }

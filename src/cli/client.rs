@@ -4,15 +4,11 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::{Method, Request, header};
-use hyper_util::rt::TokioIo;
+use hyper::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::net::UnixStream;
-use tokio::time::timeout;
 
+use crate::engine::http::{Client, Error};
 use crate::time::Duration;
 use crate::web::document::StatusDoc;
 
@@ -97,35 +93,23 @@ pub fn quote(text: &str) -> String {
 #[tokio::main(flavor = "current_thread")]
 async fn ask(control: &Path, method: Method, path: &str) -> Result<String, String> {
     let at = control.display();
-    let stream = UnixStream::connect(control).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
-            "no daemon answers on {at}: start one with `systemctl start vipwarden` or `vipwarden run`, or name its socket with --control"
-        ),
-        ErrorKind::PermissionDenied => format!("{at} may not be opened: run this as root, or as one of the socket's group"),
-        ErrorKind::InvalidInput => format!("{at}: {}", super::control::TOO_LONG),
-        _ => format!("{at}: {error}"),
+    let url = format!("http://localhost{path}").parse().map_err(|error| format!("{path}: {error}"))?;
+    let client = Client::new(TIMEOUT, ANSWER_MAX).over_socket(control.to_owned());
+    let answer = if method == Method::POST { client.post(&url).await } else { client.get(&url).await };
+    let answer = answer.map_err(|error| match error {
+        Error::Connect { error, .. } => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
+                "no daemon answers on {at}: start one with `systemctl start vipwarden` or `vipwarden run`, or name its socket with --control"
+            ),
+            ErrorKind::PermissionDenied => format!("{at} may not be opened: run this as root, or as one of the socket's group"),
+            ErrorKind::InvalidInput => format!("{at}: {}", super::control::TOO_LONG),
+            _ => format!("{at}: {error}"),
+        },
+        Error::Late { within, .. } => format!("the daemon on {at} does not answer within {} s", within.as_secs()),
+        other => format!("the daemon on {at} does not speak as it should: {other}"),
     })?;
-    let exchange = timeout(TIMEOUT, exchange(stream, method, path)).await;
-    let (is_success, body) = exchange
-        .map_err(|_| format!("the daemon on {at} does not answer within {} s", TIMEOUT.as_secs()))?
-        .map_err(|error| format!("the daemon on {at} does not speak as it should: {error}"))?;
-    if is_success { Ok(body) } else { Err(plain(&body, true)) }
-}
-
-async fn exchange(
-    stream: UnixStream,
-    method: Method,
-    path: &str,
-) -> Result<(bool, String), Box<dyn std::error::Error + Send + Sync>> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the runtime; what goes wrong in it is seen in the answer.
-    tokio::spawn(connection);
-    let request =
-        Request::builder().method(method).uri(path).header(header::HOST, "localhost").body(Empty::<Bytes>::new())?;
-    let answer = sender.send_request(request).await?;
-    let is_success = answer.status().is_success();
-    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await?.to_bytes();
-    Ok((is_success, String::from_utf8_lossy(&body).into_owned()))
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    if (200..300).contains(&answer.status) { Ok(body) } else { Err(plain(&body, true)) }
 }
 
 fn scrub(value: &mut Value) {

@@ -13,6 +13,9 @@ const FILE_MAX_BYTES: u64 = 1 << 20;
 /// A VRRP password has 8 bytes; room for blanks around it.
 const PASSWORD_FILE_MAX_BYTES: u64 = 64;
 
+/// A cluster's key has 32 or 64 bytes; nobody's is larger than this.
+const KEY_FILE_MAX_BYTES: u64 = 4096;
+
 /// The configuration file and those in `conf.d` beside it, by name, with their bytes; and what could not be read.
 pub(super) fn find(main: &Path) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Diagnostic>) {
     let mut errors = Vec::new();
@@ -62,6 +65,16 @@ fn read_at_most(path: &Path, max: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it has more than {max} bytes")));
     }
     Ok(bytes)
+}
+
+/// The bytes of a key file without the blanks around them, and whether everyone on this host may read it.
+pub(super) fn key(path: &Path) -> Result<(Vec<u8>, bool), String> {
+    let meta = fs::metadata(path).map_err(|e| unreadable(&e))?;
+    if !meta.is_file() {
+        return Err("is no regular file".into());
+    }
+    let bytes = read_at_most(path, KEY_FILE_MAX_BYTES).map_err(|e| unreadable(&e))?;
+    Ok((bytes.trim_ascii().to_vec(), meta.permissions().mode() & 0o004 != 0))
 }
 
 /// A password file's first line, and whether everyone on this host may read it.

@@ -58,10 +58,6 @@ pub(super) fn without_effect(judge: &mut Judge<'_>, file: &raw::File) {
 /// What only later versions act upon.
 fn unbuilt(file: &raw::File, speaking: &[&raw::Router]) -> Places {
     let mut found: Places = given!(file.watch, keepalived_conf);
-    found.extend::<Places>(given!(file.cluster, key_file));
-    for peer in &file.peer {
-        found.extend::<Places>(given!(peer.get_ref(), urls ca_file cert_file key_file));
-    }
     if speaking.is_empty() {
         found.extend::<Places>(given!(file, arbiter));
         return found;
@@ -69,7 +65,7 @@ fn unbuilt(file: &raw::File, speaking: &[&raw::Router]) -> Places {
     for fence in file.fence.iter().chain(speaking.iter().filter_map(|router| router.fence.as_ref())) {
         found.extend::<Places>(given!(
             fence.get_ref(),
-            gate gate_timeout address_lifetime probe_before_promote promote_grace
+            gate gate_timeout address_lifetime
         ));
     }
     found

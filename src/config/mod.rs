@@ -4,6 +4,7 @@
 //! judges how the values go together; [`Config::to_toml`] is the way back.
 
 mod checks;
+mod cluster;
 mod files;
 mod hint;
 mod later;
@@ -23,6 +24,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use hyper::Uri;
+
 pub use speak::{Check, Fence, Notify, Probe, Speak, Track, Tracked};
 
 use crate::observe::Settings;
@@ -38,6 +41,8 @@ pub struct Config {
     pub web: Web,
     /// `[watch]`.
     pub watch: Watch,
+    /// `[cluster]`: its key, if there is one.
+    pub cluster_key: Option<ClusterKey>,
     /// `[[peer]]`.
     pub peers: Vec<Peer>,
     /// `[[witness]]`.
@@ -94,6 +99,36 @@ pub struct Peer {
     pub address: IpAddr,
     /// Further sources of its adverts.
     pub vrrp_addresses: Vec<IpAddr>,
+    /// Where its vipwarden is asked.
+    pub urls: Vec<Uri>,
+    /// Who is trusted there, and who we are.
+    pub tls: TlsFiles,
+}
+
+/// PEM files of the side that asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The CAs that are trusted; the system's if there is none.
+    pub ca: Option<PathBuf>,
+    /// The certificate that is shown.
+    pub cert: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+}
+
+/// The key that the vipwardens of one cluster share. Its content is in no output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClusterKey {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub secret: Vec<u8>,
+}
+
+impl fmt::Debug for ClusterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterKey").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// `[[witness]]`.
@@ -232,6 +267,7 @@ impl Config {
                 max_speakers: s.max_speakers,
                 forget_after: s.forget_after,
             },
+            cluster_key: None,
             peers: Vec::new(),
             witnesses: Vec::new(),
             checks: Vec::new(),
@@ -259,6 +295,7 @@ impl Config {
                     name: p.name.clone(),
                     address: p.address,
                     vrrp_addresses: p.vrrp_addresses.clone(),
+                    urls: p.urls.iter().map(ToString::to_string).collect(),
                 })
                 .collect(),
             witnesses: self

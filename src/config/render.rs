@@ -22,11 +22,21 @@ impl Config {
         out.section("[web]");
         out.marked("listen", texts(&self.web.listen), self.web.listen == defaults.web.listen);
         self.watch_to_toml(defaults, &mut out);
+        if let Some(key) = &self.cluster_key {
+            out.section("[cluster]");
+            out.key("key_file", text(key.path.display()));
+        }
         for peer in &self.peers {
             out.section("[[peer]]");
             out.key("name", text(&peer.name));
             out.key("address", text(peer.address));
             out.marked("vrrp_addresses", texts(&peer.vrrp_addresses), peer.vrrp_addresses.is_empty());
+            out.marked("urls", texts(&peer.urls), peer.urls.is_empty());
+            for (key, file) in [("ca_file", &peer.tls.ca), ("cert_file", &peer.tls.cert), ("key_file", &peer.tls.key)] {
+                if let Some(file) = file {
+                    out.key(key, text(file.display()));
+                }
+            }
         }
         for witness in &self.witnesses {
             out.section("[[witness]]");
@@ -160,6 +170,10 @@ impl Fence {
         out.marked("on_split_brain", self.on_split_brain.into(), self.on_split_brain == default.on_split_brain);
         out.marked("on_isolation", self.on_isolation.into(), self.on_isolation == default.on_isolation);
         out.marked("isolation_time", duration(self.isolation_time), self.isolation_time == default.isolation_time);
+        let probes = self.probe_before_promote;
+        out.marked("probe_before_promote", probes.into(), probes == default.probe_before_promote);
+        let grace = self.promote_grace.map_or_else(|| text("never"), duration);
+        out.marked("promote_grace", grace, self.promote_grace == default.promote_grace);
         out.marked("informed_yield", number(self.informed_yield), self.informed_yield == default.informed_yield);
         out.marked("hold_down", duration(self.hold_down), self.hold_down == default.hold_down);
     }

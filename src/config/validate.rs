@@ -12,8 +12,8 @@ use super::read::{self, Read};
 use super::source::Sources;
 use super::value::FromText;
 use super::{
-    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, checks, hint, hostname, later, place, router,
-    speaker,
+    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, checks, cluster, hint, hostname, later, place,
+    router, speaker,
 };
 use crate::time::Duration;
 
@@ -126,6 +126,7 @@ impl<'a> Judge<'a> {
         self.node(&file.node, &mut config.node);
         self.web(&file.web, &mut config.web);
         self.watch(&file.watch, &mut config.watch);
+        config.cluster_key = cluster::key(self, &file.cluster);
         config.peers = self.peers(&file.peer);
         config.witnesses = self.witnesses(&file.witness);
         config.checks = checks::checks(self, &file.check);
@@ -225,7 +226,8 @@ impl<'a> Judge<'a> {
                 self.unique(&mut addresses, own.get_ref().0, own.span(), "this peer address");
             }
             let named = self.named("peer", i, section.span(), &peer.name, &peer.address, &mut names);
-            peers.extend(named.map(|(name, address)| Peer { name, address, vrrp_addresses }));
+            let (urls, tls) = cluster::channel(self, peer);
+            peers.extend(named.map(|(name, address)| Peer { name, address, vrrp_addresses, urls, tls }));
         }
         peers
     }

@@ -103,8 +103,23 @@ impl FromText for WordOrDuration {
 
     fn from_text(text: &str) -> Result<Self, String> {
         match text {
-            "auto" | "off" | "never" => Ok(Self),
+            "auto" | "off" => Ok(Self),
             _ => Duration::from_text(text).map(|_| Self),
+        }
+    }
+}
+
+/// A duration that may be without end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DurationOrNever(pub Option<Duration>);
+
+impl FromText for DurationOrNever {
+    const EXPECTED: &'static str = r#"a duration in quotes, such as "10s", or "never""#;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self(None)),
+            _ => Duration::from_text(text).map(|duration| Self(Some(duration))),
         }
     }
 }
@@ -308,6 +323,31 @@ impl FromText for Uri {
             }
             Some("http") if !authority.is_empty() => Ok(url),
             _ => Err(format!("this is no http:// URL: {example}")),
+        }
+    }
+}
+
+/// Where a peer's vipwarden listens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PeerUrl(pub String);
+
+impl FromText for PeerUrl {
+    const EXPECTED: &'static str = r#"a URL in quotes, such as "http://10.0.0.6:10112""#;
+
+    // The text may hold a password, so no message repeats it.
+    fn from_text(text: &str) -> Result<Self, String> {
+        let example = r#"write scheme, host and port alone, like "http://10.0.0.6:10112""#;
+        let url: Uri = text.parse().map_err(|e| format!("this is no URL ({e}): {example}"))?;
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        match url.scheme_str() {
+            Some("http" | "https") if authority.contains('@') => {
+                Err("no user and no password may stand in it: trust comes from [cluster] key_file".into())
+            }
+            Some("http" | "https") if !authority.is_empty() => match url.path_and_query().map(|path| path.as_str()) {
+                None | Some("/") => Ok(Self(format!("{}://{authority}", url.scheme_str().unwrap_or_default()))),
+                Some(_) => Err(format!("the path is added here: {example}")),
+            },
+            _ => Err(format!("this is neither http:// nor https://: {example}")),
         }
     }
 }

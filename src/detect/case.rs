@@ -18,6 +18,8 @@ pub struct Case {
     pub verdict: Verdict,
     /// Since when.
     pub since: Instant,
+    /// A sensor is blind to it.
+    pub blind: bool,
     /// 1 from the proof of a split until health is proven.
     pub split: bool,
     /// Why.
@@ -114,6 +116,7 @@ impl Case {
         Self {
             verdict: Verdict::Unknown,
             since: now,
+            blind: false,
             split: false,
             findings: Vec::new(),
             evidence: Vec::new(),
@@ -149,6 +152,7 @@ impl Case {
             Some(why) => Judgement::of(Verdict::Unknown).says("sensor", now, why.clone()),
             None => self.assess(model, router, &parties, conflict, now),
         };
+        self.blind = blindness.is_some();
         if blindness.is_none() {
             self.account(router, conflict, found.verdict);
             self.follow_master(model, router, &parties, found.verdict, &mut outcome);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::observe::{DaemonState, RouterId, Sensor, Tap};
+use crate::observe::{DaemonState, Report, RouterId, Sensor, Tap};
 pub use crate::observe::{FENCE_BUCKETS, GAP_BUCKETS, Histogram, RTT_BUCKETS, Speaking, State, Tracked};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -25,6 +25,10 @@ pub struct Snapshot {
     pub sensors: Vec<SensorView>,
     /// Capture counters, one an interface.
     pub captures: Vec<CaptureView>,
+    /// The addresses of this host (bounded): peers tell by them whom they have asked.
+    pub addresses: Vec<IpAddr>,
+    /// Its hardware addresses (bounded).
+    pub macs: Vec<MacAddr>,
     /// Local VRRP daemons, by family.
     pub daemons: Vec<(Family, DaemonState)>,
     /// Refused adverts, by interface, VRID and reason.
@@ -78,6 +82,10 @@ pub struct RouterView {
     pub verdict: Verdict,
     /// Since when that verdict.
     pub since: Instant,
+    /// True where a sensor is blind to this router.
+    pub blind: bool,
+    /// Whether a witness answers through the router's own interface; `None` where none is asked.
+    pub witness: Option<bool>,
     /// 1 from the proof of a split until health is proven, through blindness too.
     pub split_brain: bool,
     /// True while nobody serves.
@@ -375,6 +383,8 @@ pub struct AddressView {
     pub address: IpAddr,
     /// On this node and usable.
     pub owned: bool,
+    /// Since when.
+    pub held: Option<Instant>,
     /// Hosts that answer for it; `None` where it is not probed.
     pub claimants: Option<Vec<MacAddr>>,
     /// True if the last one that announced it is not its only advertiser: clients' caches point at the wrong node.
@@ -398,6 +408,14 @@ pub struct PeerView {
     pub probes: u64,
     /// Pings lost.
     pub lost: u64,
+    /// Whether its vipwarden answers; `None` where it is not asked, or was not yet.
+    pub api: Option<bool>,
+    /// True if what it answers is signed with the cluster's key, and fresh.
+    pub trusted: bool,
+    /// What is wrong with its answers.
+    pub trouble: Option<String>,
+    /// Its newest report, however old.
+    pub report: Option<Arc<Report>>,
 }
 
 /// A witness.

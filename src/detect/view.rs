@@ -28,6 +28,8 @@ pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> Rout
         state_transitions: case.state_transitions,
         verdict: case.verdict,
         since: case.since,
+        blind: case.blind,
+        witness: None,
         split_brain: case.split,
         no_master: case.verdict == Verdict::NoMaster,
         findings: case.findings.clone(),
@@ -80,7 +82,7 @@ fn addresses(model: &Model, router: &Router, now: Instant) -> Vec<AddressView> {
         let probed = vip.probed.is_some() && model.is_probed(router);
         let claimants = probed.then(|| parties.iter().filter_map(answer).chain(own).collect());
         let misdirected = announce::is_misdirected(model, router, vip, now);
-        AddressView { address: vip.address, owned: vip.held.is_some(), claimants, misdirected }
+        AddressView { address: vip.address, owned: vip.held.is_some(), held: vip.held, claimants, misdirected }
     };
     router.vips.iter().map(address).collect()
 }
@@ -98,8 +100,8 @@ pub fn order(model: &Model) -> Vec<Slot> {
 }
 
 /// The peers.
-pub fn peers(model: &Model) -> Vec<PeerView> {
-    let view = |r: &crate::observe::Reach| PeerView {
+pub fn peers(model: &Model, now: Instant) -> Vec<PeerView> {
+    let view = |(r, channel): (&crate::observe::Reach, &crate::observe::Channel)| PeerView {
         name: r.name.clone(),
         address: r.address,
         up: r.up,
@@ -107,8 +109,12 @@ pub fn peers(model: &Model) -> Vec<PeerView> {
         rtts: r.rtts,
         probes: r.probes,
         lost: r.lost,
+        api: channel.is_up(),
+        trusted: channel.is_trusted(now),
+        trouble: channel.trouble().map(str::to_owned),
+        report: channel.newest().cloned(),
     };
-    model.peers.iter().map(view).collect()
+    model.peers.iter().zip(&model.channels).map(view).collect()
 }
 
 /// The witnesses.

@@ -14,6 +14,9 @@ use super::{Event, RouterView, Snapshot, view};
 /// Events that nobody fetched yet; beyond this the oldest are dropped.
 const MAX_EVENTS: usize = 4096;
 
+/// Addresses of this host that a snapshot names at most.
+const MAX_OWN: usize = 1024;
+
 /// The model and the detector together.
 ///
 /// Four families of methods, as in other sans-I/O code: `handle*` take things in, `poll_*` hand things out (call them until they
@@ -105,6 +108,11 @@ impl Watcher {
         self.urgent
     }
 
+    /// True if the adverts of the further taps are wanted: see [`Model::needs_taps`].
+    pub fn needs_taps(&self) -> bool {
+        self.model.needs_taps()
+    }
+
     /// Whether any peer or witness answers, and whether a witness does.
     pub fn reach(&self) -> (bool, bool) {
         let up = |reach: &[crate::observe::Reach]| reach.iter().any(|host| host.up == Some(true));
@@ -180,7 +188,8 @@ impl Watcher {
                 self.views.remove(slot);
                 self.outdated.remove(slot);
             }
-            self.urgent |= matches!(notice, Notice::Sensor(..) | Notice::Forgotten(..) | Notice::Reach(_));
+            self.urgent |=
+                matches!(notice, Notice::Sensor(..) | Notice::Forgotten(..) | Notice::Reach(_) | Notice::Channel(_));
             if let Some(event) = self.event_of(now, &notice) {
                 self.push(event);
             }
@@ -233,6 +242,7 @@ impl Watcher {
                 };
                 Some(bare("sensor", if state.state.is_ok() { "up" } else { "down" }.into(), reason))
             }
+            Notice::Channel(peer) => self.channel_event(*peer).map(|(to, why)| bare("peer", to.into(), why)),
             Notice::Reach(target) => {
                 let reach = match target {
                     Target::Peer(i) => self.model.peers.get(*i),
@@ -248,6 +258,21 @@ impl Watcher {
                 Some(bare("peer", if up { "up" } else { "down" }.into(), reason))
             }
         }
+    }
+
+    /// What a peer's vipwarden does now, in a word and in words.
+    fn channel_event(&self, peer: usize) -> Option<(&'static str, String)> {
+        let channel = self.model.channels.get(peer)?;
+        let name = &self.model.settings.peers.get(peer)?.name;
+        let why = channel.trouble().unwrap_or("no reason is known");
+        Some(match channel.newest() {
+            _ if channel.is_refused() => ("refused", format!("an answer in the name of {name} is refused: {why}")),
+            Some(report) if channel.is_up() == Some(true) => {
+                let trust = if report.signed { "signed" } else { "not signed: shown, and never a reason to drop" };
+                ("up", format!("the vipwarden of {name} ({}) answers; its reports are {trust}", report.node))
+            }
+            _ => ("down", format!("the vipwarden of {name} does not answer: {why}")),
+        })
     }
 
     // ---- poll -----------------------------------------------------------------------------------------------------
@@ -282,10 +307,12 @@ impl Watcher {
             at: now,
             clock: self.clock,
             routers: view::order(model).iter().filter_map(|slot| self.views.get(slot)).cloned().collect(),
-            peers: view::peers(model),
+            peers: view::peers(model, now),
             witnesses: view::witnesses(model),
             sensors: view::sensors(model),
             captures: view::captures(model),
+            addresses: model.host.addresses().take(MAX_OWN).collect(),
+            macs: model.host.links().filter_map(|link| link.mac).take(MAX_OWN).collect(),
             daemons: [Family::V4, Family::V6].map(|family| (family, model.host.daemon(family))).to_vec(),
             rejected: view::rejected(model),
             table_full: model.table_full.iter().map(|(table, count)| (*table, *count)).collect(),

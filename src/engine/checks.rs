@@ -1,7 +1,6 @@
 //! Finds out, on the edge, whether what the routers track works: checks, processes and files. Each has a task of its own, so
 //! one that hangs delays no other.
 
-mod http;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -14,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::http::Client;
 use super::tracker::CheckResult;
 use crate::config::{Check, Config, Probe, Tracked};
 use crate::sys::script::{self, Script, User};
@@ -136,19 +136,20 @@ async fn blocking<T: Send + 'static>(look: impl FnOnce() -> Result<T, Failure> +
 
 impl Check {
     async fn once(&self) -> Result<(), Failure> {
-        let late = || format!("it took longer than {:?}", self.timeout);
         match &self.probe {
             Probe::Command { command, user } => execute(command, user, self.timeout).await,
             Probe::Http { url, expect_status } => {
-                let status = timeout(self.timeout, http::status(url)).await.map_err(|_| late())??;
+                let client = Client::new(self.timeout, 0);
+                let status = client.status(url).await.map_err(|error| error.to_string())?;
                 match expect_status.contains(&status) {
                     true => Ok(()),
                     false => Err(format!("{url} answers with status {status}")),
                 }
             }
             Probe::Tcp(address) => {
-                let connected = timeout(self.timeout, TcpStream::connect(address)).await.map_err(|_| late())?;
-                connected.map(drop).map_err(|error| format!("{address}: {error}"))
+                let connected = timeout(self.timeout, TcpStream::connect(address)).await;
+                let late = |_| format!("{address}: it took longer than {:?}", self.timeout);
+                connected.map_err(late)?.map(drop).map_err(|error| format!("{address}: {error}"))
             }
         }
     }

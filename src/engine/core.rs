@@ -80,6 +80,11 @@ impl Core {
         Findings { anyone, witness, answers: self.watcher.answers().collect() }
     }
 
+    /// True if what the further taps see is wanted.
+    pub fn needs_taps(&self) -> bool {
+        self.watcher.needs_taps()
+    }
+
     /// Takes in one fact, as of `at`.
     pub fn feed(&mut self, at: Instant, fact: &Fact) {
         self.watcher.handle(at, fact);
@@ -172,6 +177,14 @@ impl Core {
             ..View::first(self.watcher.snapshot(now))
         };
         self.shared.view.store(Arc::new(view));
+    }
+
+    /// Publishes what is known at `now`, if the last snapshot is not as good as new.
+    pub fn refresh(&mut self, now: Instant) {
+        if now.since(self.published_at) >= PUBLISH_AT_MOST_EVERY {
+            self.watcher.handle_timeout(now);
+            self.publish(now);
+        }
     }
 
     /// Hands the learned routers to the edge, if they changed.

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -19,7 +18,8 @@ use crate::time::Duration;
 
 use super::checks;
 use super::fences::{self, Fences};
-use super::{Act, Command, Order, Origin, View, describe};
+use super::peers::seal::Seal;
+use super::{Act, Command, Order, Origin, Shared, describe};
 
 /// Between two pings of one host.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -39,23 +39,28 @@ pub(super) struct Hand {
 }
 
 /// Obeys the operator until nobody can command any more.
-pub(super) async fn obey(mut commands: mpsc::Receiver<Command>, mut hand: Hand, view: Arc<ArcSwap<View>>) {
+pub(super) async fn obey(mut commands: mpsc::Receiver<Command>, mut hand: Hand, shared: Shared) {
     while let Some(command) = commands.recv().await {
         let Hand { orders, origin, config, fences } = &mut hand;
         match command {
             Command::Reload(answer) => {
                 let result = reload(origin, orders, config).await;
                 match &result {
-                    Ok(taken) => tracing::info!("{taken}"),
+                    Ok(taken) => {
+                        let key = config.borrow().cluster_key.as_ref().map(Seal::new);
+                        shared.seal.store(Arc::new(key));
+                        tracing::info!("{taken}");
+                    }
                     Err(refused) => tracing::error!("{refused}"),
                 }
                 // Who asked may have gone; the log has it too.
                 let _ = answer.send(result);
             }
+            Command::Refresh(done) => drop(orders.try_send(Order::Refresh(done))),
             // A core that ended ends the daemon: nobody is left to answer.
             Command::Forget(router, answer) => drop(orders.send(Order::Forget(router, answer)).await),
             Command::Speaker { router, act, answer } => {
-                let result = handle(orders, fences, &view.load().snapshot, router, act).await;
+                let result = handle(orders, fences, &shared.view.load().snapshot, router, act).await;
                 let _ = answer.send(result);
             }
         }

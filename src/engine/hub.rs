@@ -26,6 +26,7 @@ pub(super) struct Hub {
     passive: RefCell<bool>,
     sniffers: RefCell<BTreeMap<IfIndex, Sniffer>>,
     sniffed: watch::Sender<BTreeSet<IfIndex>>,
+    tapped: watch::Sender<bool>,
     own_sockets: RefCell<BTreeMap<Family, u64>>,
     /// The open captures.
     taps: RefCell<BTreeMap<IfIndex, Rc<Tap>>>,
@@ -51,6 +52,7 @@ impl Hub {
             passive: RefCell::new(config.watch.passive),
             sniffers: RefCell::default(),
             sniffed: watch::Sender::default(),
+            tapped: watch::Sender::new(true),
             own_sockets: RefCell::default(),
             taps: RefCell::default(),
             speakers: RefCell::new(Speakers::new(start)),
@@ -145,7 +147,8 @@ impl Hub {
 
     /// Takes in a frame: first the speakers, then the watcher.
     pub fn on_frame(self: &Rc<Self>, at: Instant, frame: Frame) {
-        let concerns_speakers = matches!(frame.seen, Seen::Advert(_) | Seen::Arp(_) | Seen::Neighbour(_));
+        let concerns_speakers =
+            matches!(frame.seen, Seen::Advert(_) | Seen::Arp(_) | Seen::Neighbour(_) | Seen::EchoReply(_));
         if concerns_speakers && !self.speakers.borrow().is_empty() {
             self.with_speakers(|speakers, _| speakers.on_frame(clock::now(), at, &frame));
         }
@@ -262,6 +265,21 @@ impl Hub {
         let mut sniffed = self.sniffed.subscribe();
         sniffed.mark_changed();
         sniffed
+    }
+
+    /// Has the further taps open or shut, as the core wants them.
+    pub fn follow_taps(&self) {
+        let wanted = self.core().needs_taps();
+        self.tapped.send_if_modified(|tapped| std::mem::replace(tapped, wanted) != wanted);
+    }
+
+    /// Whether the further taps are to see anything, as it changes; and at once if that is nothing.
+    pub fn tapped(&self) -> watch::Receiver<bool> {
+        let mut tapped = self.tapped.subscribe();
+        if !*tapped.borrow() {
+            tapped.mark_changed();
+        }
+        tapped
     }
 
     /// Whether nothing may be sent, not even a group membership.

@@ -9,10 +9,12 @@ pub mod checks;
 mod core;
 mod edge;
 mod fences;
+pub mod http;
 mod hub;
 mod interfaces;
 pub mod notify;
 mod origin;
+pub mod peers;
 mod rest;
 mod shared;
 mod sources;
@@ -42,6 +44,7 @@ pub use shared::*;
 
 use self::core::Core;
 use hub::Hub;
+use peers::seal::Seal;
 use rest::Rest;
 use speaker::Start;
 use tracker::CheckResult;
@@ -73,6 +76,8 @@ enum Order {
     RefuseConfiguration,
     /// Forget a learned router.
     Forget(RouterId, oneshot::Sender<Result<String, String>>),
+    /// Publish a snapshot of this very moment.
+    Refresh(oneshot::Sender<()>),
     /// Take in whether something tracked works.
     Tracked(CheckResult),
     /// Do something with a router that speaks.
@@ -121,6 +126,7 @@ impl Engine {
             view: Arc::new(ArcSwap::from_pointee(View::first(watcher.snapshot(now)))),
             events: Arc::new(EventLog::new(EVENTS_MAX)),
             commands: command,
+            seal: Arc::new(ArcSwap::from_pointee(config.cluster_key.as_ref().map(Seal::new))),
         };
         let rest = Rest::of(&config);
         let core = Core::new(watcher, prober, shared.clone(), learn, rest.clone());
@@ -161,9 +167,15 @@ impl Engine {
         let keeping = edge::keep(&self.state_dir, self.learned.clone());
         let hand =
             edge::Hand { orders: self.orders.clone(), origin: self.origin, config: self.config, fences: self.fences };
-        let obeying = edge::obey(self.commands, hand, self.shared.view);
+        let asking = peers::ask(
+            self.orders.clone(),
+            hand.config.subscribe(),
+            self.shared.identity.clone(),
+            self.shared.view.clone(),
+        );
+        let obeying = edge::obey(self.commands, hand, self.shared);
         let checking = edge::track(self.orders.clone(), checks_config);
-        let chores = async { tokio::join!(pings, keeping, obeying, checking) };
+        let chores = async { tokio::join!(pings, keeping, asking, obeying, checking) };
         // It goes on until the last word of the core is told.
         let heralding = tokio::spawn(notify::run(self.heralded));
         let was_stopped = tokio::select! {
@@ -212,6 +224,10 @@ async fn run(core: Core, config: &Config, start: Start, mut orders: mpsc::Receiv
                 let result = hub.core().forget(clock::now(), &router);
                 let _ = answer.send(result);
             }
+            Order::Refresh(done) => {
+                hub.core().refresh(clock::now());
+                let _ = done.send(());
+            }
             Order::Tracked(result) => {
                 hub.with_speakers(|speakers, _| speakers.on_result(clock::now(), result));
             }
@@ -242,6 +258,7 @@ async fn turn(hub: Rc<Hub>) {
         }
         yield_now().await;
         hub.core().turn(clock::now(), due);
+        hub.follow_taps();
         if now.since(told) >= TELL_EVERY {
             told = now;
             hub.tell_speakers();

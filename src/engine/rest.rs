@@ -10,7 +10,7 @@ use crate::time::Duration;
 /// With nothing left to do the core thread sleeps for so long before it waits for the next thing: what comes meanwhile is read
 /// in one go. To wake for each advert alone costs many times what judging it does. Frames carry the kernel's time, so none is
 /// taken for late; a verdict is, by at most this, and a timer's lateness is counted from the end of the rest.
-const LENGTH: Duration = Duration::from_millis(20);
+const LENGTH: Duration = Duration::from_millis(30);
 
 /// How long the core thread rests. A daemon that speaks takes none: its own adverts and takeovers are worth a wake each.
 #[derive(Clone, Debug)]

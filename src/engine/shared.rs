@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use super::peers::seal::Seal;
 
 use crate::detect::{Event, Histogram, SensorView, Snapshot, Verdict};
 use crate::observe::{RouterId, Sensor};
@@ -22,6 +25,22 @@ pub struct Shared {
     pub events: Arc<EventLog>,
     /// The operator's hand.
     pub commands: mpsc::Sender<Command>,
+    /// What reports to peers are signed with, if there is a key.
+    pub seal: Arc<ArcSwap<Option<Seal>>>,
+}
+
+/// How long a reader waits for a snapshot of the very moment before it takes the last one.
+const REFRESH_MAX: Duration = Duration::from_millis(250);
+
+impl Shared {
+    /// Waits, not for long, until the snapshot is one of this moment. How old it is says it itself.
+    pub async fn refresh(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.commands.try_send(Command::Refresh(done)).is_ok() {
+            // A loop that is late or dead leaves the last snapshot, with its age.
+            let _ = timeout(REFRESH_MAX, is_done).await;
+        }
+    }
 }
 
 /// Who this process is; fixed for its life but for the name, which a reload does not change.
@@ -98,6 +117,8 @@ pub const LAG_BUCKETS: [f64; 8] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.2
 pub enum Command {
     /// Read the configuration again.
     Reload(oneshot::Sender<Result<String, String>>),
+    /// Publish a snapshot of this very moment.
+    Refresh(oneshot::Sender<()>),
     /// Drop a learned router.
     Forget(RouterId, oneshot::Sender<Result<String, String>>),
     /// Do something with a router that speaks.

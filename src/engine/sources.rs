@@ -219,8 +219,12 @@ async fn ip_tap(hub: &Hub, interface: IfIndex) -> Ended {
     hub.require_up(interface)?;
     let mut tap = IpTap::open(interface)?;
     hub.report(Sensor::Delivered, Some(interface), "ip tap", Ok(()));
+    let mut tapped = hub.tapped();
     loop {
-        tap.readable().await?;
+        tokio::select! {
+            ready = tap.readable() => ready?,
+            _ = tapped.changed() => tap.admit(*tapped.borrow_and_update())?,
+        }
         sleep(TAP_REST).await;
         while !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
             yield_now().await;
@@ -243,17 +247,17 @@ async fn raw_tap(hub: &Hub, family: Family) -> Ended {
     };
     hub.own_socket(family, tap.inode());
     hub.report(Sensor::Delivered, None, raw_name(family), Ok(()));
-    let mut sniffed = hub.sniffed();
+    let (mut sniffed, mut tapped) = (hub.sniffed(), hub.tapped());
     let mut joined = BTreeSet::new();
     loop {
-        let is_readable = tokio::select! {
-            ready = tap.readable() => ready.map(|()| true)?,
-            _ = sniffed.changed() => false,
-        };
-        if !is_readable {
-            let wanted = sniffed.borrow_and_update().clone();
-            regroup(hub, &tap, family, &wanted, &mut joined);
-            continue;
+        tokio::select! {
+            ready = tap.readable() => ready?,
+            _ = tapped.changed() => tap.admit(*tapped.borrow_and_update())?,
+            _ = sniffed.changed() => {
+                let wanted = sniffed.borrow_and_update().clone();
+                regroup(hub, &tap, family, &wanted, &mut joined);
+                continue;
+            }
         }
         sleep(TAP_REST).await;
         while !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {

@@ -27,10 +27,11 @@
 //! Who was fenced stays out while any known rival goes on without being obeyed, and for `hold_down` after the *end* of
 //! the evidence: a standing split does not flap, and when the winner falls silent the ordinary way to mastership is open.
 //!
-//! What the fence needs from nobody else, it decides at once; a lease, a quorum or a peer's report would be further evidence
+//! What the fence needs from nobody else, it decides at once. With an arbiter the [`lease`] stands above all of this; a peer's report would be further evidence
 //! in this table.
 
 mod guard;
+pub mod lease;
 mod ledger;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,10 @@ pub struct Policy {
     pub informed_yield: u32,
     /// How long it stays out, counted from the end of the evidence.
     pub hold_down: Duration,
+    /// The addresses of a silent master are not taken while its host still answers for them.
+    pub probe_before_promote: bool,
+    /// How long at most, if its daemon shows no sign of life; `None` is for as long as it answers.
+    pub promote_grace: Option<Duration>,
 }
 
 impl Default for Policy {
@@ -65,6 +70,8 @@ impl Default for Policy {
             isolation_time: Duration::from_secs(5),
             informed_yield: 0,
             hold_down: Duration::from_secs(10),
+            probe_before_promote: true,
+            promote_grace: None,
         }
     }
 }

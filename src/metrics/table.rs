@@ -334,6 +334,9 @@ pub static FAMILIES: &[Family] = &[
                 if let Some(up) = peer.up {
                     out.flag(&[&peer.name, "ping"], up);
                 }
+                if let Some(up) = peer.api {
+                    out.flag(&[&peer.name, "api"], up);
+                }
             }
         }),
     ),

@@ -48,6 +48,15 @@ pub enum Fact {
         /// Round trip.
         rtt: Option<Duration>,
     },
+    /// What became of a question to a peer's vipwarden.
+    PeerReport {
+        /// Index of the `[[peer]]`.
+        peer: usize,
+        /// Index of the one of its `urls` that was asked.
+        url: usize,
+        /// What it said, or why it said nothing that counts.
+        said: Result<std::sync::Arc<super::Report>, super::Mute>,
+    },
     /// Capture counters of one interface since the last such fact.
     Capture {
         /// Which interface.
@@ -325,6 +334,26 @@ pub enum DaemonState {
     Frozen,
     /// It could not be told.
     Unknown,
+}
+
+impl DaemonState {
+    /// All states.
+    const ALL: [Self; 4] = [Self::Absent, Self::Alive, Self::Frozen, Self::Unknown];
+
+    /// In a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Alive => "alive",
+            Self::Frozen => "frozen",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The state of that name; unknown if there is none.
+    pub fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|state| state.as_str() == name).unwrap_or(Self::Unknown)
+    }
 }
 
 /// Whom a ping went to: an index into [`crate::config::Config::peers`] or `witnesses`.

@@ -74,6 +74,15 @@ impl Host {
         self.entries(address).next().is_some()
     }
 
+    /// All addresses of this host, each once.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let mut last = None;
+        self.addresses
+            .keys()
+            .map(|(address, _)| *address)
+            .filter(move |address| last.replace(*address) != Some(*address))
+    }
+
     /// The addresses on one interface, usable or not, each with since when it is there.
     pub fn addresses_on(&self, interface: IfIndex) -> impl Iterator<Item = (&Address, Instant)> {
         self.addresses.values().filter(move |(address, _)| address.interface == interface).map(|(a, since)| (a, *since))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Family, MacAddr, Version};
 
-use super::{Expected, Histogram, IfIndex, Speaker, Speaking, Tap, Vip};
+use super::{Expected, Histogram, IfIndex, Report, Reported, Speaker, Speaking, Tap, Vip};
 
 /// Addresses remembered for a learned router; the wire can carry 255.
 const MAX_VIPS: usize = 255;
@@ -191,6 +191,11 @@ impl Router {
         } else if let Some(speaker) = self.speaker_of(advert, local) {
             speaker.contested.get_or_insert(now);
         }
+    }
+
+    /// What a peer's report says of it.
+    pub fn reported_in<'a>(&self, report: &'a Report) -> Option<&'a Reported> {
+        report.router(self.id.family, self.id.vrid, self.vips.iter().map(|vip| vip.address))
     }
 
     /// Until when nothing but news can change a verdict, if its master is in good standing: its adverts are on time and nothing here

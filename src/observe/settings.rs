@@ -88,6 +88,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Further sources of adverts.
     pub vrrp_addresses: Vec<IpAddr>,
+    /// Where its vipwarden is asked for what it holds, hears and sends.
+    pub urls: Vec<String>,
 }
 
 /// A `[[witness]]`.

@@ -60,6 +60,13 @@ pub(super) fn adverts() -> Vec<SockFilter> {
     program.assemble()
 }
 
+/// Passes nothing.
+pub(super) fn nothing() -> Vec<SockFilter> {
+    let mut program = Program::new();
+    program.drop();
+    program.assemble()
+}
+
 /// Decides on what begins at `base`; the accumulator holds its EtherType.
 fn network_layer(program: &mut Program, base: u32) {
     let (v4, v6) = (program.label(), program.label());

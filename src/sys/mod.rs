@@ -28,6 +28,7 @@ pub mod taps;
 #[cfg(test)]
 mod testing;
 pub mod timer;
+pub mod tls;
 pub mod track;
 pub mod transmit;
 pub mod vmac;

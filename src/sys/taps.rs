@@ -42,6 +42,15 @@ impl IpTap {
         Ok(Self { v4: open(libc::ETH_P_IP)?, v6: open(libc::ETH_P_IPV6)? })
     }
 
+    /// Has it see adverts, or nothing.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn admit(&self, adverts: bool) -> io::Result<()> {
+        let filter = if adverts { bpf::adverts() } else { bpf::nothing() };
+        [&self.v4, &self.v6].iter().try_for_each(|reader| reader.socket().attach_filter(&filter))
+    }
+
     /// Waits until something can be read.
     ///
     /// # Errors
@@ -97,6 +106,21 @@ impl RawTap {
         }
         let inode = inode(&socket)?;
         Ok(Self { reader: Reader::new(socket, SNAP)?, family, inode })
+    }
+
+    /// Has it see adverts, or nothing. Memberships stay.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn admit(&self, adverts: bool) -> io::Result<()> {
+        let socket = self.reader.socket();
+        match adverts {
+            true => socket.detach_filter().or_else(|error| match error.raw_os_error() {
+                Some(libc::ENOENT) => Ok(()),
+                _ => Err(error),
+            }),
+            false => socket.attach_filter(&bpf::nothing()),
+        }
     }
 
     /// Its inode, as `/proc/net/raw` shows it: to tell our own socket from a daemon's.
@@ -345,6 +369,25 @@ mod tests {
             far.send(vec![tagged, flooded, meant]);
             let seen = past_ingress(&mut ip_tap, 1).await;
             assert_eq!(seen.iter().map(|delivered| delivered.vrid).collect::<Vec<_>>(), [52]);
+        });
+    }
+
+    #[test]
+    fn a_tap_that_admits_nothing_wakes_nobody_and_sees_again_when_told() {
+        with_neighbour(async |far| {
+            let mut capture = Capture::open(index_of("near")).expect("root");
+            let mut ip_tap = IpTap::open(index_of("near")).expect("root");
+            let mut raw = raw_tap(V4);
+            raw.admit(true).expect("admitting twice is no error");
+            ip_tap.admit(false).expect("a socket");
+            raw.admit(false).expect("a socket");
+            far.send(vec![advert_v4(51, [10, 9, 9, 2])]);
+            assert_eq!(captured(&mut capture, 1).await, [51]);
+            ip_tap.admit(true).expect("a socket");
+            raw.admit(true).expect("a socket");
+            far.send(vec![advert_v4(52, [10, 9, 9, 3])]);
+            assert_eq!(past_ingress(&mut ip_tap, 1).await[0].vrid, 52);
+            assert_eq!(past_netfilter(&mut raw, 1).await[0].vrid, 52);
         });
     }
 

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::detect::Verdict;
+use crate::engine::peers::document;
+use crate::engine::peers::seal::is_nonce;
 use crate::sys::clock;
 
 use super::document::{BlindDoc, SensorsDoc};
@@ -56,6 +58,30 @@ pub(super) async fn events(State(context): State<Context>, Query(from): Query<Fr
     match context.streams.clone().try_acquire_owned() {
         Ok(permit) => stream::events(context, last.unwrap_or(from.after), permit).into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open\n").into_response(),
+    }
+}
+
+/// What a peer asks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ask {
+    nonce: Option<String>,
+}
+
+/// What this node knows at first hand, of this very moment, signed if the cluster has a key.
+pub(super) async fn peer(State(context): State<Context>, Query(ask): Query<Ask>) -> Response {
+    let Some(nonce) = ask.nonce.filter(|nonce| is_nonce(nonce)) else {
+        let message = "add ?nonce=N: letters, digits and hyphens that were never used before, 128 at most\n";
+        return (StatusCode::BAD_REQUEST, message).into_response();
+    };
+    context.shared.refresh().await;
+    let seal = context.shared.seal.load();
+    let written = context.with_snapshot(|identity, snapshot| {
+        document::answer(identity, snapshot, clock::now(), &nonce, Option::as_ref(&seal))
+    });
+    match written {
+        Ok(answer) => Json(answer).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

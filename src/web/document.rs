@@ -108,7 +108,7 @@ impl StatusDoc {
             uptime_seconds: now.since(identity.started).as_secs_f64(),
             verdict: snapshot.verdict().as_str().into(),
             routers: snapshot.routers.iter().map(|r| RouterDoc::from_view(r, clock, now)).collect(),
-            peers: snapshot.peers.iter().map(PeerDoc::from).collect(),
+            peers: snapshot.peers.iter().map(|peer| PeerDoc::new(peer, now)).collect(),
             witnesses: snapshot.witnesses.iter().map(WitnessDoc::from).collect(),
             sensors: SensorsDoc::new(&snapshot.sensors, clock),
             others: snapshot.others.iter().map(OtherDoc::from).collect(),
@@ -345,17 +345,25 @@ pub struct PeerDoc {
     pub api: Option<bool>,
     /// True if its reports are signed with the cluster's key.
     pub trusted: bool,
+    /// Age of its newest report; null if there was none.
+    #[serde(default)]
+    pub report_age_seconds: Option<f64>,
+    /// What is wrong with its answers.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
-impl From<&PeerView> for PeerDoc {
-    fn from(peer: &PeerView) -> Self {
+impl PeerDoc {
+    fn new(peer: &PeerView, now: Instant) -> Self {
         Self {
             name: peer.name.clone(),
             address: peer.address,
             ping: peer.up,
             rtt_seconds: peer.rtt.map(|rtt| rtt.as_secs_f64()),
-            api: None,
-            trusted: false,
+            api: peer.api,
+            trusted: peer.trusted,
+            report_age_seconds: peer.report.as_ref().map(|report| now.since(report.as_of).as_secs_f64()),
+            trouble: peer.trouble.clone(),
         }
     }
 }

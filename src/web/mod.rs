@@ -93,6 +93,7 @@ pub fn app(shared: Shared) -> App {
         .route("/metrics", get(scrape))
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/events", get(api::events))
+        .route("/api/v1/peer", get(api::peer))
         .route("/-/healthy", get(api::healthy))
         .route("/-/ready", get(api::ready))
         .fallback(not_found)

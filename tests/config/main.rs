@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use vipwarden::config::{self, Config, Diagnostic, Loaded, Peer, Router, Witness};
+use vipwarden::config::{self, Config, Diagnostic, Loaded, Peer, Router, TlsFiles, Witness};
 use vipwarden::wire::{Auth, Family, Version};
 
 /// A directory with `main.toml` and whatever lies beside it.
@@ -150,7 +150,8 @@ fn every_key_of_a_watching_router_arrives() {
     assert_eq!(config.watch.forget_after, Duration::from_secs(360));
     let address = |text: &str| text.parse::<IpAddr>().unwrap();
     let (peer, at) = (address("10.0.0.6"), vec![address("fe80::6")]);
-    assert_eq!(config.peers, [Peer { name: "lb02".into(), address: peer, vrrp_addresses: at }]);
+    let (urls, tls) = (Vec::new(), TlsFiles::default());
+    assert_eq!(config.peers, [Peer { name: "lb02".into(), address: peer, vrrp_addresses: at, urls, tls }]);
     assert_eq!(config.witnesses, [Witness { name: "gateway".into(), address: address("10.0.0.1") }]);
     let expected = Router {
         name: "192.168.1.100/51".into(),
@@ -348,13 +349,6 @@ fn what_would_be_dangerous_to_ignore_is_an_error_and_the_rest_a_warning() {
         [watch]
         keepalived_conf = "/etc/keepalived/keepalived.conf"
         probe_budget = 16
-        [cluster]
-        key_file = "k"
-        [[peer]]
-        name = "lb02"
-        address = "10.0.0.6"
-        urls = ["http://10.0.0.6:10112"]
-        ca_file = "c"
         [arbiter]
         etcd = ["https://10.0.0.9:2379"]
         unreachable = "hold-if-unanimous"
@@ -362,9 +356,48 @@ fn what_would_be_dangerous_to_ignore_is_an_error_and_the_rest_a_warning() {
     );
     let warnings = files.load().unwrap_or_else(|errors| panic!("{}", all(&errors))).warnings;
     let without_effect = warnings.iter().filter(|w| w.message.contains("no effect yet"));
-    assert_eq!(without_effect.count(), 5, "{}", all(&warnings));
-    assert_eq!(warnings.len(), 6, "{}", all(&warnings));
+    assert_eq!(without_effect.count(), 2, "{}", all(&warnings));
+    assert_eq!(warnings.len(), 3, "{}", all(&warnings));
     assert!(warnings.is_sorted_by_key(|w| w.line));
+}
+
+#[test]
+fn a_peer_is_asked_over_several_urls_with_a_key_that_no_output_shows() {
+    let sections = r#"
+        [cluster]
+        key_file = "cluster.key"
+        [[peer]]
+        name = "lb02"
+        address = "10.0.0.6"
+        urls = ["http://10.0.0.6:10112", "https://[2001:db8::6]:10112/"]
+        ca_file = "ca.pem"
+    "#;
+    let key = "0123456789abcdef0123456789abcdef";
+    let config = Files::new(sections).with("cluster.key", format!("{key}\n")).config();
+    assert_eq!(config.cluster_key.as_ref().unwrap().secret, key.as_bytes());
+    let urls: Vec<String> = config.peers[0].urls.iter().map(ToString::to_string).collect();
+    assert_eq!(urls, ["http://10.0.0.6:10112/", "https://[2001:db8::6]:10112/"]);
+    assert!(config.peers[0].tls.ca.as_ref().unwrap().ends_with("ca.pem"));
+    let shown = format!("{config:?}{}", config.to_toml(&Config::discovery("lb01")));
+    assert!(!shown.contains(key) && !shown.contains(&format!("{:?}", key.as_bytes())), "{shown}");
+}
+
+#[test]
+fn a_key_that_can_be_guessed_and_urls_that_lead_elsewhere_are_errors() {
+    let peer = |more: &str| format!("[[peer]]\nname = 'b'\naddress = '10.0.0.6'\n{more}");
+    let weak = Files::new("[cluster]\nkey_file = 'k'").with("k", "secret").errors();
+    assert!(weak[0].message.contains("openssl rand") && !weak[0].message.contains("secret"), "{}", all(&weak));
+    assert!(only_error("[cluster]\nkey_file = 'missing'").2.contains("no such file"));
+    for (urls, says) in [
+        ("['ftp://10.0.0.6']", "neither http"),
+        ("['http://me:hunter2@10.0.0.6']", "no user"),
+        ("['http://10.0.0.6/api']", "the path is added"),
+        ("['10.0.0.6:10112']", "neither http"),
+    ] {
+        let message = only_error(&peer(&format!("urls = {urls}"))).2;
+        assert!(message.contains(says) && !message.contains("hunter2"), "{urls}: {message}");
+    }
+    assert!(only_error(&peer("urls = ['https://10.0.0.6']\ncert_file = 'c'")).2.contains("add `key_file`"));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use vipwarden::config::{self, Check, Config, Fence, Notify, Peer, Probe, Router, Speak, Track, Tracked, Witness};
+use vipwarden::config::{
+    self, Check, Config, Fence, Notify, Peer, Probe, Router, Speak, TlsFiles, Track, Tracked, Witness,
+};
 use vipwarden::vrrp::Garp;
 use vipwarden::wire::{Auth, ChecksumForm, Family, Version};
 
@@ -71,7 +73,7 @@ prop_compose! {
     /// What goes with any router of version 3; its checks and its source are the caller's.
     fn speak()(
         priority in 1_u8..,
-        flags in any::<[bool; 8]>(),
+        flags in any::<[bool; 10]>(),
         delays in prop::collection::vec(duration(), 6),
         (repeat, informed_yield) in (0_u8..=100, 0_u32..=1_000),
         weights in prop::collection::vec(-253_i16..=253, 3),
@@ -101,6 +103,8 @@ prop_compose! {
                 isolation_time: delays[4],
                 informed_yield,
                 hold_down: delays[5],
+                probe_before_promote: flags[8],
+                promote_grace: flags[9].then_some(delays[5]),
             },
         }
     }
@@ -179,7 +183,7 @@ prop_compose! {
         config.peers = peers
             .iter()
             .enumerate()
-            .map(|(i, name)| Peer { name: name.clone(), address: host(0, i), vrrp_addresses: vec![host(1, i)] })
+            .map(|(i, name)| Peer { name: name.clone(), address: host(0, i), vrrp_addresses: vec![host(1, i)], urls: vec!["http://10.0.0.6:10112/".parse().unwrap()], tls: TlsFiles::default() })
             .collect();
         config.witnesses =
             peers.iter().enumerate().map(|(i, name)| Witness { name: name.clone(), address: host(2, i) }).collect();

@@ -11,7 +11,7 @@ use vipwarden::detect::{
     RejectedView, Role, RouterView, SensorView, Snapshot, SpeakerView, Speaking, State, Tracked, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
-use vipwarden::observe::{DaemonState, RouterId, Sensor, Tap};
+use vipwarden::observe::{DaemonState, Report, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
 use vipwarden::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -45,6 +45,7 @@ pub fn shared(snapshot: Snapshot) -> Shared {
         view: Arc::new(ArcSwap::from_pointee(view)),
         events: Arc::new(EventLog::new(8)),
         commands: mpsc::channel(1).0,
+        seal: Arc::default(),
     }
 }
 
@@ -66,6 +67,8 @@ pub fn empty() -> Snapshot {
             sensor(Sensor::Loop, ""),
         ],
         captures: vec![CaptureView { interface: "eth0".into(), frames: 7210, dropped: 0 }],
+        addresses: vec![ip("10.0.0.5"), ip("192.168.1.100")],
+        macs: vec![MAC_A],
         daemons: vec![(Family::V4, DaemonState::Alive), (Family::V6, DaemonState::Absent)],
         rejected: Vec::new(),
         table_full: vec![("routers", 0), ("speakers", 0)],
@@ -87,6 +90,10 @@ pub fn with(routers: Vec<RouterView>) -> Snapshot {
         rtts,
         probes: 12,
         lost: 1,
+        api: Some(true),
+        trusted: true,
+        trouble: None,
+        report: Some(Arc::new(Report::new("lb02".into(), "fedcba98".into(), true, ago(0.4)))),
     }];
     snapshot.witnesses = vec![WitnessView { name: "gateway".into(), address: ip("10.0.0.1"), up: Some(true) }];
     snapshot
@@ -135,6 +142,8 @@ pub fn healthy() -> RouterView {
         state_transitions: [0, 1, 1, 0, 0],
         verdict: Verdict::Healthy,
         since: ago(252.0),
+        blind: false,
+        witness: Some(true),
         split_brain: false,
         no_master: false,
         findings: Vec::new(),
@@ -149,6 +158,7 @@ pub fn healthy() -> RouterView {
         addresses: vec![AddressView {
             address: ip("192.168.1.100"),
             owned: true,
+            held: Some(ago(252.0)),
             claimants: Some(vec![MAC_A]),
             misdirected: false,
         }],
@@ -202,8 +212,13 @@ pub fn no_master() -> RouterView {
     router.masters.clear();
     router.holders.clear();
     router.speakers = vec![SpeakerView { last_advert: ago(40.0), ..speaker("10.0.0.6", false, false, 100) }];
-    router.addresses[0] =
-        AddressView { address: ip("192.168.1.101"), owned: false, claimants: Some(Vec::new()), misdirected: true };
+    router.addresses[0] = AddressView {
+        address: ip("192.168.1.101"),
+        owned: false,
+        held: None,
+        claimants: Some(Vec::new()),
+        misdirected: true,
+    };
     router
 }
 
@@ -265,8 +280,13 @@ pub fn speaking() -> RouterView {
 pub fn fenced() -> RouterView {
     let mut router = speaking();
     (router.name, router.vrid, router.vip) = ("shop".into(), 56, Some(ip("192.168.1.104")));
-    router.addresses[0] =
-        AddressView { address: ip("192.168.1.104"), owned: false, claimants: Some(vec![MAC_B]), misdirected: false };
+    router.addresses[0] = AddressView {
+        address: ip("192.168.1.104"),
+        owned: false,
+        held: None,
+        claimants: Some(vec![MAC_B]),
+        misdirected: false,
+    };
     router.evidence[0].says = "10.0.0.6 advertises priority 100".into();
     router.state = State::Fenced;
     router.masters = vec![ip("10.0.0.6")];
@@ -330,6 +350,7 @@ pub fn hostile(name: &str) -> Snapshot {
     (fenced.name, fenced.interface, fenced.holders[0].node) = (name.into(), name.into(), Some(name.into()));
     let mut snapshot = with(vec![router, fenced]);
     snapshot.peers[0].name = name.into();
+    snapshot.peers[0].trouble = Some(name.into());
     snapshot.witnesses[0].name = name.into();
     snapshot.captures[0].interface = name.into();
     snapshot.sensors[0] =

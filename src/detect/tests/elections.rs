@@ -96,6 +96,23 @@ fn the_local_firewall_is_named_on_the_node_that_drops_fault_2_and_27() {
     }
 }
 
+#[test]
+fn on_a_bystander_nothing_is_expected_of_the_further_taps_until_a_daemon_runs_there_fault_34() {
+    let mut stage = Stage::new(Settings::default());
+    stage.delivers = [false; 2];
+    for family in [Family::V4, Family::V6] {
+        stage.fact(Fact::Daemon(Daemon { family, state: DaemonState::Absent }));
+    }
+    assert!(!stage.watcher.needs_taps());
+    stage.play(8000, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.router().speakers[0].delivered, None);
+    stage.daemon(DaemonState::Alive);
+    assert!(stage.watcher.needs_taps());
+    stage.play(12000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
+}
+
 /// Both on the wire, `change` made to the second one's adverts: the cause on a third node.
 #[track_caller]
 fn mismatch(change: impl Fn(&mut Advert), cause: Cause) -> RouterView {

@@ -46,7 +46,7 @@ fn an_address_added_by_hand_on_a_backup_is_stray_fault_16() {
 
 #[test]
 fn a_claimant_is_stale_if_it_spoke_stray_if_it_is_a_silent_peer_and_foreign_if_nobody_knows_it_faults_14_16_18() {
-    let peer = Peer { name: "lb02".into(), address: ip("10.9.9.4"), vrrp_addresses: vec![] };
+    let peer = Peer { name: "lb02".into(), address: ip("10.9.9.4"), vrrp_addresses: vec![], urls: vec![] };
     for (claimant, cause) in [(B, Cause::StaleAddress), ("10.9.9.4", Cause::StrayAddress), ("x5", Cause::ForeignClaim)]
     {
         let settings = Settings { peers: vec![peer.clone()], ..Settings::default() };

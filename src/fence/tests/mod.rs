@@ -1,5 +1,7 @@
 //! The table in the room's documentation, row by row, and what holds for any two nodes.
 
+mod lease;
+mod lease_world;
 mod pairs;
 mod rows;
 

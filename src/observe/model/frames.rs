@@ -67,7 +67,7 @@ impl Model {
         let untagged_parent = frame.vlan.is_none()
             && matches!(frame.kind, PacketKind::Host | PacketKind::Multicast)
             && self.host.link(frame.interface).is_some_and(|l| l.master.is_none());
-        if !untagged_parent || self.host.has_address(advert.source) {
+        if !untagged_parent || !self.needs_taps() || self.host.has_address(advert.source) {
             &[]
         } else if advert.mac.is_some_and(|mac| self.host.has_macvlan(frame.interface, mac)) {
             // A backup with a virtual MAC of its own: its private macvlan takes the frame away before the first tap.

@@ -5,13 +5,14 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, OtherProtocol, Version};
 
 use super::{
-    DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Planner, Reach, Refusals, Request, Router, RouterId,
-    Sensor, Settings, Sight, Target,
+    Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Mute, Peer, Planner, Reach, Refusals, Report,
+    Request, Router, RouterId, Sensor, Settings, Sight, Target,
 };
 
 /// A router's number: unique within a life, never used again.
@@ -38,6 +39,8 @@ pub enum Notice {
     Sensor(Sensor, Option<IfIndex>),
     /// A peer or witness went up or down.
     Reach(Target),
+    /// A peer's vipwarden answers, or doesn't any more, or is trusted, or isn't.
+    Channel(usize),
     /// An advert from a source that nobody named, where only known speakers count.
     Stranger(Slot, IpAddr),
     /// A speaker of another protocol was heard.
@@ -57,6 +60,8 @@ pub struct Model {
     pub peers: Vec<Reach>,
     /// Witnesses.
     pub witnesses: Vec<Reach>,
+    /// The peers' vipwardens.
+    pub channels: Vec<Channel>,
     /// Hardware addresses of the peers, as ARP and ND showed them.
     pub peer_macs: Vec<Option<MacAddr>>,
     /// Refused adverts.
@@ -70,6 +75,8 @@ pub struct Model {
     routers: BTreeMap<Slot, Router>,
     index: BTreeMap<(IfIndex, Option<u16>, Family, u8), Slot>,
     daemon_members: BTreeSet<Slot>,
+    /// True if this node was a member of some router at the last look.
+    takes_part: bool,
     next_slot: u32,
     planner: Planner,
     requests: Vec<Request>,
@@ -91,6 +98,7 @@ impl Model {
             sight: Sight::default(),
             peers: Vec::new(),
             witnesses: Vec::new(),
+            channels: Vec::new(),
             peer_macs: Vec::new(),
             refusals: Refusals::default(),
             captures: BTreeMap::new(),
@@ -99,6 +107,7 @@ impl Model {
             routers: BTreeMap::new(),
             index: BTreeMap::new(),
             daemon_members: BTreeSet::new(),
+            takes_part: false,
             next_slot: 0,
             planner: Planner::default(),
             requests: Vec::new(),
@@ -117,6 +126,7 @@ impl Model {
     pub fn reconfigure(&mut self, now: Instant, settings: Settings) {
         self.peers = keep_reach(&self.peers, settings.peers.iter().map(|p| (&p.name, p.address)));
         self.witnesses = keep_reach(&self.witnesses, settings.witnesses.iter().map(|w| (&w.name, w.address)));
+        self.channels = keep_channels(&self.channels, &self.settings.peers, &settings.peers);
         self.peer_macs = vec![None; settings.peers.len()];
         self.settings = settings;
         for expected in self.settings.routers.clone() {
@@ -217,6 +227,12 @@ impl Model {
         self.peer_macs.iter().position(|known| *known == Some(mac))
     }
 
+    /// True if it matters here what gets past this host's filters: it runs a VRRP daemon, or is a member of a router. On a
+    /// bystander nobody waits for the adverts, and nothing is expected of the further taps.
+    pub fn needs_taps(&self) -> bool {
+        self.takes_part || [Family::V4, Family::V6].iter().any(|f| self.host.daemon(*f) != DaemonState::Absent)
+    }
+
     // ---- poll -----------------------------------------------------------------------------------------------------
 
     /// What is to be sent.
@@ -257,6 +273,7 @@ impl Model {
             self.sweep = now + Duration::from_secs(1);
             self.update_daemon_members();
             self.forget_silent(now);
+            self.takes_part = self.routers.values().any(|router| router.member);
         }
     }
 
@@ -336,6 +353,7 @@ impl Model {
             }
             Fact::OutputTest { interface, family, blocked } => self.handle_output(now, *interface, *family, *blocked),
             Fact::Ping { target, rtt } => self.handle_ping(*target, *rtt),
+            Fact::PeerReport { peer, url, said } => self.handle_report(*peer, *url, said),
             Fact::Capture { interface, frames, dropped } => self.handle_capture(now, *interface, *frames, *dropped),
             Fact::Sensor { sensor, interface, state } => self.set_sensor(now, *sensor, *interface, state.clone()),
             Fact::LoopLate(by) => self.handle_late(now, *by),
@@ -452,6 +470,23 @@ impl Model {
         }
     }
 
+    /// What a peer says may concern every router; who is in good standing is judged anew only where it concerns it.
+    fn handle_report(&mut self, peer: usize, url: usize, said: &Result<Arc<Report>, Mute>) {
+        let Some(channel) = self.channels.get_mut(peer) else { return };
+        let before = channel.newest().cloned();
+        if channel.take(url, said) {
+            self.notices.push(Notice::Channel(peer));
+        }
+        let Ok(report) = said else { return };
+        for (slot, router) in &self.routers {
+            let (was, is) = (before.as_ref().and_then(|b| router.reported_in(b)), router.reported_in(report));
+            let same = was.zip(is).is_some_and(|(was, is)| was.agrees_with(is));
+            if !(same && router.steady.is_some()) && was.or(is).is_some() {
+                self.dirty.insert(*slot);
+            }
+        }
+    }
+
     fn handle_capture(&mut self, now: Instant, interface: IfIndex, frames: u64, dropped: u64) {
         let counters = self.captures.entry(interface).or_default();
         *counters = (counters.0 + frames, counters.1 + dropped);
@@ -514,6 +549,7 @@ impl Model {
             || self.daemon_members.contains(&slot)
             || router.vips.iter().any(|v| v.held.is_some());
         if router.member {
+            self.takes_part = true;
             self.planner.wake(Instant::ZERO);
         }
         self.dirty.insert(slot);
@@ -550,6 +586,12 @@ fn is_known(expected: Option<&Expected>, local: bool, peer: Option<usize>, sourc
         Some(e) if e.only_known_speakers => local || peer.is_some() || e.unicast_peers.contains(&source),
         _ => true,
     }
+}
+
+/// The channels to those peers that are asked where they were before.
+fn keep_channels(old: &[Channel], before: &[Peer], after: &[Peer]) -> Vec<Channel> {
+    let kept = |peer: &Peer| before.iter().position(|old| old == peer).and_then(|i| old.get(i)).cloned();
+    after.iter().map(|peer| kept(peer).unwrap_or_else(|| Channel::new(peer.urls.len()))).collect()
 }
 
 fn keep_reach<'a>(old: &[Reach], new: impl Iterator<Item = (&'a String, IpAddr)>) -> Vec<Reach> {

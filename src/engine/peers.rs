@@ -1,0 +1,132 @@
+//! The second channel, from the side that asks: every peer's vipwarden is asked what it holds, hears and sends, over each of its
+//! URLs, twice a second, and more often while something is wrong. Each way has a task of its own on the edge thread: one that
+//! hangs, lies or answers slowly costs nothing but its own evidence.
+
+pub mod document;
+pub mod seal;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures_util::future::join_all;
+use hyper::Uri;
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+use self::document::Question;
+use self::seal::Seal;
+use super::http::{Client, Error};
+use super::{Identity, Order, View};
+use crate::config::{Config, TlsFiles};
+use crate::detect::Verdict;
+use crate::observe::{Fact, Mute, Report};
+use crate::sys::clock;
+use crate::sys::tls::{self, ClientFiles};
+use crate::time::Duration;
+
+/// Between two questions while all is well, and while something is wrong.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+const ASK_OFTEN: Duration = Duration::from_millis(150);
+/// An answer without an end after so long is none.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Nobody has so many routers that a report on them is larger.
+const ANSWER_MAX_BYTES: usize = 4 << 20;
+
+/// Asks all peers, for as long as there is a configuration.
+pub(super) async fn ask(
+    orders: mpsc::Sender<Order>,
+    mut config: watch::Receiver<Arc<Config>>,
+    identity: Arc<Identity>,
+    view: Arc<ArcSwap<View>>,
+) {
+    loop {
+        let taken = config.borrow_and_update().clone();
+        let ways = ways(&taken, &identity);
+        tokio::select! {
+            // A peer is an index into the configuration: no answer may outlive the one that it belongs to.
+            biased;
+            changed = config.changed() => if changed.is_err() { return },
+            _ = join_all(ways.iter().map(|way| way.keep_asking(&orders, &view))) => {
+                // There is nobody to ask.
+                if config.changed().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// One way to one peer.
+struct Way {
+    peer: usize,
+    url: usize,
+    base: Uri,
+    address: IpAddr,
+    client: Result<Client, String>,
+    seal: Option<Seal>,
+    own_boot_id: String,
+}
+
+fn ways(config: &Config, identity: &Identity) -> Vec<Way> {
+    let seal = config.cluster_key.as_ref().map(Seal::new);
+    let of_peer = |(peer, section): (usize, &crate::config::Peer)| {
+        let ways = section.urls.iter().enumerate().map(|(url, base)| Way {
+            peer,
+            url,
+            base: base.clone(),
+            address: section.address,
+            client: client(base, &section.tls),
+            seal: seal.clone(),
+            own_boot_id: identity.boot_id.clone(),
+        });
+        ways.collect::<Vec<_>>()
+    };
+    config.peers.iter().enumerate().flat_map(of_peer).collect()
+}
+
+fn client(base: &Uri, files: &TlsFiles) -> Result<Client, String> {
+    let client = Client::new(ANSWER_TIMEOUT, ANSWER_MAX_BYTES);
+    if base.scheme_str() != Some("https") {
+        return Ok(client);
+    }
+    let TlsFiles { ca, cert, key } = files.clone();
+    let tls = tls::Client::load(ClientFiles { ca, cert, key }).map_err(|error| error.to_string())?;
+    Ok(client.with_tls(tls))
+}
+
+impl Way {
+    async fn keep_asking(&self, orders: &mpsc::Sender<Order>, view: &ArcSwap<View>) {
+        loop {
+            let asked = clock::now();
+            let said = self.ask().await.map(Arc::new);
+            let fact = Fact::PeerReport { peer: self.peer, url: self.url, said };
+            // A core that is behind has better things to do than old reports.
+            let _ = orders.try_send(Order::Feed(fact));
+            let all_is_well = view.load().snapshot.verdict() == Verdict::Healthy;
+            let pause = if all_is_well { ASK_EVERY } else { ASK_OFTEN };
+            sleep(pause.saturating_sub(clock::now().since(asked)).max(ASK_OFTEN / 3)).await;
+        }
+    }
+
+    async fn ask(&self) -> Result<Report, Mute> {
+        let silent = |why: String| Mute::Silent(why);
+        let client = self.client.as_ref().map_err(|why| silent(why.clone()))?;
+        let nonce = seal::nonce().ok_or_else(|| silent("the kernel has no randomness for a nonce".into()))?;
+        let url = format!("{}/api/v1/peer?nonce={nonce}", self.base.to_string().trim_end_matches('/'));
+        let url: Uri = url.parse().map_err(|error| silent(format!("{}: {error}", self.base)))?;
+        let asked = clock::now();
+        let answer = client.get(&url).await.map_err(|error: Error| silent(error.to_string()))?;
+        if answer.status != 200 {
+            return Err(silent(format!("{} answers with status {}", self.base, answer.status)));
+        }
+        let question = Question {
+            nonce: &nonce,
+            asked,
+            own_boot_id: &self.own_boot_id,
+            peer: self.address,
+            seal: self.seal.as_ref(),
+        };
+        question.read(&answer.body)
+    }
+}

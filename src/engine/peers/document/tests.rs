@@ -1,0 +1,112 @@
+use super::*;
+use crate::config::ClusterKey;
+use crate::detect::Watcher;
+use crate::observe::{Address, Fact, IfIndex, Link, Settings};
+use crate::time::WallClock;
+
+const PEER: &str = "10.0.0.6";
+
+fn at(ms: u64) -> Instant {
+    Instant::from_nanos(3_600_000_000_000 + ms * 1_000_000)
+}
+
+fn seal(secret: &str) -> Seal {
+    Seal::new(&ClusterKey { path: "key".into(), secret: secret.into() })
+}
+
+fn identity() -> Identity {
+    Identity {
+        node: "lb02".into(),
+        version: "0.1.0",
+        revision: "unknown",
+        boot_id: "fedc".into(),
+        started: Instant::ZERO,
+    }
+}
+
+/// A node with the peer's address, and a snapshot of it as of 1000 ms.
+fn snapshot() -> Snapshot {
+    let mut watcher = Watcher::new(at(0), WallClock::default(), Settings::default());
+    watcher.handle(at(0), &Fact::Link(Link::plain(IfIndex(2), "eth0")));
+    let address = Address { interface: IfIndex(2), address: PEER.parse().unwrap(), prefix: 24, usable: true };
+    watcher.handle(at(0), &Fact::Address(address));
+    watcher.snapshot(at(1000))
+}
+
+/// What that node answers 300 ms later.
+fn body(nonce: &str, seal: Option<&Seal>) -> Vec<u8> {
+    serde_json::to_vec(&answer(&identity(), &snapshot(), at(1300), nonce, seal).unwrap()).unwrap()
+}
+
+fn question<'a>(nonce: &'a str, seal: Option<&'a Seal>) -> Question<'a> {
+    Question { nonce, asked: at(1250), own_boot_id: "0123", peer: PEER.parse().unwrap(), seal }
+}
+
+#[track_caller]
+fn refused(said: Result<Report, Mute>, why: &str) {
+    match said {
+        Err(Mute::Refused(says)) => assert!(says.contains(why), "{says}"),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_signed_answer_is_trusted_and_is_as_old_as_its_view_counted_from_the_question() {
+    let key = seal("0123456789abcdef");
+    let report = question("n", Some(&key)).read(&body("n", Some(&key))).unwrap();
+    assert!(report.signed);
+    assert_eq!((report.node.as_str(), report.as_of), ("lb02", at(950)));
+}
+
+#[test]
+fn what_is_not_signed_with_our_key_is_refused_where_we_have_one_and_unsigned_where_we_have_none() {
+    let (ours, theirs) = (seal("0123456789abcdef"), seal("fedcba9876543210"));
+    refused(question("n", Some(&ours)).read(&body("n", Some(&theirs))), "not made with this cluster's key");
+    refused(question("n", Some(&ours)).read(&body("n", None)), "no signature");
+    assert!(!question("n", None).read(&body("n", Some(&theirs))).unwrap().signed);
+}
+
+#[test]
+fn a_replayed_answer_our_own_and_that_of_another_host_are_refused() {
+    let key = seal("0123456789abcdef");
+    refused(question("new", Some(&key)).read(&body("old", Some(&key))), "another question");
+    let own = Question { own_boot_id: "fedc", ..question("n", Some(&key)) };
+    refused(own.read(&body("n", Some(&key))), "this node itself");
+    let other = Question { peer: "10.0.0.7".parse().unwrap(), ..question("n", Some(&key)) };
+    refused(other.read(&body("n", Some(&key))), "which has not the peer's address 10.0.0.7");
+}
+
+#[test]
+fn a_single_changed_byte_of_the_facts_breaks_the_signature() {
+    let key = seal("0123456789abcdef");
+    let text = String::from_utf8(body("n", Some(&key))).unwrap().replace("\"node\":\"lb02\"", "\"node\":\"lb03\"");
+    refused(question("n", Some(&key)).read(text.as_bytes()), "not made with");
+}
+
+#[test]
+fn garbage_is_silence_and_its_text_is_repeated_nowhere() {
+    for garbage in [
+        &b"secret"[..],
+        b"",
+        b"{}",
+        b"[1]",
+        b"{\"version\":2,\"nonce\":\"n\",\"boot_id\":\"\",\"facts\":{}}",
+        &[0xff; 64],
+    ] {
+        match question("n", None).read(garbage) {
+            Err(Mute::Silent(why)) => assert!(!why.contains("secret"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_list_and_text_of_a_report_is_bounded() {
+    let mut facts = FactsDoc::new("lb02", &snapshot(), at(1000));
+    facts.node = "x\n".repeat(10_000);
+    facts.addresses = vec![PEER.parse().unwrap(); 100_000];
+    facts.macs = vec!["no mac".into(); 10];
+    let report = facts.report(at(1000), "b".into(), true);
+    assert_eq!(report.node, "x".repeat(TEXT_MAX));
+    assert_eq!((report.addresses.len(), report.macs.len()), (LIST_MAX * 4, 0));
+}

@@ -1,0 +1,436 @@
+//! Holder and candidate in one.
+
+use std::collections::VecDeque;
+
+use super::{Action, Entry, Holder, Loss, Outcome, Sighting, Standing, Timing, Value};
+use crate::time::{Duration, Instant};
+
+/// One node's part in the lease of one router.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    timing: Timing,
+    me: Holder,
+    wanted: bool,
+    seen: Option<Seen>,
+    /// The longest hold of another one that was seen: it counts after its entry is gone, too.
+    other_hold: Duration,
+    ask: Option<Ask>,
+    /// When the register is asked next, if it is not being asked.
+    ask_at: Instant,
+    /// Until when our last confirmed request lets us hold: D.
+    until: Option<Instant>,
+    gate: Gate,
+    /// [`Action::Granted`] was said, and no [`Action::Lost`] since.
+    told: bool,
+    up: bool,
+    serial: u64,
+    actions: VecDeque<Action>,
+}
+
+/// The newest that is known of the register.
+#[derive(Clone, Debug)]
+struct Seen {
+    sighting: Sighting,
+    /// When this version was first seen.
+    since: Instant,
+    /// Something may have been written since, by ourselves.
+    doubtful: bool,
+}
+
+/// What the register, or the gate on its behalf, is being asked.
+#[derive(Clone, Debug)]
+enum Ask {
+    /// The request waits for its permit.
+    Permit {
+        serial: u64,
+    },
+    Read {
+        serial: u64,
+        overdue: Instant,
+    },
+    Cas {
+        serial: u64,
+        sent: Instant,
+        entry: Entry,
+        permit: Option<u64>,
+    },
+}
+
+/// What is known of the gate's element for the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Closed,
+    Opening {
+        serial: u64,
+    },
+    Open {
+        refresh_at: Instant,
+    },
+    Refreshing {
+        serial: u64,
+    },
+    /// `gone_at`: closing failed, and the element is left to its timeout.
+    Closing {
+        serial: u64,
+        gone_at: Option<Instant>,
+    },
+}
+
+impl Lease {
+    /// One that is not wanted yet. It watches the register, so that a takeover needs no more than the wait.
+    pub fn new(now: Instant, me: Holder, timing: Timing) -> Self {
+        let mut lease = Self {
+            timing,
+            me,
+            wanted: false,
+            seen: None,
+            other_hold: Duration::ZERO,
+            ask: None,
+            ask_at: now,
+            until: None,
+            gate: Gate::Closed,
+            told: false,
+            up: false,
+            serial: 0,
+            actions: VecDeque::new(),
+        };
+        lease.go_on(now);
+        lease
+    }
+
+    // ---- getters --------------------------------------------------------------------------------------------------
+
+    /// Where it stands.
+    pub fn standing(&self) -> Standing {
+        match (self.until, &self.seen) {
+            (Some(until), _) if self.told => Standing::Holding(until),
+            _ if !self.wanted => Standing::Idle,
+            (_, Some(seen)) if matches!(self.ask, None | Some(Ask::Read { .. })) => {
+                Standing::Waiting(self.may_take_at(seen))
+            }
+            _ => Standing::Asking,
+        }
+    }
+
+    /// True if the register's last answer came, and came in time.
+    pub const fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// The entry that stood there last, whoever's it is.
+    pub fn entry(&self) -> Option<&Entry> {
+        match &self.seen.as_ref()?.sighting.value {
+            Value::Entry(entry) => Some(entry),
+            Value::Absent | Value::Foreign => None,
+        }
+    }
+
+    /// True if something stands in the register that is no entry.
+    pub fn is_foreign(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.sighting.value == Value::Foreign)
+    }
+
+    /// True if it is not wanted, and nothing of ours stands in the register as far as we know, nor is on its way there.
+    pub fn is_given_up(&self) -> bool {
+        let nothing_stands = self.seen.as_ref().is_none_or(|seen| !seen.doubtful && !self.is_mine(&seen.sighting));
+        !self.wanted && nothing_stands && !matches!(self.ask, Some(Ask::Cas { .. }))
+    }
+
+    // ---- poll -----------------------------------------------------------------------------------------------------
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let asking = match &self.ask {
+            None => (self.ask_at < NEVER).then_some(self.ask_at),
+            Some(Ask::Permit { .. }) => None,
+            Some(Ask::Read { overdue, .. }) => Some(*overdue),
+            Some(Ask::Cas { sent, .. }) => Some(*sent + self.timing.patience),
+        };
+        let gate = match self.gate {
+            Gate::Open { refresh_at } => Some(refresh_at),
+            Gate::Closing { gone_at, .. } => gone_at,
+            Gate::Closed | Gate::Opening { .. } | Gate::Refreshing { .. } => None,
+        };
+        [asking, gate, self.ends_at()].into_iter().flatten().min()
+    }
+
+    // ---- handle ---------------------------------------------------------------------------------------------------
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.go_on(now);
+    }
+
+    /// Whether the addresses are wanted. Who no longer wants them has taken them from the host before.
+    pub fn want(&mut self, now: Instant, wanted: bool) {
+        if self.wanted == wanted {
+            return;
+        }
+        self.wanted = wanted;
+        self.ask_at = self.ask_at.min(now);
+        if !wanted {
+            self.told = false;
+            self.close();
+        }
+        self.go_on(now);
+    }
+
+    /// The answer to [`Action::Read`]; `None` if there is none.
+    pub fn handle_read(&mut self, now: Instant, serial: u64, sighting: Option<Sighting>) {
+        if !matches!(self.ask, Some(Ask::Read { serial: asked, .. }) if asked == serial) {
+            return;
+        }
+        self.ask = None;
+        self.up = sighting.is_some();
+        match sighting {
+            Some(sighting) => self.see(now, sighting),
+            None => self.ask_at = now + self.timing.retry,
+        }
+        self.go_on(now);
+    }
+
+    /// The answer to [`Action::Cas`].
+    pub fn handle_cas(&mut self, now: Instant, serial: u64, outcome: Outcome) {
+        // An answer that comes after its request was given up is not listened to: what it says, a read has to say.
+        let Some(Ask::Cas { sent, entry, permit, .. }) = self.ask.take_if(|ask| ask.is_cas(serial)) else { return };
+        self.up = matches!(outcome, Outcome::Done(_) | Outcome::Conflict(_));
+        match outcome {
+            Outcome::Done(version) => self.on_done(now, sent, version, entry, permit),
+            Outcome::Conflict(sighting) => self.see(now, sighting),
+            Outcome::Unknown => self.doubt(now),
+            Outcome::Failed => self.ask_at = now + self.timing.retry,
+        }
+        self.go_on(now);
+    }
+
+    /// The kernel did what [`Action::Permit`], [`Action::Open`], [`Action::Refresh`] or [`Action::Close`] asked for, or refused it.
+    pub fn handle_gate(&mut self, now: Instant, serial: u64, done: bool) {
+        if matches!(self.ask, Some(Ask::Permit { serial: asked }) if asked == serial) {
+            self.ask = None;
+            match done {
+                true => self.send(now, Some(serial)),
+                false => self.ask_at = now + self.timing.retry,
+            }
+            return self.go_on(now);
+        }
+        match self.gate {
+            Gate::Opening { serial: asked } if asked == serial && done => {
+                self.gate = self.open_since(now);
+                if !std::mem::replace(&mut self.told, true) {
+                    self.actions.push_back(Action::Granted);
+                }
+            }
+            Gate::Refreshing { serial: asked } if asked == serial && done => self.gate = self.open_since(now),
+            // It has expired: only a new grant with a permit opens it again.
+            Gate::Opening { serial: asked } | Gate::Refreshing { serial: asked } if asked == serial => {
+                self.gate = Gate::Closed;
+                self.ask_at = now + self.timing.retry;
+            }
+            Gate::Closing { serial: asked, .. } if asked == serial && done => {
+                self.gate = Gate::Closed;
+                self.ask_at = now;
+            }
+            Gate::Closing { serial: asked, .. } if asked == serial => {
+                self.gate = Gate::Closing { serial, gone_at: Some(now + self.timing.expiry()) };
+            }
+            _ => {}
+        }
+        self.go_on(now);
+    }
+
+    // ---- what follows ---------------------------------------------------------------------------------------------
+
+    fn go_on(&mut self, now: Instant) {
+        if self.ends_at().is_some_and(|end| end <= now) {
+            self.lose(Loss::Expired);
+        }
+        match self.gate {
+            Gate::Open { refresh_at } if refresh_at <= now => {
+                let serial = self.next_serial();
+                self.gate = Gate::Refreshing { serial };
+                self.actions.push_back(Action::Refresh { serial, slice: self.timing.slice });
+            }
+            Gate::Closing { gone_at: Some(at), .. } if at <= now => {
+                self.gate = Gate::Closed;
+                self.ask_at = now;
+            }
+            _ => {}
+        }
+        match &self.ask {
+            Some(Ask::Read { overdue, .. }) if *overdue <= now => {
+                self.ask = None;
+                self.up = false;
+                self.ask_at = now;
+            }
+            Some(Ask::Cas { sent, .. }) if *sent + self.timing.patience <= now => {
+                self.ask = None;
+                self.up = false;
+                self.doubt(now);
+            }
+            _ => {}
+        }
+        if self.ask.is_none() && self.ask_at <= now {
+            self.ask(now);
+        }
+    }
+
+    /// Asks for what is needed next.
+    fn ask(&mut self, now: Instant) {
+        let Some(seen) = self.seen.as_ref().filter(|seen| !seen.doubtful) else { return self.read(now) };
+        let is_mine = self.is_mine(&seen.sighting);
+        match (self.wanted, self.gate) {
+            // Not before the gate is closed: its confirmation comes back here.
+            (_, Gate::Closing { .. }) => self.ask_at = NEVER,
+            (true, _) if !is_mine && self.may_take_at(seen) > now => self.read(now),
+            (true, Gate::Closed) => {
+                let serial = self.next_serial();
+                self.ask = Some(Ask::Permit { serial });
+                self.actions.push_back(Action::Permit { serial, lifetime: self.timing.usable() });
+            }
+            (true, _) => self.send(now, None),
+            (false, _) if is_mine => self.send(now, None),
+            (false, _) => self.read(now),
+        }
+    }
+
+    fn read(&mut self, now: Instant) {
+        let serial = self.next_serial();
+        self.ask = Some(Ask::Read { serial, overdue: now + self.timing.patience });
+        self.actions.push_back(Action::Read { serial });
+    }
+
+    /// Sends a request, with `now` as the time before it was sent.
+    fn send(&mut self, now: Instant, permit: Option<u64>) {
+        let Some(seen) = self.seen.as_ref().filter(|_| self.wanted || permit.is_none()) else {
+            // It is wanted no more, and the permit expires unused.
+            self.ask_at = now;
+            return;
+        };
+        let version = seen.sighting.version;
+        let (epoch, counter) = match &seen.sighting.value {
+            Value::Entry(entry) => (entry.epoch + u64::from(entry.holder != self.me.id), entry.counter + 1),
+            Value::Absent | Value::Foreign => (1, 1),
+        };
+        let Holder { id, node } = self.me.clone();
+        let entry = Entry { holder: id, node, epoch, counter, hold: self.timing.hold, released: !self.wanted };
+        let serial = self.next_serial();
+        self.ask = Some(Ask::Cas { serial, sent: now, entry: entry.clone(), permit });
+        self.actions.push_back(Action::Cas { serial, version, entry });
+    }
+
+    fn on_done(&mut self, now: Instant, sent: Instant, version: u64, entry: Entry, permit: Option<u64>) {
+        let released = entry.released;
+        self.seen =
+            Some(Seen { sighting: Sighting { version, value: Value::Entry(entry) }, since: now, doubtful: false });
+        if released || !self.wanted {
+            self.until = None;
+            // What came for nothing is given back, and what was given back in vain is taken again.
+            self.ask_at = if released && !self.wanted { now + self.timing.poll } else { now };
+            return;
+        }
+        self.until = Some(sent + self.timing.hold);
+        self.ask_at = sent + self.timing.renew;
+        match (self.gate, permit) {
+            (Gate::Closed, Some(permit)) => {
+                let serial = self.next_serial();
+                self.gate = Gate::Opening { serial };
+                self.actions.push_back(Action::Open { serial, permit, slice: self.timing.slice });
+            }
+            // It closed while this was under way.
+            (Gate::Closed, None) => self.ask_at = now,
+            _ => {}
+        }
+    }
+
+    /// Something was written, or may have been, that we don't know of.
+    fn doubt(&mut self, now: Instant) {
+        if let Some(seen) = &mut self.seen {
+            seen.doubtful = true;
+        }
+        self.ask_at = now + self.timing.retry;
+    }
+
+    fn see(&mut self, now: Instant, sighting: Sighting) {
+        let since = match &self.seen {
+            Some(seen) if seen.sighting.version == sighting.version => seen.since,
+            _ => now,
+        };
+        let is_mine = self.is_mine(&sighting);
+        let other = match &sighting.value {
+            Value::Entry(entry) if entry.holder != self.me.id => Some((entry.node.clone(), entry.hold)),
+            _ => None,
+        };
+        if let Some((_, hold)) = other {
+            self.other_hold = self.other_hold.max(hold);
+        }
+        let seen = Seen { sighting, since, doubtful: false };
+        // Ours has to be renewed, or given up.
+        self.ask_at = if is_mine { now } else { now + self.timing.poll };
+        if self.wanted && !is_mine {
+            self.ask_at = self.ask_at.min(self.may_take_at(&seen));
+        }
+        self.seen = Some(seen);
+        if !is_mine && self.until.is_some() {
+            self.lose(Loss::Taken(other.map(|(node, _)| node)));
+        }
+    }
+
+    fn lose(&mut self, loss: Loss) {
+        self.until = None;
+        self.close();
+        if std::mem::take(&mut self.told) {
+            self.actions.push_back(Action::Lost(loss));
+        }
+    }
+
+    fn close(&mut self) {
+        if matches!(self.gate, Gate::Opening { .. } | Gate::Open { .. } | Gate::Refreshing { .. }) {
+            let serial = self.next_serial();
+            self.gate = Gate::Closing { serial, gone_at: None };
+            self.actions.push_back(Action::Close { serial });
+        }
+    }
+
+    // ---- small things ---------------------------------------------------------------------------------------------
+
+    /// True if the entry says that we hold, or may have held without knowing.
+    fn is_mine(&self, sighting: &Sighting) -> bool {
+        matches!(&sighting.value, Value::Entry(entry) if entry.holder == self.me.id && !entry.released)
+    }
+
+    fn may_take_at(&self, seen: &Seen) -> Instant {
+        match &seen.sighting.value {
+            Value::Entry(entry) if entry.released || entry.holder == self.me.id => seen.since,
+            Value::Entry(entry) => seen.since + self.timing.wait_for(entry.hold),
+            Value::Absent | Value::Foreign => seen.since + self.timing.wait_for(self.other_hold),
+        }
+    }
+
+    /// From when on no refresh may be asked for: G3.
+    fn ends_at(&self) -> Option<Instant> {
+        self.until.map(|until| until - self.timing.slice * 2)
+    }
+
+    fn open_since(&self, now: Instant) -> Gate {
+        Gate::Open { refresh_at: now + self.timing.slice / 4 }
+    }
+
+    const fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+}
+
+/// Only an answer of the gate goes on.
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
+
+impl Ask {
+    fn is_cas(&self, serial: u64) -> bool {
+        matches!(self, Self::Cas { serial: asked, .. } if *asked == serial)
+    }
+}
