@@ -89,6 +89,8 @@ fn settings(family: Family) -> Settings {
         checksum: ChecksumForm::PseudoHeader,
         unicast_peers: Vec::new(),
         known_speakers: None,
+        probe_before_promote: true,
+        promote_grace: None,
         garp: crate::vrrp::Garp { repeat: 1, delay: Duration::ZERO, refresh: Duration::ZERO },
     }
 }

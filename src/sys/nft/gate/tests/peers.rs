@@ -8,6 +8,12 @@ use crate::sys::nft::gate::{Gate, Rank, Router};
 use crate::sys::testing::{Host, ethernet, ipv4, ipv6, with_neighbour};
 use crate::wire::{Auth, Family, Version};
 
+/// Has the far host send this, and waits until our kernel has taken it in: an answer to what is sent later says so.
+fn send(far: &Host, frame: Vec<u8>) {
+    far.send(vec![frame]);
+    assert!(far.run(|| ping(NEAR4, 10)), "the near host's own address answers");
+}
+
 /// An advert of the far host.
 fn advert(source: IpAddr, priority: u8) -> Vec<u8> {
     packet(source, &[0x31, VRID, priority, 1, 0, 100, 0, 0, 10, 9, 9, 100])
@@ -29,7 +35,7 @@ fn packet(source: IpAddr, message: &[u8]) -> Vec<u8> {
 fn open_after(gate: &mut Gate, far: &Host, family: Family, frame: Vec<u8>) -> bool {
     advertise(family, 100);
     assert!(is_open(gate, family), "nothing is in the way of an advert of ours");
-    far.send(vec![frame]);
+    send(far, frame);
     advertise(family, 100);
     is_open(gate, family)
 }
@@ -44,11 +50,11 @@ fn a_better_peers_advert_closes_and_its_latch_holds_until_it_gives_up() {
         for family in [Family::V4, Family::V6] {
             let mut gate = gate(&router(family));
             advertise(family, 100);
-            far.send(vec![advert(peer(family), 101)]);
+            send(far, advert(peer(family), 101));
             assert!(!is_open(&mut gate, family), "{family:?}");
             advertise(family, 100);
             assert!(!is_open(&mut gate, family), "a stale advert of ours opens nothing");
-            far.send(vec![advert(peer(family), 0)]);
+            send(far, advert(peer(family), 0));
             assert!(!is_open(&mut gate, family), "a farewell closes and opens nothing");
             advertise(family, 100);
             assert!(is_open(&mut gate, family), "but the latch is gone with the peer");
@@ -61,7 +67,7 @@ fn a_peer_that_became_worse_has_no_latch_any_more() {
     with_neighbour(async |far| {
         let mut gate = gate(&router(Family::V4));
         assert!(!open_after(&mut gate, far, Family::V4, advert(FAR4, 200)));
-        far.send(vec![advert(FAR4, 50)]);
+        send(far, advert(FAR4, 50));
         advertise(Family::V4, 100);
         assert!(is_open(&mut gate, Family::V4));
     });
@@ -131,14 +137,14 @@ fn version_2_peers_are_held_to_their_authentication_and_interval() {
 fn a_worse_peers_advert_shortens_an_open_gate_once_and_opens_no_closed_one() {
     with_neighbour(async |far| {
         let mut gate = gate(&router(Family::V4));
-        far.send(vec![advert(FAR4, 50)]);
+        send(far, advert(FAR4, 50));
         assert!(!is_open(&mut gate, Family::V4));
         advertise(Family::V4, 100);
-        far.send(vec![advert(FAR4, 50)]);
+        send(far, advert(FAR4, 50));
         let left = gate.standing(key(Family::V4)).expect("the kernel answers").alive;
         assert!(left.is_none_or(|left| left <= CHALLENGE), "{left:?}");
         advertise(Family::V4, 100);
-        far.send(vec![advert(FAR4, 50)]);
+        send(far, advert(FAR4, 50));
         let left = gate.standing(key(Family::V4)).expect("the kernel answers").alive.expect("it was answered");
         assert!(left > CHALLENGE, "two rivals must not get more answers than the protocol gives");
     });
