@@ -10,6 +10,7 @@ mod hostile;
 mod import;
 mod lab;
 mod lifecycle;
+mod matrix;
 mod mismatch;
 mod monitoring;
 mod silence;
