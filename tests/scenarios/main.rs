@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod demo;
+mod drill;
 mod firewall;
 mod frr;
 mod hostile;
