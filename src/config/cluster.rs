@@ -66,6 +66,7 @@ pub(super) fn channel(judge: &mut Judge<'_>, peer: &raw::Peer) -> (Vec<Uri>, Tls
     (urls, tls)
 }
 
-fn path(judge: &Judge<'_>, file: &Spanned<String>) -> PathBuf {
+/// A file that is named, relative to the one that names it.
+pub(super) fn path(judge: &Judge<'_>, file: &Spanned<String>) -> PathBuf {
     judge.sources.directory(file.span().start).join(file.get_ref())
 }

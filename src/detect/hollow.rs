@@ -93,5 +93,6 @@ fn list(vips: &[&Vip]) -> String {
 pub fn latent(model: &Model, router: &Router, master: &Party<'_>, now: Instant) -> Option<Finding> {
     cause::dropped_here(model, router, now)
         .or_else(|| cause::latent_ttl(model, master))
+        .or_else(|| cause::latent_told(model, router, master))
         .or_else(|| remote::latent(model, router, now))
 }
