@@ -4,6 +4,7 @@
 //! the edge. The edge thread, which is the caller's, runs [`Engine::attend`] beside its servers. They meet in [`Shared`] and
 //! in one bounded queue of orders.
 
+pub mod arbiter;
 mod blindness;
 pub mod checks;
 mod core;

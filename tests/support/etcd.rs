@@ -1,0 +1,172 @@
+//! A cluster of real etcd on loopback, in directories of its own, ended with the value.
+#![allow(dead_code)]
+
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a cluster may take until it has a leader: on a busy machine it takes some seconds.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// The files of a server's TLS, and the CA that its clients' certificates must have, if they must have one.
+pub struct Tls<'a> {
+    pub cert: &'a Path,
+    pub key: &'a Path,
+    pub clients: Option<&'a Path>,
+}
+
+/// Members of one cluster.
+pub struct Cluster {
+    directory: TempDir,
+    members: Vec<Member>,
+    scheme: &'static str,
+}
+
+struct Member {
+    child: Option<Child>,
+    arguments: Vec<String>,
+    port: u16,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+}
+
+impl Cluster {
+    /// Starts so many members, and waits until each knows a leader.
+    pub fn start(count: usize) -> Self {
+        let cluster = Self::launch(count, None);
+        cluster.wait_for_leader();
+        cluster
+    }
+
+    /// One member with TLS. It is there when its port is open.
+    pub fn start_secret(tls: &Tls<'_>) -> Self {
+        let cluster = Self::launch(1, Some(tls));
+        wait("the port of etcd", || TcpStream::connect(("127.0.0.1", cluster.members[0].port)).is_ok());
+        cluster
+    }
+
+    fn launch(count: usize, tls: Option<&Tls<'_>>) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let ports: Vec<(u16, u16)> = (0..count).map(|_| (free_port(), free_port())).collect();
+        let peers = ports.iter().enumerate().map(|(index, (_, peer))| format!("m{index}=http://127.0.0.1:{peer}"));
+        let peers = peers.collect::<Vec<_>>().join(",");
+        let member = |(index, (client, peer)): (usize, &(u16, u16))| {
+            let data = directory.path().join(format!("m{index}"));
+            let mut arguments = vec![
+                format!("--name=m{index}"),
+                format!("--data-dir={}", data.display()),
+                format!("--listen-client-urls={scheme}://127.0.0.1:{client}"),
+                format!("--advertise-client-urls={scheme}://127.0.0.1:{client}"),
+                format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
+                format!("--initial-advertise-peer-urls=http://127.0.0.1:{peer}"),
+                format!("--initial-cluster={peers}"),
+            ];
+            if let Some(Tls { cert, key, clients }) = tls {
+                arguments.push(format!("--cert-file={}", cert.display()));
+                arguments.push(format!("--key-file={}", key.display()));
+                if let Some(ca) = clients {
+                    arguments.push("--client-cert-auth".into());
+                    arguments.push(format!("--trusted-ca-file={}", ca.display()));
+                }
+            }
+            Member { child: None, arguments, port: *client }
+        };
+        let members = ports.iter().enumerate().map(member).collect();
+        let mut cluster = Self { directory, members, scheme };
+        (0..count).for_each(|index| cluster.revive(index));
+        cluster
+    }
+
+    /// Starts a member, the first time or again.
+    pub fn revive(&mut self, index: usize) {
+        let log = self.directory.path().join(format!("m{index}.log"));
+        let log = File::options().create(true).append(true).open(log).expect("a log");
+        let child = Command::new("etcd")
+            .args(&self.members[index].arguments)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("etcd runs: apt-get install etcd-server");
+        self.members[index].child = Some(child);
+    }
+
+    /// Kills a member at once.
+    pub fn kill(&mut self, index: usize) {
+        if let Some(mut child) = self.members[index].child.take() {
+            child.kill().and_then(|()| child.wait()).expect("killed");
+        }
+    }
+
+    /// Who leads.
+    pub fn leader(&self) -> usize {
+        let leads = |index: &usize| {
+            let status = self.ctl(&["endpoint", "status", "--write-out=json"], *index).unwrap_or_default();
+            let status: serde_json::Value = serde_json::from_str(&status).unwrap_or_default();
+            let status = &status[0]["Status"];
+            !status["leader"].is_null() && status["leader"] == status["header"]["member_id"]
+        };
+        (0..self.members.len()).find(leads).expect("somebody leads")
+    }
+
+    /// The URL of one member.
+    pub fn url(&self, index: usize) -> String {
+        format!("{}://127.0.0.1:{}", self.scheme, self.members[index].port)
+    }
+
+    /// The URLs of all members.
+    pub fn urls(&self) -> Vec<String> {
+        (0..self.members.len()).map(|index| self.url(index)).collect()
+    }
+
+    /// What etcdctl says.
+    ///
+    /// # Errors
+    /// What it complains of.
+    pub fn ctl(&self, arguments: &[&str], index: usize) -> Result<String, String> {
+        let output = Command::new("etcdctl")
+            .env("ETCDCTL_API", "3")
+            .arg(format!("--endpoints={}", self.url(index)))
+            .args(arguments)
+            .output()
+            .expect("etcdctl runs: apt-get install etcd-client");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    /// Waits until a majority answers.
+    pub fn wait_for_leader(&self) {
+        wait("a leader", || {
+            (0..self.members.len()).all(|index| {
+                self.members[index].child.is_none()
+                    || self.ctl(&["get", "nothing", "--command-timeout=1s"], index).is_ok()
+            })
+        });
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        (0..self.members.len()).for_each(|index| self.kill(index));
+        if std::thread::panicking() {
+            for index in 0..self.members.len() {
+                let log = self.directory.path().join(format!("m{index}.log"));
+                println!("--- etcd {index}\n{}", std::fs::read_to_string(log).unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn wait(what: &str, is_there: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is_there() {
+        assert!(begin.elapsed() < START_MAX, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
