@@ -65,7 +65,7 @@ fn unbuilt(file: &raw::File, speaking: &[&raw::Router]) -> Places {
     for fence in file.fence.iter().chain(speaking.iter().filter_map(|router| router.fence.as_ref())) {
         found.extend::<Places>(given!(
             fence.get_ref(),
-            gate gate_timeout address_lifetime probe_before_promote promote_grace
+            gate gate_timeout address_lifetime
         ));
     }
     found

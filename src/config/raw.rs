@@ -10,7 +10,8 @@ use toml::Spanned;
 
 use super::later;
 use super::value::{
-    AbsolutePath, Command, Interface, Name, PeerUrl, Prefixed, Process, Secret, Text, User, Whole, WordOrDuration,
+    AbsolutePath, Command, DurationOrNever, Interface, Name, PeerUrl, Prefixed, Process, Secret, Text, User, Whole,
+    WordOrDuration,
 };
 use crate::time::Duration;
 
@@ -179,7 +180,7 @@ pub(super) struct Fence {
     pub gate_timeout: TextKey<WordOrDuration>,
     pub address_lifetime: TextKey<WordOrDuration>,
     pub probe_before_promote: Key<bool>,
-    pub promote_grace: TextKey<WordOrDuration>,
+    pub promote_grace: TextKey<DurationOrNever>,
     pub informed_yield: Key<Whole<0, 1_000>>,
     pub hold_down: TextKey<Duration>,
 }

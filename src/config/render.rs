@@ -170,6 +170,10 @@ impl Fence {
         out.marked("on_split_brain", self.on_split_brain.into(), self.on_split_brain == default.on_split_brain);
         out.marked("on_isolation", self.on_isolation.into(), self.on_isolation == default.on_isolation);
         out.marked("isolation_time", duration(self.isolation_time), self.isolation_time == default.isolation_time);
+        let probes = self.probe_before_promote;
+        out.marked("probe_before_promote", probes.into(), probes == default.probe_before_promote);
+        let grace = self.promote_grace.map_or_else(|| text("never"), duration);
+        out.marked("promote_grace", grace, self.promote_grace == default.promote_grace);
         out.marked("informed_yield", number(self.informed_yield), self.informed_yield == default.informed_yield);
         out.marked("hold_down", duration(self.hold_down), self.hold_down == default.hold_down);
     }

@@ -245,6 +245,8 @@ impl Router {
             unicast_peers: self.unicast_peers.clone(),
             known_speakers: known,
             garp: speak.garp,
+            probe_before_promote: speak.fence.probe_before_promote,
+            promote_grace: speak.fence.promote_grace,
         })
     }
 }

@@ -75,6 +75,10 @@ pub(super) fn fence(judge: &mut Judge<'_>, raw: &Key<raw::Fence>, has_witness: b
         judge.error(isolation.span(), message);
     }
     judge.duration(&mut fence.isolation_time, &raw.isolation_time, Duration::from_millis(1));
+    set(&mut fence.probe_before_promote, &raw.probe_before_promote);
+    if let Some(grace) = text(&raw.promote_grace) {
+        fence.promote_grace = grace.0;
+    }
     fence.informed_yield = raw.informed_yield.as_ref().map_or(fence.informed_yield, |adverts| adverts.get_ref().get());
     judge.duration(&mut fence.hold_down, &raw.hold_down, Duration::ZERO);
 }

@@ -103,8 +103,23 @@ impl FromText for WordOrDuration {
 
     fn from_text(text: &str) -> Result<Self, String> {
         match text {
-            "auto" | "off" | "never" => Ok(Self),
+            "auto" | "off" => Ok(Self),
             _ => Duration::from_text(text).map(|_| Self),
+        }
+    }
+}
+
+/// A duration that may be without end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DurationOrNever(pub Option<Duration>);
+
+impl FromText for DurationOrNever {
+    const EXPECTED: &'static str = r#"a duration in quotes, such as "10s", or "never""#;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self(None)),
+            _ => Duration::from_text(text).map(|duration| Self(Some(duration))),
         }
     }
 }

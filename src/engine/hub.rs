@@ -147,7 +147,8 @@ impl Hub {
 
     /// Takes in a frame: first the speakers, then the watcher.
     pub fn on_frame(self: &Rc<Self>, at: Instant, frame: Frame) {
-        let concerns_speakers = matches!(frame.seen, Seen::Advert(_) | Seen::Arp(_) | Seen::Neighbour(_));
+        let concerns_speakers =
+            matches!(frame.seen, Seen::Advert(_) | Seen::Arp(_) | Seen::Neighbour(_) | Seen::EchoReply(_));
         if concerns_speakers && !self.speakers.borrow().is_empty() {
             self.with_speakers(|speakers, _| speakers.on_frame(clock::now(), at, &frame));
         }

@@ -56,6 +56,10 @@ pub struct Policy {
     pub informed_yield: u32,
     /// How long it stays out, counted from the end of the evidence.
     pub hold_down: Duration,
+    /// The addresses of a silent master are not taken while its host still answers for them.
+    pub probe_before_promote: bool,
+    /// How long at most, if its daemon shows no sign of life; `None` is for as long as it answers.
+    pub promote_grace: Option<Duration>,
 }
 
 impl Default for Policy {
@@ -66,6 +70,8 @@ impl Default for Policy {
             isolation_time: Duration::from_secs(5),
             informed_yield: 0,
             hold_down: Duration::from_secs(10),
+            probe_before_promote: true,
+            promote_grace: None,
         }
     }
 }

@@ -28,27 +28,32 @@ impl Prober {
     /// # Errors
     /// What the kernel says; `InvalidInput` for an output test, and for an echo between two families.
     pub fn send(&self, request: &Request) -> io::Result<()> {
-        let (interface, frame) = match *request {
-            Request::Arp { interface, sender_mac, sender_ip, target } => {
-                (interface, frame::arp_request(sender_mac, sender_ip, target))
-            }
-            Request::Neighbour { interface, sender_mac, source, target } => {
-                (interface, frame::neighbour_solicitation(sender_mac, source, target))
-            }
-            Request::Echo { interface, sender_mac, source, target, destination_mac, identifier, sequence } => {
-                let frame = frame::echo_request(sender_mac, source, target, destination_mac, identifier, sequence)
-                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-                (interface, frame)
-            }
-            Request::OutputTest { .. } => {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "an output test is no probe: see output_blocked",
-                ));
-            }
-        };
-        self.transmitter.send(interface, &frame)
+        send(&self.transmitter, request)
     }
+}
+
+/// Sends one ARP, ND or echo request by this transmitter. Never blocks.
+///
+/// # Errors
+/// As [`Prober::send`].
+pub(super) fn send(transmitter: &Transmitter, request: &Request) -> io::Result<()> {
+    let (interface, frame) = match *request {
+        Request::Arp { interface, sender_mac, sender_ip, target } => {
+            (interface, frame::arp_request(sender_mac, sender_ip, target))
+        }
+        Request::Neighbour { interface, sender_mac, source, target } => {
+            (interface, frame::neighbour_solicitation(sender_mac, source, target))
+        }
+        Request::Echo { interface, sender_mac, source, target, destination_mac, identifier, sequence } => {
+            let frame = frame::echo_request(sender_mac, source, target, destination_mac, identifier, sequence)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            (interface, frame)
+        }
+        Request::OutputTest { .. } => {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an output test is no probe: see output_blocked"));
+        }
+    };
+    transmitter.send(interface, &frame)
 }
 
 #[cfg(test)]

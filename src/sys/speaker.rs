@@ -9,8 +9,8 @@ use std::io;
 use std::net::IpAddr;
 
 use super::transmit::Transmitter;
-use super::{interface, sysctl};
-use crate::observe::IfIndex;
+use super::{interface, probe, sysctl};
+use crate::observe::{IfIndex, Request};
 use crate::wire::{Advert, MacAddr, frame};
 
 /// Sends for the virtual routers of one interface.
@@ -61,6 +61,14 @@ impl Sender {
             }
         };
         sent.map_err(|error| self.error(&format!("the announcement of {address}"), &error))
+    }
+
+    /// Asks a host, or all, who has an address. Never blocks.
+    ///
+    /// # Errors
+    /// What the kernel says; `InvalidInput` for a request that makes no frame.
+    pub fn ask(&self, request: &Request) -> io::Result<()> {
+        probe::send(&self.transmitter, request)
     }
 
     fn error(&self, what: &str, error: &io::Error) -> io::Error {

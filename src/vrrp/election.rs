@@ -2,10 +2,15 @@
 
 use super::admit::{self, Complaint, Raised};
 use super::phase::{Backup, Phase};
+use super::probing::{Probing, Question};
 use super::router::Router;
 use super::{Action, Heard, Takeover, Turn};
 use crate::time::{Duration, Instant};
-use crate::wire::{Advert, Version};
+use crate::wire::{Advert, MacAddr, Version};
+
+/// What the best successor waits after a farewell, in place of a longer skew: a master that lives answers a forged one
+/// within this time.
+const SUCCESSOR_WAIT: Duration = Duration::from_millis(4);
 
 impl Router {
     pub(super) fn on_advert(&mut self, now: Instant, advert: &Advert) {
@@ -16,6 +21,9 @@ impl Router {
             match complaint {
                 Complaint::Refused(reason) => *self.counters.refused.entry(reason).or_default() += 1,
                 _ => self.counters.strangers += 1,
+            }
+            if let Phase::Backup(backup) = &mut self.phase {
+                backup.refuse(advert.source);
             }
             return self.complain(advert, complaint);
         }
@@ -41,7 +49,9 @@ impl Router {
             // Mastership is taken, not given: priority 0 would only wake the other backups.
             self.resign(false);
             self.learn(advert);
-            let backup = Backup::until(now + self.master_down(), Takeover::Silence(advert.source));
+            let probing = self.probing(now, advert);
+            let backup =
+                Backup { probing, ..Backup::until(now + self.master_down(), Takeover::Silence(advert.source)) };
             let reason = format!("{} advertises priority {} against {}", advert.source, advert.priority, ours.0);
             self.enter(Phase::Backup(backup), reason);
         } else {
@@ -51,20 +61,32 @@ impl Router {
 
     /// As backup: follow a master, or wait for the moment to take over from it.
     fn watch(&mut self, now: Instant, advert: &Advert) {
-        let Phase::Backup(mut backup) = self.phase else { return };
+        let (skew, may_hurry) = (self.skew(), now < self.successor_until);
+        let Phase::Backup(backup) = &mut self.phase else { return };
         if advert.priority == 0 {
-            backup.resigned(now + self.skew(), advert.source);
-        } else {
-            let spared = backup.spares(advert.source);
-            if !self.settings.preempt || spared || advert.priority >= self.priority() {
-                self.learn(advert);
-                backup.follow(now + self.master_down(), advert.source);
-            } else {
-                self.forget_farewell();
-                backup.outrank(now + self.master_down(), now + self.settings.preempt_delay, advert.source);
-            }
+            let hurries = may_hurry && backup.takeover == Takeover::Silence(advert.source);
+            let wait = if hurries { skew.min(SUCCESSOR_WAIT) } else { skew };
+            return backup.resigned(now + wait, advert.source);
         }
-        self.phase = Phase::Backup(backup);
+        let spared = backup.spares(advert.source);
+        let is_followed = !self.settings.preempt || spared || advert.priority >= self.priority();
+        match is_followed {
+            true => self.learn(advert),
+            false => self.forget_farewell(),
+        }
+        let (silent_at, not_before) = (now + self.master_down(), now + self.settings.preempt_delay);
+        let probing = self.probing(now, advert);
+        let Phase::Backup(backup) = &mut self.phase else { return };
+        match is_followed {
+            true => backup.follow(silent_at, advert.source, probing),
+            false => backup.outrank(silent_at, not_before, advert.source),
+        }
+    }
+
+    /// What is to be asked should this master fall silent.
+    fn probing(&self, now: Instant, advert: &Advert) -> Option<(MacAddr, Probing)> {
+        let host = advert.mac.filter(|_| self.settings.probe_before_promote && !self.is_owner())?;
+        Some((host, Probing::after(now, advert.interval.into())))
     }
 
     /// There is another master: its interval counts, and a farewell of ours would only make others doubt it.
@@ -81,10 +103,41 @@ impl Router {
         }
     }
 
-    pub(super) fn on_master_down(&mut self, turn: Turn) {
+    /// Asks what is due to be asked; then the master-down timer may have run out.
+    pub(super) fn on_backup_timer(&mut self, turn: Turn) {
+        let Phase::Backup(backup) = &mut self.phase else { return };
+        let is_down = backup.down_at <= turn.now;
+        let asked = backup.probing.as_mut().map(|(host, probing)| (*host, probing.ask(turn.now)));
+        if let Some((host, questions)) = asked {
+            questions.for_each(|question| self.push(Action::Ask { host, question }));
+        }
+        if is_down {
+            self.on_master_down(turn);
+        }
+    }
+
+    /// The host of a silent master still has its addresses.
+    pub(super) fn on_answered(&mut self, now: Instant, question: Question) {
+        let Phase::Backup(Backup { probing: Some((host, probing)), takeover, .. }) = &mut self.phase else { return };
+        let had_insisted = probing.insists;
+        probing.answer(now, question);
+        if !probing.insists || had_insisted {
+            return;
+        }
+        let (name, Takeover::Silence(master)) = (&self.settings.name, *takeover) else { return };
+        let alarm = format!(
+            "the master {master} of {name} is silent, but its host {host} still answers for the address, which is therefore \
+             not taken: its VRRP daemon is dead or frozen, or its adverts are filtered. Mend it there, or take the \
+             address from that host"
+        );
+        self.push(Action::Alarm(alarm));
+    }
+
+    fn on_master_down(&mut self, turn: Turn) {
         let now = turn.now;
         let interval = self.master_interval();
         let forbidden = self.forbidden();
+        let grace = self.settings.promote_grace.filter(|_| self.master_lives_until <= now);
         let Phase::Backup(backup) = &mut self.phase else { return };
         if !turn.drained {
             return;
@@ -101,6 +154,8 @@ impl Router {
                 let alarm = format!("{name} can't become master: the kernel has not confirmed the last release yet");
                 self.push(Action::Alarm(alarm));
             }
+        } else if let Some(again) = still_holds(backup, now, grace) {
+            backup.down_at = again;
         } else if forbidden {
             backup.ready = true;
             backup.down_at = now + interval;
@@ -137,4 +192,12 @@ impl Router {
             Raised::NoRoom => self.counters.alarms_suppressed += 1,
         }
     }
+}
+
+/// When to look again whether the host of a silent master still has the addresses; `None` if they can be taken.
+fn still_holds(backup: &mut Backup, now: Instant, grace: Option<Duration>) -> Option<Instant> {
+    let (_, probing) = backup.probing.as_mut()?;
+    let again = probing.is_silent(now).err()?;
+    let is_over = grace.is_some_and(|grace| probing.held_off_for(now).is_some_and(|held_off| held_off >= grace));
+    (!is_over).then_some(again)
 }

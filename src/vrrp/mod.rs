@@ -11,6 +11,7 @@ mod counters;
 mod election;
 pub mod group;
 mod phase;
+mod probing;
 mod router;
 mod tenure;
 #[cfg(test)]
@@ -24,10 +25,11 @@ use std::net::IpAddr;
 pub use advert::advert;
 pub use counters::{Counters, Heard};
 pub use phase::Takeover;
+pub use probing::Question;
 pub use router::{Reconfigured, Router};
 
 use crate::time::{Duration, Instant};
-use crate::wire::{Advert, Auth, ChecksumForm, Family, Version};
+use crate::wire::{Advert, Auth, ChecksumForm, Family, MacAddr, Version};
 
 /// The priority of an address owner (RFC 9568 §5.2.4).
 pub const OWNER: u8 = 255;
@@ -67,6 +69,11 @@ pub struct Settings {
     pub known_speakers: Option<Vec<IpAddr>>,
     /// Gratuitous ARP or unsolicited NA.
     pub garp: Garp,
+    /// Whether the host of a master that fell silent is asked, before its addresses are taken, if it still has them.
+    pub probe_before_promote: bool,
+    /// For how long at most such a host's answers put a takeover off, if nothing tells that its daemon lives; `None` is for
+    /// as long as it answers.
+    pub promote_grace: Option<Duration>,
 }
 
 impl Settings {
@@ -126,6 +133,17 @@ pub enum Event<'a> {
     Shutdown,
     /// After a split or a foreign announcement: announce the addresses again, if master.
     AnnounceAgain,
+    /// The host that [`Action::Ask`] named has answered that question.
+    Answered(Question),
+    /// What fresh reports that can be trusted say of a silent master's daemon: it ran, and that counts until then.
+    MasterLives(Instant),
+    /// What fresh reports of all peers that can be trusted say, until then: should the master give up, this backup has the best
+    /// right to follow, and the master says so only when its addresses are gone. `None`: they don't, or not any more.
+    Successor(Option<Instant>),
+    /// Like [`Event::HandOver`], to this one, which does not hear us; until [`Event::Unyield`] too.
+    Yield(IpAddr),
+    /// Ends what [`Event::HandOver`] and [`Event::Yield`] began: priorities decide again.
+    Unyield,
 }
 
 /// What a router wants done.
@@ -144,6 +162,13 @@ pub enum Action {
     Release,
     /// Announce every address once.
     Announce,
+    /// Ask this host, and no other, whether it has the first address, and answer with [`Event::Answered`] if it does.
+    Ask {
+        /// Where the silent master's adverts came from.
+        host: MacAddr,
+        /// How to ask.
+        question: Question,
+    },
     /// The state changed.
     Entered {
         /// From where.

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::probing::Probing;
 use super::{Garp, State};
 use crate::time::{Duration, Instant};
+use crate::wire::MacAddr;
 
 /// A claim without an answer for this long is given up.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
@@ -40,7 +42,7 @@ impl Phase {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Init { until } | Self::Fault { until } => *until,
-            Self::Backup(backup) => Some(backup.down_at),
+            Self::Backup(backup) => Some(backup.deadline()),
             Self::Master(tenure) => Some(tenure.grip.deadline()),
             Self::Fenced | Self::Stopped => None,
         }
@@ -70,7 +72,7 @@ pub(super) enum Spared {
 }
 
 /// Listening.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Backup {
     /// The master-down timer.
     pub down_at: Instant,
@@ -83,22 +85,45 @@ pub(super) struct Backup {
     /// The timer ran out, and only leave is missing.
     pub ready: bool,
     pub spared: Spared,
+    /// Whether the host of the master that is followed still has the addresses; only for a takeover from its silence.
+    pub probing: Option<(MacAddr, Probing)>,
 }
 
 impl Backup {
     pub(super) const fn until(down_at: Instant, takeover: Takeover) -> Self {
-        Self { down_at, takeover, preempt_at: None, extended: false, ready: false, spared: Spared::Nobody }
+        Self {
+            down_at,
+            takeover,
+            preempt_at: None,
+            extended: false,
+            ready: false,
+            spared: Spared::Nobody,
+            probing: None,
+        }
+    }
+
+    /// When something is due.
+    fn deadline(&self) -> Instant {
+        self.probing.as_ref().map_or(self.down_at, |(_, probing)| probing.deadline().min(self.down_at))
     }
 
     /// A master was heard that is to be followed.
-    pub(super) fn follow(&mut self, down_at: Instant, source: IpAddr) {
-        *self = Self { spared: self.spared, ..Self::until(down_at, Takeover::Silence(source)) };
+    pub(super) fn follow(&mut self, down_at: Instant, source: IpAddr, probing: Option<(MacAddr, Probing)>) {
+        *self = Self { spared: self.spared, probing, ..Self::until(down_at, Takeover::Silence(source)) };
+    }
+
+    /// An advert of the master was heard that is not obeyed: it is not silent, and what its host answers is no news.
+    pub(super) fn refuse(&mut self, source: IpAddr) {
+        if self.takeover == Takeover::Silence(source) {
+            self.probing = None;
+        }
     }
 
     /// The master gave up. Never later than it would have been without, or repeated farewells would put it off for ever.
     pub(super) fn resigned(&mut self, at: Instant, source: IpAddr) {
         self.down_at = self.down_at.min(at);
         self.takeover = Takeover::Resigned(source);
+        self.probing = None;
     }
 
     /// A lower master was heard and is not followed. It may fall silent before the preemption's time has come.
@@ -106,6 +131,7 @@ impl Backup {
         let preempt_at = *self.preempt_at.get_or_insert(self.down_at.max(not_before));
         self.down_at = self.down_at.max(preempt_at).min(silent_at);
         self.takeover = Takeover::Preemption(source);
+        self.probing = None;
     }
 
     /// Whether a lower `source` is let alone. A third one ends it: the handover has had its effect.

@@ -36,6 +36,10 @@ pub struct Router {
     pub(super) heard: Option<Heard>,
     /// Version 3: the interval of the master that is followed.
     pub(super) learned_interval: Option<Duration>,
+    /// Until when reports say that a silent master's daemon lives.
+    pub(super) master_lives_until: Instant,
+    /// Until when reports say that this one has the best right to follow the master.
+    pub(super) successor_until: Instant,
     pub(super) alarms: Alarms,
     pub(super) counters: Counters,
     actions: VecDeque<Action>,
@@ -80,6 +84,8 @@ impl Router {
             parting: None,
             heard: None,
             learned_interval: None,
+            master_lives_until: Instant::ZERO,
+            successor_until: Instant::ZERO,
             alarms: Alarms::default(),
             counters: Counters::default(),
             actions: VecDeque::new(),
@@ -125,6 +131,11 @@ impl Router {
             Phase::Backup(backup) => Some((backup.down_at, backup.takeover)),
             _ => None,
         }
+    }
+
+    /// True for a backup that lets a lower master alone, after a handover.
+    pub const fn is_yielding(&self) -> bool {
+        matches!(&self.phase, Phase::Backup(Backup { spared: Spared::Next | Spared::This(_), .. }))
     }
 
     /// True for a backup whose timer ran out and that only lacks leave: see [`Event::Forbid`].
@@ -183,6 +194,19 @@ impl Router {
                     self.step_back(now, Spared::Next, "hands over".into());
                 }
             }
+            Event::Yield(to) => {
+                if matches!(self.phase, Phase::Master(_)) {
+                    self.step_back(now, Spared::This(to), format!("yields to {to}"));
+                }
+            }
+            Event::Unyield => {
+                if let Phase::Backup(backup) = &mut self.phase {
+                    backup.spared = Spared::Nobody;
+                }
+            }
+            Event::Answered(question) => self.on_answered(now, question),
+            Event::MasterLives(until) => self.master_lives_until = until,
+            Event::Successor(until) => self.successor_until = until.unwrap_or(Instant::ZERO),
             Event::Shutdown => {
                 self.resign(true);
                 self.enter(Phase::Stopped, "shuts down".into());
@@ -200,7 +224,7 @@ impl Router {
         match &self.phase {
             Phase::Init { .. } => self.serve(now, "the startup delay is over"),
             Phase::Fault { .. } => self.serve(now, "tries again"),
-            Phase::Backup(_) => self.on_master_down(turn),
+            Phase::Backup(_) => self.on_backup_timer(turn),
             Phase::Master(_) => self.on_tenure_timer(now),
             Phase::Fenced | Phase::Stopped => {}
         }
@@ -241,6 +265,11 @@ impl Router {
         }
         self.settings = settings;
         self.alarms.clear();
+        if let Phase::Backup(backup) = &mut self.phase
+            && !self.settings.probe_before_promote
+        {
+            backup.probing = None;
+        }
         if let Phase::Master(tenure) = &mut self.phase
             && let Grip::Held(held) = &mut tenure.grip
         {

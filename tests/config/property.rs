@@ -73,7 +73,7 @@ prop_compose! {
     /// What goes with any router of version 3; its checks and its source are the caller's.
     fn speak()(
         priority in 1_u8..,
-        flags in any::<[bool; 8]>(),
+        flags in any::<[bool; 10]>(),
         delays in prop::collection::vec(duration(), 6),
         (repeat, informed_yield) in (0_u8..=100, 0_u32..=1_000),
         weights in prop::collection::vec(-253_i16..=253, 3),
@@ -103,6 +103,8 @@ prop_compose! {
                 isolation_time: delays[4],
                 informed_yield,
                 hold_down: delays[5],
+                probe_before_promote: flags[8],
+                promote_grace: flags[9].then_some(delays[5]),
             },
         }
     }

@@ -68,6 +68,8 @@ fn a_router_that_says_no_more_than_it_must_speaks_with_the_defaults() {
         unicast_peers: Vec::new(),
         known_speakers: None,
         garp: Garp { repeat: 5, delay: Duration::from_secs(5), refresh: Duration::ZERO },
+        probe_before_promote: true,
+        promote_grace: None,
     };
     assert_eq!(router.speaker_settings(config.known_speakers(router)), Some(expected));
     assert_eq!(Files::new(super::router("")).config().routers[0].speaker_settings(None), None);
@@ -97,6 +99,8 @@ const EVERY_KEY: &str = r#"
     [router.fence]
     on_isolation = true
     informed_yield = 3
+    probe_before_promote = false
+    promote_grace = "10s"
     [fence]
     on_split_brain = false
     on_isolation = false
@@ -151,6 +155,8 @@ fn every_key_of_a_speaking_router_arrives() {
             isolation_time: Duration::from_secs(2),
             informed_yield: 3,
             hold_down: Duration::ZERO,
+            probe_before_promote: false,
+            promote_grace: Some(Duration::from_secs(10)),
         },
     };
     assert_eq!(router.speak, Some(expected));
@@ -341,7 +347,6 @@ fn a_key_that_changes_nothing_is_warned_of() {
         (router("accept = true"), 5, "only watches"),
         (router("[fence]\non_split_brain = true"), 5, "no [[router]] has mode = \"speak\""),
         (speaker("[fence]\ngate = true"), 8, "`gate` has no effect yet"),
-        (speaker("[router.fence]\npromote_grace = 'never'"), 8, "`promote_grace` has no effect yet"),
     ] {
         let (at, message) = only_warning(&main);
         assert!(at == line && message.contains(says), "{main}: {at}: {message}");

@@ -60,6 +60,8 @@ pub(super) struct Speakers {
     due: Due,
     /// Whose adverts come in where.
     meant: BTreeMap<(IfIndex, Family, u8), Id>,
+    /// Who asks where for an address.
+    asking: BTreeMap<(IfIndex, IpAddr), Id>,
     tracker: Tracker,
     notices: mpsc::Sender<Notice>,
     host: Host,
@@ -85,6 +87,7 @@ impl Speakers {
             next: 0,
             due: Due::default(),
             meant: BTreeMap::new(),
+            asking: BTreeMap::new(),
             tracker: Tracker::default(),
             notices: start.notices,
             host: Host::default(),
@@ -284,6 +287,9 @@ impl Speakers {
             Seen::Neighbour(Neighbour { kind, target, .. }) if is_unsolicited(*kind) => {
                 self.on_announcement(now, frame, (*target).into());
             }
+            Seen::Arp(arp) => self.on_claim(now, frame, arp.sender_ip.into()),
+            Seen::Neighbour(Neighbour { target, .. }) => self.on_claim(now, frame, (*target).into()),
+            Seen::EchoReply(reply) => self.on_claim(now, frame, reply.source),
             _ => return,
         }
         self.settle(now);
@@ -307,6 +313,15 @@ impl Speakers {
                 speaker.on_foreign_announcement(now, host, told);
             }
         });
+    }
+
+    /// Some host says that it has an address.
+    fn on_claim(&mut self, now: Instant, frame: &Frame, address: IpAddr) {
+        if frame.kind != PacketKind::Host {
+            return;
+        }
+        let Some(&id) = self.asking.get(&(frame.interface, address)) else { return };
+        self.with(now, id, |speaker, host, told| speaker.on_claim(now, &frame.seen, host, told));
     }
 
     /// Takes in whether something tracked works.
@@ -388,6 +403,8 @@ impl Speakers {
             Some((speaker.interface()?, settings.family, settings.vrid))
         };
         self.meant = self.speakers.iter().filter_map(|(id, speaker)| Some((key(speaker)?, *id))).collect();
+        let target = |speaker: &Speaker| Some((speaker.interface()?, speaker.asked()?));
+        self.asking = self.speakers.iter().filter_map(|(id, speaker)| Some((target(speaker)?, *id))).collect();
         self.weigh_singles(now);
     }
 

@@ -1,5 +1,6 @@
 //! One router that speaks: its state machine, and what that has its hands do.
 
+mod ask;
 mod hand;
 mod place;
 
@@ -16,7 +17,7 @@ use crate::fence::Scope;
 use crate::observe::{Host, IfIndex};
 use crate::sys::clock;
 use crate::time::{Duration, Instant};
-use crate::vrrp::{self, Action, Event, OWNER, Settings, State, Turn};
+use crate::vrrp::{self, Action, Event, OWNER, Question, Settings, State, Turn};
 use crate::wire::{Advert, MacAddr};
 
 use super::Id;
@@ -74,6 +75,8 @@ pub(super) struct Speaker {
     corrected_at: Option<Instant>,
     correct_at: Option<Instant>,
     rival_alarmed_at: Option<Instant>,
+    /// The last thorough question, and to whom.
+    question: Option<(MacAddr, Question)>,
     fencing: Fencing,
     herald: Herald,
     report: Report,
@@ -113,6 +116,7 @@ impl Speaker {
             corrected_at: None,
             correct_at: None,
             rival_alarmed_at: None,
+            question: None,
         }
     }
 
@@ -370,6 +374,7 @@ impl Speaker {
                 }
                 Action::Release => self.release(now, told),
                 Action::Announce => self.announce(now, host, told),
+                Action::Ask { host: silent, question } => self.ask_host(now, silent, question, host, told),
                 Action::Entered { from, to, reason } => {
                     self.herald_state(to);
                     told.push(self.report.entered(now, from, to, reason));

@@ -4,11 +4,22 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::config;
-use crate::observe::IfIndex;
+use crate::observe::{IfIndex, Request};
 use crate::sys::neighbour::NextHops;
 use crate::sys::speaker::Sender;
-use crate::vrrp::{self, Settings};
+use crate::vrrp::{self, Question, Settings};
 use crate::wire::{MacAddr, frame};
+
+/// The identifier of the echoes that speakers send. The watcher's are others.
+pub(super) const ECHO_IDENTIFIER: u16 = 0x7678;
+
+/// Where a frame leaves, and as whose.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub interface: IfIndex,
+    pub mac: MacAddr,
+    pub source: IpAddr,
+}
 
 /// Where frames leave, and as whom.
 #[derive(Debug)]
@@ -68,6 +79,33 @@ impl Outlet {
             result = result.and(sent);
         }
         result
+    }
+
+    /// Asks the host of a silent master, and no other, whether it has `target`; a thorough question goes to all, and its answer
+    /// tells the host.
+    ///
+    /// # Errors
+    /// What failed.
+    pub fn ask(&self, host: MacAddr, question: Question, way: Way, target: IpAddr) -> Result<(), String> {
+        let Way { interface, mac: sender_mac, source } = way;
+        let request = match (question.thorough, source, target) {
+            (true, IpAddr::V4(sender_ip), IpAddr::V4(target)) => {
+                Request::Arp { interface, sender_mac, sender_ip, target }
+            }
+            (true, IpAddr::V6(source), IpAddr::V6(target)) => {
+                Request::Neighbour { interface, sender_mac, source, target }
+            }
+            _ => Request::Echo {
+                interface,
+                sender_mac,
+                source,
+                target,
+                destination_mac: host,
+                identifier: ECHO_IDENTIFIER,
+                sequence: question.number,
+            },
+        };
+        self.sender.ask(&request).map_err(|error| error.to_string())
     }
 
     /// Announces every address once. How many of them went out, and the first failure.

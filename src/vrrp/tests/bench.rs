@@ -39,6 +39,8 @@ pub fn settings() -> Settings {
         unicast_peers: Vec::new(),
         known_speakers: None,
         garp: Garp { repeat: 1, delay: Duration::ZERO, refresh: Duration::ZERO },
+        probe_before_promote: true,
+        promote_grace: None,
     }
 }
 
@@ -153,6 +155,8 @@ fn brief(actions: &[Action]) -> String {
         Action::Release => "release".into(),
         Action::Announce => "announce".into(),
         Action::Entered { to, .. } => format!("-> {to:?}").to_lowercase(),
+        Action::Ask { question: Question { thorough: false, .. }, .. } => "ask".into(),
+        Action::Ask { .. } => "ask thoroughly".into(),
         Action::Alarm(_) => "alarm".into(),
     };
     actions.iter().map(word).collect::<Vec<_>>().join(", ")

@@ -7,6 +7,7 @@ mod group;
 mod kernel;
 mod master;
 mod network;
+mod probing;
 mod property;
 mod receive;
 mod startup;

@@ -179,7 +179,7 @@ impl Network {
                     Action::Release => answer(false),
                     Action::Advertise { priority } => self.send(node, router, priority),
                     Action::Entered { to, .. } => self.log.push((now, node, router, to)),
-                    Action::Announce | Action::Alarm(_) => {}
+                    Action::Announce | Action::Ask { .. } | Action::Alarm(_) => {}
                 }
             }
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::bench::{HIGHER, LOWER, OURS, ip, millis, settings, version_2};
-use crate::wire::Advert;
+use crate::wire::{Advert, MacAddr};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -44,6 +44,11 @@ fn event() -> impl Strategy<Value = Event<'static>> {
         Just(Event::Forbid("no lease".into())),
         Just(Event::Allow),
         Just(Event::HandOver),
+        Just(Event::Yield(ip(LOWER))),
+        Just(Event::Unyield),
+        (0u16..200, any::<bool>()).prop_map(|(number, thorough)| Event::Answered(Question { number, thorough })),
+        (0u64..10_000).prop_map(|until| Event::Successor(Some(Instant::ZERO + millis(1_000_000 + until)))),
+        (0u64..10_000).prop_map(|until| Event::MasterLives(Instant::ZERO + millis(1_000_000 + until))),
         Just(Event::AnnounceAgain),
     ]
 }
@@ -87,7 +92,8 @@ impl World {
         match step {
             Step::Hear { priority, source, interval } => {
                 let like = Settings { advert_interval: millis(*interval), ..self.router.settings().clone() };
-                let advert: Advert = advert(&like, *priority, ip(source));
+                let mac = Some(MacAddr(2, 0, 0, 0, 0, 9));
+                let advert = Advert { mac, ..advert(&like, *priority, ip(source)) };
                 self.router.handle(self.now, Event::Advert(&advert));
             }
             Step::Tell(event) => {
@@ -170,6 +176,10 @@ impl World {
                     self.questions.push_back(action.clone());
                 }
                 Action::Entered { from, to, .. } => assert_ne!(from, to),
+                Action::Ask { .. } => {
+                    let silence = matches!(self.router.takeover(), Some((_, Takeover::Silence(_))));
+                    assert!(silence || self.router.state() == State::Master, "nobody else is asked");
+                }
                 Action::Alarm(_) => {}
             }
             let farewell = matches!(action, Action::Advertise { priority: 0 });
@@ -198,11 +208,13 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
         preempt: bool,
         old: bool,
+        grace in prop::option::of(0u64..10_000),
         delays in (0u64..3000, 0u64..3000),
     ) {
         let base = if old { version_2() } else { settings() };
         let mut world = World::new(Settings {
             preempt,
+            promote_grace: grace.map(millis),
             preempt_delay: millis(delays.0),
             startup_delay: millis(delays.1),
             garp: Garp { repeat: 2, delay: millis(delays.0), refresh: millis(delays.1) },

@@ -166,7 +166,8 @@ fn with_a_virtual_mac_over_ipv6_the_address_moves_and_its_mac_stays() {
 fn as_backup_it_takes_over_from_frr_and_hands_back() {
     let stage = Stage::new(Flavour::V3);
     let frr = Frr::start(&stage.a, 200);
-    let vipwarden = stage.speaker(&stage.b, 100, &[]);
+    // A frozen FRR has no gate, and goes on answering for the address.
+    let vipwarden = stage.speaker(&stage.b, 100, &["[router.fence]", "probe_before_promote = false"]);
     vipwarden.expect("it is backup", |router| router["state"] == "backup" && router["masters"][0] == stage.a.ipv4());
     frr.signal(libc::SIGSTOP);
     vipwarden.expect("it is master", |router| router["state"] == "master");

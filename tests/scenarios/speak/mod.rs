@@ -4,3 +4,4 @@ mod groups;
 mod interop;
 mod life;
 mod scale;
+mod silent;
