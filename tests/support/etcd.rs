@@ -5,9 +5,10 @@ use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
+use vipwarden::cli::demo::lab::wait_until;
 
 /// How long a cluster may take until it has a leader: on a busy machine it takes some seconds.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -164,9 +165,5 @@ impl Drop for Cluster {
 }
 
 fn wait(what: &str, is_there: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is_there() {
-        assert!(begin.elapsed() < START_MAX, "{what} does not come");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until(what, START_MAX, || is_there().then_some(())).unwrap_or_else(|error| panic!("{error}"));
 }

@@ -125,6 +125,11 @@ impl Lease {
         }
     }
 
+    /// True if we wrote this entry.
+    pub fn is_own(&self, entry: &Entry) -> bool {
+        entry.holder == self.me.id
+    }
+
     /// True if something stands in the register that is no entry.
     pub fn is_foreign(&self) -> bool {
         self.seen.as_ref().is_some_and(|seen| seen.sighting.value == Value::Foreign)
