@@ -31,7 +31,7 @@ fn with_client(client: Client, urls: &[String], login: Option<(&str, &str)>) -> 
 
 fn entry(holder: &str, counter: u64) -> Entry {
     let hold = Duration::from_millis(2920);
-    Entry { holder: holder.into(), node: "lb01".into(), epoch: 1, counter, hold, released: false }
+    Entry { holder: holder.into(), node: "lb01".into(), epoch: 1, counter, hold, released: false, challenger: None }
 }
 
 /// Writes, and expects it to be written.

@@ -21,7 +21,8 @@ pub(super) fn arbiter(judge: &mut Judge<'_>, file: &raw::File) -> Option<Arbiter
     judge.no_repetition(&raw.etcd);
     let etcd: Vec<Uri> = list(&raw.etcd).iter().filter_map(|url| url.0.parse().ok()).collect();
     if etcd.is_empty() && !judge.had_its_error("arbiter.etcd") {
-        judge.error(section.span(), "this [arbiter] names no endpoint: add `etcd`, such as [\"https://10.0.0.9:2379\"]");
+        judge
+            .error(section.span(), "this [arbiter] names no endpoint: add `etcd`, such as [\"https://10.0.0.9:2379\"]");
     }
     if let Some(given) = raw.etcd.as_ref().filter(|_| etcd.len() > ENDPOINTS_MAX) {
         judge.error(given.span(), format!("{} endpoints: {ENDPOINTS_MAX} at most", etcd.len()));

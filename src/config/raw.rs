@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::Unreachable;
 use super::value::{
-    AbsolutePath, Command, DurationOrNever, Interface, Name, BaseUrl, Prefixed, Process, Secret, Text, User, Whole,
+    AbsolutePath, BaseUrl, Command, DurationOrNever, Interface, Name, Prefixed, Process, Secret, Text, User, Whole,
     WordOrDuration,
 };
 use crate::time::Duration;

@@ -12,8 +12,8 @@ use super::read::{self, Read};
 use super::source::Sources;
 use super::value::FromText;
 use super::{
-    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, arbiter, checks, cluster, hint, hostname, later, place,
-    router, speaker,
+    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, arbiter, checks, cluster, hint, hostname,
+    later, place, router, speaker,
 };
 use crate::time::Duration;
 

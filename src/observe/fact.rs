@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, Seen};
 
 /// A network interface's index: positive, unique within a network namespace, never reused while it lives.

@@ -104,7 +104,8 @@ fn connect(settings: &Arbiter) -> Result<Rc<Etcd>, Trouble> {
         let files = ClientFiles { ca, cert, key };
         client = client.with_tls(tls::Client::load(files).map_err(|error| Trouble(error.to_string()))?);
     }
-    let login = settings.login.as_ref().map(|login| Login { user: login.user.clone(), password: login.password.clone() });
+    let login =
+        settings.login.as_ref().map(|login| Login { user: login.user.clone(), password: login.password.clone() });
     Ok(Rc::new(Etcd::new(client, settings.etcd.clone(), login)))
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tokio::task::spawn_local;
 
 use super::Id;
-use crate::config::{self, Arbiter, Unreachable};
+use crate::config::{Arbiter, Unreachable};
 use crate::engine::arbiter::{Answer, Clerk, Said};
 use crate::engine::hub::Hub;
 use crate::fence::lease::{Action, Entry, Holder, Lease, Loss, Standing, Timing};
@@ -79,15 +79,15 @@ pub(super) struct Tenancy {
 }
 
 impl Tenancy {
-    /// That of a router, which does not want it yet.
-    pub fn new(id: Id, office: &Office, me: Holder, router: &config::Router) -> Self {
+    /// That of the router that the arbiter knows by `name`, which does not want it yet.
+    pub fn new(id: Id, office: &Office, me: Holder, name: &str) -> Self {
         let now = clock::now();
         let timing = Timing::for_wait(office.settings.wait);
         let mut tenancy = Self {
             id,
             lease: Lease::new(now, me, timing),
             clerk: office.clerk.clone(),
-            key: format!("{}{}", office.settings.key_prefix, router.name),
+            key: format!("{}{name}", office.settings.key_prefix),
             timing,
             policy: office.settings.unreachable,
             change: None,
@@ -137,17 +137,25 @@ impl Tenancy {
             holder: entry.map(|entry| entry.node.clone()),
             excused: self.excused.is_some(),
             trouble: self.trouble.clone().or_else(|| {
-                let stray = format!("what stands under {} is no entry of vipwarden: remove it with etcdctl del", self.key);
+                let stray =
+                    format!("what stands under {} is no entry of vipwarden: remove it with etcdctl del", self.key);
                 self.lease.is_foreign().then_some(stray)
             }),
         }
     }
 
+    /// The priority of who asks for the addresses that we hold, and its name; told once.
+    pub fn poll_challenger(&mut self) -> Option<(u8, String)> {
+        self.lease.poll_challenger().map(|challenger| (challenger.priority, challenger.node))
+    }
+
     // ---- what happens ---------------------------------------------------------------------------------------------
 
     /// Whether the router is master, or would be. Who no longer wants to has taken the addresses from the host before.
-    pub fn want(&mut self, wanted: bool, leaving: bool) {
+    /// With `challenge` the holder is told of this higher priority.
+    pub fn want(&mut self, wanted: bool, challenge: Option<u8>, leaving: bool) {
         let now = clock::now();
+        self.lease.challenge(now, challenge);
         self.lease.want(now, wanted);
         if !wanted {
             self.may = false;
@@ -205,7 +213,9 @@ impl Tenancy {
         self.may = false;
         self.change = Some(Change::Lost(match loss {
             Loss::Taken(Some(node)) => format!("the arbiter says that {node} holds"),
-            Loss::Taken(None) => format!("the arbiter no longer says that this node holds: {} was removed or overwritten", self.key),
+            Loss::Taken(None) => {
+                format!("the arbiter no longer says that this node holds: {} was removed or overwritten", self.key)
+            }
             Loss::Expired => match &self.trouble {
                 Some(trouble) => format!("the arbiter could not be asked in time: {trouble}"),
                 None => "the arbiter could not be asked in time".into(),
