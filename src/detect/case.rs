@@ -8,7 +8,9 @@ use crate::time::{Duration, Instant};
 
 use super::announce;
 use super::conflict::{self, Conflict};
+use super::hollow::{self, Hollow};
 use super::party::{Party, parties};
+use super::twins;
 use super::{Cause, Episode, Event, Evidence, Finding, Holder, State, Verdict, cause};
 
 /// What is remembered of one virtual router.
@@ -146,12 +148,20 @@ impl Case {
     pub fn judge(&mut self, model: &Model, router: &Router, now: Instant) -> Outcome {
         let parties = parties(model, router, now);
         let conflict = conflict::find(&parties, router, now);
+        let twins = twins::find(model, router, now);
         let mut outcome = Outcome::default();
         let blindness = blindness(model, router);
         let found = match &blindness {
             Some(why) => Judgement::of(Verdict::Unknown).says("sensor", now, why.clone()),
-            None => self.assess(model, router, &parties, conflict, now),
+            None => match twins.as_ref().filter(|twins| twins.conflict.proven) {
+                Some(twins) => {
+                    let found = witness(Judgement::of(Verdict::SplitBrain), model, &parties.iter().collect::<Vec<_>>());
+                    found.with(Some(twins.finding(model, router)))
+                }
+                None => self.assess(model, router, &parties, conflict, now),
+            },
         };
+        let conflict = conflict.filter(|c| c.proven).or(twins.as_ref().map(|twins| twins.conflict)).or(conflict);
         self.blind = blindness.is_some();
         if blindness.is_none() {
             self.account(router, conflict, found.verdict);
@@ -164,7 +174,7 @@ impl Case {
         outcome.test_output = parties.iter().any(|p| p.here && p.active.is_none());
         outcome.recheck = recheck(router, conflict, &found, now);
         outcome.steady = match parties.as_slice() {
-            [only] if found.verdict == Verdict::Healthy && found.recheck.is_none() => {
+            [only] if found.verdict == Verdict::Healthy && found.recheck.is_none() && twins.is_none() => {
                 only.active.map(|s| s.advert.source)
             }
             _ => None,
@@ -244,13 +254,20 @@ impl Case {
             );
             return Judgement::of(Verdict::Unknown).says("sensor", now, says).again(enough);
         }
-        let latent = cause::dropped_here(model, router, now).or_else(|| cause::latent_ttl(model, master));
+        let (hollow, again) = match hollow::find(model, router, master, now) {
+            Ok(hollow) => (hollow, None),
+            Err(at) => (None, Some(at)),
+        };
+        if let Some(Hollow { verdict, finding }) = hollow {
+            return witness(Judgement::of(verdict), model, &[master]).with(Some(finding));
+        }
+        let latent = hollow::latent(model, router, master, now);
         let misdirection = announce::misdirection(model, router, speaker);
         let elsewhere = misdirection.filter(|m| m.sure <= now).map(|m| announce::finding(model, router, master, m));
         let verdict = if latent.is_some() || elsewhere.is_some() { Verdict::Degraded } else { Verdict::Healthy };
         let found = witness(Judgement::of(verdict), model, &[master]).with(latent).with(elsewhere);
-        match misdirection.filter(|m| m.sure > now) {
-            Some(pending) => found.again(pending.sure),
+        match misdirection.filter(|m| m.sure > now).map(|m| m.sure).into_iter().chain(again).min() {
+            Some(pending) => found.again(pending),
             None => found,
         }
     }
@@ -452,7 +469,7 @@ fn proven(model: &Model, router: &Router, parties: &[Party<'_>], conflict: Confl
     let mut found = witness(Judgement::of(verdict), model, &[a, b]);
     found.findings = match collision {
         Some(collision) => vec![collision],
-        None => cause::of_conflict(model, router, a, b, now),
+        None => cause::of_conflict(model, router, conflict, [a, b], now),
     };
     found
 }
@@ -473,6 +490,11 @@ fn witness(mut found: Judgement, model: &Model, parties: &[&Party<'_>]) -> Judge
         if let Some((address, claim)) = party.claims.first() {
             let kind = if address.is_ipv4() { "arp" } else { "nd" };
             found = found.says(kind, claim.last, format!("{} answers for {address}", claim.mac));
+        }
+        if let Some(word) = party.word.filter(|word| !word.said.held.is_empty()) {
+            let signed = if word.report.signed { "signed" } else { "unsigned" };
+            let says = format!("{name} says ({signed}) that it holds {}", cause::list(&word.said.held));
+            found = found.says("report", word.report.as_of, says);
         }
     }
     found
@@ -507,7 +529,10 @@ fn recheck(router: &Router, conflict: Option<Conflict>, found: &Judgement, now: 
 }
 
 fn holder(party: &Party<'_>, model: &Model) -> Holder {
-    let known = party.here || party.speaker.is_some() || party.mac.is_some_and(|m| model.peer_by_mac(m).is_some());
+    let known = party.here
+        || party.word.is_some()
+        || party.speaker.is_some()
+        || party.mac.is_some_and(|m| model.peer_by_mac(m).is_some());
     Holder { node: known.then(|| party.name(model)), here: party.here, mac: party.mac, how: party.how() }
 }
 

@@ -6,8 +6,9 @@ use crate::observe::{DaemonState, Expected, Model, Router, Speaker, Tap};
 use crate::time::{Duration, Instant};
 use crate::wire::{Auth, ChecksumForm, Version};
 
+use super::conflict::Conflict;
 use super::party::Party;
-use super::{Cause, Finding};
+use super::{Cause, Finding, remote};
 
 /// What one side speaks: its last advert, or what the configuration says that it should.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +54,13 @@ impl Dialect {
 }
 
 /// The findings on two parties that both hold.
-pub fn of_conflict(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: Instant) -> Vec<Finding> {
+pub fn of_conflict(
+    model: &Model,
+    router: &Router,
+    conflict: Conflict,
+    [a, b]: [&Party<'_>; 2],
+    now: Instant,
+) -> Vec<Finding> {
     let (one, two) = if b.here { (b, a) } else { (a, b) };
     let mut findings: Vec<Finding> = mismatch(model, router, one, two).into_iter().collect();
     let mismatched = !findings.is_empty();
@@ -71,8 +78,18 @@ pub fn of_conflict(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>,
         findings.extend(dropped_here(model, router, now));
     }
     if findings.is_empty() {
-        findings
-            .extend([one, two].into_iter().filter(|p| !p.here && p.active.is_none()).map(|p| silent_there(model, p)));
+        findings.extend(remote::admitted(model, conflict, [one, two]));
+    }
+    if findings.is_empty() {
+        findings.extend(remote::path(model, router, conflict, one, two));
+    }
+    if findings.is_empty() {
+        findings.extend(
+            [one, two]
+                .into_iter()
+                .filter(|p| !p.here && p.active.is_none() && !p.claims.is_empty())
+                .map(|p| silent_there(model, p)),
+        );
     }
     if findings.is_empty() {
         findings.push(undetermined(model, one, two));
@@ -336,6 +353,11 @@ pub fn does(party: &Party<'_>) -> String {
     if !party.claims.is_empty() {
         acts.push(format!("answers for {}", party.claims[0].0));
     }
+    if let Some(word) = party.word.filter(|_| party.active.is_none()) {
+        let sent = word.said.sends.as_ref().filter(|_| word.said.advertises());
+        acts.extend(sent.map(|sent| format!("advertises {}, as it says", sent.priority)));
+        acts.extend(word.said.held.first().map(|address| format!("holds {address}, as it says")));
+    }
     acts.join(", ")
 }
 
@@ -367,7 +389,11 @@ pub fn transient(model: &Model, a: &Party<'_>, b: &Party<'_>) -> Finding {
 
 /// One holder, and nobody advertises.
 pub fn silent_alone(model: &Model, router: &Router, party: &Party<'_>, now: Instant) -> Finding {
-    if party.here { silent_here(model, router, party, party, now) } else { silent_there(model, party) }
+    if party.here {
+        silent_here(model, router, party, party, now)
+    } else {
+        remote::unheard(model, party).unwrap_or_else(|| silent_there(model, party))
+    }
 }
 
 /// A lone master whose adverts every receiver must refuse.

@@ -47,7 +47,7 @@ fn between(a: &Party<'_>, b: &Party<'_>, router: &Router, now: Instant) -> Optio
     let (silent, other) = if a.active.is_none() && (b.active.is_some() || a.held.is_none()) { (a, b) } else { (b, a) };
     match silent.held {
         Some(held) => Some(held_beside(held, other, router, now)),
-        None => claimed_beside(silent, other),
+        None => claimed_beside(silent, other).or_else(|| told_beside(silent, other, router)),
     }
 }
 
@@ -65,14 +65,29 @@ fn contest(x: &Speaker, y: &Speaker) -> Conflict {
 
 /// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go.
 fn held_beside(held: Instant, other: &Party<'_>, router: &Router, now: Instant) -> Conflict {
-    let grace = router.interval().unwrap_or(Duration::from_secs(1));
-    let grace = grace.clamp(Duration::from_millis(500), Duration::from_secs(1));
+    let grace = grace(router);
     let answered = other.claims.iter().filter_map(|(_, claim)| claim.before).min();
     let start = held.max(other.start().or(answered).unwrap_or(now));
     let sure = start + grace;
-    let persists = other.active.is_some() || other.claims.iter().any(|(_, claim)| claim.persists_since(held));
+    let persists = other.active.is_some()
+        || other.claims.iter().any(|(_, claim)| claim.persists_since(held))
+        || other.word.is_some_and(|word| word.report.as_of >= sure);
     let proven = persists && sure <= now;
     Conflict { pair: (0, 0), proven, start, last: now, recheck: (!proven).then_some(sure) }
+}
+
+/// How long a loser may hold on.
+fn grace(router: &Router) -> Duration {
+    router.interval().unwrap_or(Duration::from_secs(1)).clamp(Duration::from_millis(500), Duration::from_secs(1))
+}
+
+/// A host of which nothing is heard or answered here says that it holds, while another advertises or holds. What it said before it
+/// had time to let go proves nothing.
+fn told_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option<Conflict> {
+    let word = silent.word?;
+    let start = other.start()?;
+    let proven = word.report.as_of >= start + grace(router);
+    Some(Conflict { pair: (0, 0), proven, start, last: word.report.as_of.max(start), recheck: None })
 }
 
 /// A host that doesn't advertise answers for the address, while another advertises, holds or answers too.

@@ -8,8 +8,11 @@ mod case;
 mod cause;
 mod conflict;
 mod deadlines;
+mod hollow;
 mod party;
+mod remote;
 mod snapshot;
+mod twins;
 mod view;
 mod watcher;
 

@@ -6,6 +6,8 @@ use crate::observe::{Claim, Model, Router, Speaker};
 use crate::time::Instant;
 use crate::wire::MacAddr;
 
+use super::remote::{self, Word};
+
 /// One host that holds, or says so.
 #[derive(Clone, Debug)]
 pub struct Party<'a> {
@@ -21,6 +23,8 @@ pub struct Party<'a> {
     pub held: Option<Instant>,
     /// The answers it gave, with the address it answered for.
     pub claims: Vec<(IpAddr, &'a Claim)>,
+    /// What its vipwarden says of itself.
+    pub word: Option<Word<'a>>,
 }
 
 impl<'a> Party<'a> {
@@ -32,6 +36,7 @@ impl<'a> Party<'a> {
             mac: speaker.and_then(Speaker::mac),
             held: None,
             claims: Vec::new(),
+            word: None,
         }
     }
 
@@ -48,6 +53,7 @@ impl<'a> Party<'a> {
             || self.active.is_some_and(|s| s.advert.addresses.contains(&address))
             || (self.here && vip.is_some_and(|v| v.held.is_some()))
             || self.claims.iter().any(|(a, _)| *a == address)
+            || self.word.is_some_and(|word| word.said.held.contains(&address))
     }
 
     /// Its name: this node, a peer, its address, or its MAC.
@@ -55,7 +61,8 @@ impl<'a> Party<'a> {
         if self.here {
             return model.settings.node.clone();
         }
-        let peer = self.speaker.and_then(|s| s.peer).or(self.mac.and_then(|mac| model.peer_by_mac(mac)));
+        let told = self.word.map(|word| word.peer);
+        let peer = told.or(self.speaker.and_then(|s| s.peer)).or(self.mac.and_then(|mac| model.peer_by_mac(mac)));
         match (peer.and_then(|i| model.settings.peers.get(i)), self.speaker, self.mac) {
             (Some(peer), ..) => peer.name.clone(),
             (None, Some(speaker), _) => speaker.advert.source.to_string(),
@@ -79,12 +86,15 @@ impl<'a> Party<'a> {
         if self.claims.iter().any(|(_, claim)| claim.echoed) {
             how.push("echo");
         }
+        if self.word.is_some_and(|word| !word.said.held.is_empty()) {
+            how.push("report");
+        }
         how
     }
 }
 
 /// Everyone who holds at `now`; a host that does so by several evidences is one party.
-pub fn parties<'a>(model: &Model, router: &'a Router, now: Instant) -> Vec<Party<'a>> {
+pub fn parties<'a>(model: &'a Model, router: &'a Router, now: Instant) -> Vec<Party<'a>> {
     let mut parties: Vec<Party<'a>> = router.active(now).into_iter().map(|s| Party::new(Some(s), true)).collect();
     add_own(&mut parties, router);
     for vip in &router.vips {
@@ -92,7 +102,26 @@ pub fn parties<'a>(model: &Model, router: &'a Router, now: Instant) -> Vec<Party
             add_claim(&mut parties, model, router, vip.address, claim);
         }
     }
+    for word in remote::words(model, router, now) {
+        add_word(&mut parties, router, word);
+    }
     parties
+}
+
+/// A peer's word belongs to the host that it speaks of, and makes one where it holds and nothing else shows it.
+fn add_word<'a>(parties: &mut Vec<Party<'a>>, router: &'a Router, word: Word<'a>) {
+    let is_source = |s: &Speaker| s.peer == Some(word.peer) || word.report.addresses.contains(&s.advert.source);
+    let has_mac = |mac: MacAddr| mac != router.virtual_mac() && word.report.macs.contains(&mac);
+    let theirs = parties
+        .iter_mut()
+        .find(|p| !p.here && (p.speaker.is_some_and(is_source) || p.speaker.is_none() && p.mac.is_some_and(has_mac)));
+    if let Some(party) = theirs {
+        party.word = Some(word);
+    } else if !word.said.held.is_empty() && !word.said.blind {
+        let past = router.judged().filter(|s| !s.local && is_source(s)).max_by_key(|s| s.last);
+        let mac = past.and_then(Speaker::mac).or(word.report.macs.first().copied());
+        parties.push(Party { mac, word: Some(word), ..Party::new(past, false) });
+    }
 }
 
 fn add_own<'a>(parties: &mut Vec<Party<'a>>, router: &'a Router) {

@@ -225,6 +225,14 @@ pub enum Cause {
     ChecksumMismatch,
     /// Adverts arrive with a TTL below 255: a router stands in between.
     TtlInvalid,
+    /// One side hears the other, and not the reverse.
+    OneWayPath,
+    /// Neither hears the other, and a second channel says that both hold.
+    Partition,
+    /// One address is advertised under two VRIDs.
+    VridMismatch,
+    /// Advertises, and does not hold the address.
+    HollowMaster,
     /// Two unrelated clusters use one VRID.
     VridCollision,
     /// Equal priority and equal source address.
@@ -247,8 +255,10 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::FirewallDrop,
+        Self::OneWayPath,
+        Self::Partition,
         Self::VersionMismatch,
         Self::AuthMismatch,
         Self::IntervalMismatch,
@@ -256,15 +266,31 @@ impl Cause {
         Self::ChecksumMismatch,
         Self::TtlInvalid,
         Self::VridCollision,
+        Self::VridMismatch,
         Self::PriorityTie,
         Self::StaleAddress,
         Self::StrayAddress,
         Self::MutedMaster,
         Self::ForeignClaim,
+        Self::HollowMaster,
         Self::Misdirected,
         Self::Transient,
         Self::Undetermined,
     ];
+
+    /// The cause of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
+    }
+
+    /// True for the causes that a node knows best of itself, so that its word on them is taken.
+    pub const fn is_admitted(self) -> bool {
+        self.deafens()
+            || matches!(
+                self,
+                Self::FirewallDrop | Self::StaleAddress | Self::StrayAddress | Self::MutedMaster | Self::HollowMaster
+            )
+    }
 
     /// True for the causes that make each of the two refuse the other's adverts.
     pub const fn deafens(self) -> bool {
@@ -289,6 +315,10 @@ impl Cause {
             Self::AddressesMismatch => "addresses_mismatch",
             Self::ChecksumMismatch => "checksum_mismatch",
             Self::TtlInvalid => "ttl_invalid",
+            Self::OneWayPath => "one_way_path",
+            Self::Partition => "partition",
+            Self::VridMismatch => "vrid_mismatch",
+            Self::HollowMaster => "hollow_master",
             Self::VridCollision => "vrid_collision",
             Self::PriorityTie => "priority_tie",
             Self::StaleAddress => "stale_address",
@@ -322,7 +352,7 @@ pub struct Finding {
 /// One piece of evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// `advert`, `netlink`, `arp`, `nd`, `echo`, `delivered`, `daemon`, `output`, `sensor` or `config`.
+    /// `advert`, `netlink`, `arp`, `nd`, `echo`, `delivered`, `daemon`, `output`, `sensor`, `report` or `config`.
     pub kind: &'static str,
     /// When it was seen.
     pub at: Instant,
@@ -339,7 +369,7 @@ pub struct Holder {
     pub here: bool,
     /// Its hardware address, where known.
     pub mac: Option<MacAddr>,
-    /// Which evidence: `netlink`, `advert`, `arp`, `nd`, `echo`.
+    /// Which evidence: `netlink`, `advert`, `arp`, `nd`, `echo`, `report`.
     pub how: Vec<&'static str>,
 }
 
@@ -425,8 +455,12 @@ pub struct WitnessView {
     pub name: String,
     /// Address.
     pub address: IpAddr,
-    /// Whether it answers; `None` before the first answer or loss.
+    /// Whether it answers ping; `None` before the first answer or loss.
+    pub ping: Option<bool>,
+    /// Whether it answers in any way.
     pub up: Option<bool>,
+    /// Whether it answers ARP or neighbour requests through each interface on whose segment it is.
+    pub interfaces: Vec<(String, bool)>,
 }
 
 /// A sensor.

@@ -29,7 +29,7 @@ pub fn router(model: &Model, router: &Router, case: &Case, now: Instant) -> Rout
         verdict: case.verdict,
         since: case.since,
         blind: case.blind,
-        witness: None,
+        witness: model.witness_of(router),
         split_brain: case.split,
         no_master: case.verdict == Verdict::NoMaster,
         findings: case.findings.clone(),
@@ -119,8 +119,14 @@ pub fn peers(model: &Model, now: Instant) -> Vec<PeerView> {
 
 /// The witnesses.
 pub fn witnesses(model: &Model) -> Vec<WitnessView> {
-    let view = |r: &crate::observe::Reach| WitnessView { name: r.name.clone(), address: r.address, up: r.up };
-    model.witnesses.iter().map(view).collect()
+    let view = |(i, r): (usize, &crate::observe::Reach)| {
+        let interfaces: Vec<(String, bool)> =
+            model.witness_through(i).map(|(interface, up)| (interface_name(model, Some(interface)), up)).collect();
+        let answers = interfaces.iter().map(|(_, up)| *up).chain(r.up);
+        let up = answers.reduce(|one, other| one || other);
+        WitnessView { name: r.name.clone(), address: r.address, ping: r.up, up, interfaces }
+    };
+    model.witnesses.iter().enumerate().map(view).collect()
 }
 
 fn interface_name(model: &Model, index: Option<crate::observe::IfIndex>) -> String {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::observe::{Fact, Learned, Model, Notice, Request, Router, RouterId, Settings, Slot, Target};
+use crate::observe::{Fact, Learned, Model, Notice, Request, Router, RouterId, Settings, Slot, Target, Testimony};
 use crate::time::{Instant, WallClock};
 use crate::wire::{Family, MacAddr, Version};
 
 use super::case::{Case, Outcome};
 use super::deadlines::Deadlines;
+use super::remote::{self, Word};
 use super::{Event, RouterView, Snapshot, view};
 
 /// Events that nobody fetched yet; beyond this the oldest are dropped.
@@ -127,6 +128,23 @@ impl Watcher {
             let claims = router.vips.iter().flat_map(|vip| vip.claims());
             (router.name(), claims.map(|claim| (claim.mac, claim.last)).collect())
         })
+    }
+
+    /// What peers say of each router that this daemon speaks for, by its name, as far as it is fresh.
+    pub fn testimonies(&self, now: Instant) -> impl Iterator<Item = (String, Vec<Testimony>)> {
+        let spoken = self.model.routers().filter(|(_, router)| router.speaking.is_some());
+        spoken.map(move |(_, router)| {
+            let name = |word: &Word<'_>| self.model.settings.peers.get(word.peer).map(|peer| peer.name.as_str());
+            let words = remote::words(&self.model, router, now);
+            let said = words.filter_map(|word| Some(Testimony::new(name(&word)?, word.report, word.said)));
+            (router.name(), said.collect())
+        })
+    }
+
+    /// Whether a witness answers through the interface of each router that this daemon speaks for, by its name.
+    pub fn witnessed(&self) -> impl Iterator<Item = (String, Option<bool>)> {
+        let spoken = self.model.routers().filter(|(_, router)| router.speaking.is_some());
+        spoken.map(|(_, router)| (router.name(), self.model.witness_of(router)))
     }
 
     // ---- handle ---------------------------------------------------------------------------------------------------

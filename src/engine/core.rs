@@ -75,9 +75,15 @@ impl Core {
     }
 
     /// What the speakers want to know of it.
-    pub fn findings(&self) -> Findings {
+    pub fn findings(&self, now: Instant) -> Findings {
         let (anyone, witness) = self.watcher.reach();
-        Findings { anyone, witness, answers: self.watcher.answers().collect() }
+        Findings {
+            anyone,
+            witness,
+            answers: self.watcher.answers().collect(),
+            testimonies: self.watcher.testimonies(now).collect(),
+            witnesses: self.watcher.witnessed().collect(),
+        }
     }
 
     /// True if what the further taps see is wanted.

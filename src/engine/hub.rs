@@ -131,7 +131,7 @@ impl Hub {
         if self.speakers.borrow().is_empty() {
             return;
         }
-        let found = self.core().findings();
+        let found = self.core().findings(clock::now());
         self.with_speakers(|speakers, _| speakers.on_findings(clock::now(), &found));
     }
 

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::ledger::{Ledger, Rank, Rival};
+use super::testimony::Testimonies;
 use super::{Act, Policy, Reason, Scope};
+use crate::observe::Testimony;
 use crate::time::Instant;
 use crate::wire::{Advert, MacAddr};
 
@@ -21,6 +23,7 @@ pub struct Guard {
     policy: Policy,
     scope: Scope,
     ledger: Ledger,
+    testimonies: Testimonies,
     /// Our rank as it stands in our adverts, while we hold.
     holding: Option<Rank>,
     /// The best rank that we ever advertised.
@@ -48,6 +51,7 @@ impl Guard {
             policy,
             scope,
             ledger: Ledger::default(),
+            testimonies: Testimonies::default(),
             holding: None,
             best: None,
             has_witness: false,
@@ -93,7 +97,7 @@ impl Guard {
         if self.holding != Some(rank) {
             self.holding = Some(rank);
             self.best = self.best.max(Some(rank));
-            self.ledger.reopen(now);
+            self.reopen(now);
         }
         self.ledger.sent();
     }
@@ -101,7 +105,7 @@ impl Guard {
     /// We hold no more: the router left the state of master, for whatever reason.
     pub fn handle_stopped(&mut self, now: Instant) {
         if self.holding.take().is_some() {
-            self.ledger.reopen(now);
+            self.reopen(now);
         }
     }
 
@@ -140,6 +144,13 @@ impl Guard {
         self.judge(now);
     }
 
+    /// What the peers say over the second channel, as far as it is fresh, and whether a witness answers us through the
+    /// addresses' own interface; `None` where none is asked.
+    pub fn handle_testimony(&mut self, now: Instant, witness: Option<bool>, said: &[Testimony]) {
+        self.testimonies.take(now, witness, said);
+        self.judge(now);
+    }
+
     // ---- commands -------------------------------------------------------------------------------------------------
 
     /// Takes new rules. What was seen remains seen.
@@ -153,7 +164,12 @@ impl Guard {
     pub fn unfence(&mut self, now: Instant) {
         self.out = None;
         self.alone = self.alone.map(|_| now);
+        self.reopen(now);
+    }
+
+    fn reopen(&mut self, now: Instant) {
         self.ledger.reopen(now);
+        self.testimonies.reopen(now);
     }
 
     // ---- judgement ------------------------------------------------------------------------------------------------
@@ -170,11 +186,11 @@ impl Guard {
             return self.drop_out(now, Reason::Isolation, why);
         }
         let Some(own) = self.holding else { return };
-        if let Some(why) = self.winner(now, own) {
+        if let Some(why) = self.winner(now, own).or_else(|| self.told_winner(now, own)) {
             self.drop_out(now, Reason::SplitBrain, why);
         } else if let Some((to, why)) = self.deaf(own) {
             self.holding = None;
-            self.ledger.reopen(now);
+            self.reopen(now);
             self.acts.push_back(Act::Yield { to, why });
         }
     }
@@ -192,6 +208,22 @@ impl Guard {
             let Rank { priority, address } = rival.rank;
             let how = if rival.goes_on(self.scope.interval) { "advertises" } else { "answers for the address" };
             format!("{address} {how} too and goes on: priority {priority} against {} of {}", own.priority, own.address)
+        })
+    }
+
+    /// True if the election settles what is between us and whoever advertises from there.
+    fn settles(&self, now: Instant, source: IpAddr) -> bool {
+        self.ledger.rivals().any(|rival| rival.rank.address == source && rival.is_settled(now))
+    }
+
+    /// The same by what a peer says of itself.
+    fn told_winner(&self, now: Instant, own: Rank) -> Option<String> {
+        let winner = self.testimonies.winner(now, own, self.scope.interval, |source| self.settles(now, source));
+        winner.filter(|_| self.policy.on_split_brain).map(|(peer, Rank { priority, address })| {
+            format!(
+                "{peer} says over the second channel that it holds and advertises too, and is the better one: priority {priority} of {address} against {} of {}",
+                own.priority, own.address
+            )
         })
     }
 
@@ -241,7 +273,13 @@ impl Guard {
 
     /// What keeps a fenced router out: any known rival that goes on, be it better or not.
     fn keeping_out(&self, now: Instant) -> Option<(Instant, Option<Instant>)> {
-        self.ledger.evidence(now, |rival| self.is_corroborated(rival))
+        let seen = self.ledger.evidence(now, |rival| self.is_corroborated(rival));
+        let told =
+            self.testimonies.evidence(|source| self.settles(now, source)).map(|(last, until)| (last, Some(until)));
+        match (seen, told) {
+            (Some((a, x)), Some((b, y))) => Some((a.max(b), x.zip(y).map(|(x, y)| x.max(y)))),
+            (seen, told) => seen.or(told),
+        }
     }
 
     /// When it may come back if nothing more is heard; `None` while somebody answers.

@@ -15,6 +15,8 @@
 //! | adverts of a lower rival, or one of equal rank | none: the other one has to drop; but see the next row | |
 //! | adverts of a known lower rival, of a kind that the election obeys, which go on after `informed_yield` of ours | yield ([`Act::Yield`]), opt-in | the loss is mastership, not the service: without an obeyed master the election gives it back |
 //! | a witness has answered once, and for `isolation_time` neither it nor any peer does | drop, [`Reason::Isolation`], opt-in | silence can't be forged from afar |
+//! | two reports over the second channel, half an interval apart, asked for after our claim was confirmed and signed with the cluster's key: a peer holds *and advertises*, what is between us the election does not settle, and it is the better one (reaches a witness through the address's interface, then priority, then address) | drop, [`Reason::SplitBrain`] | the key is needed to forge them, and a nonce keeps old ones from being played back |
+//! | the same unsigned, or of a peer that holds and does not advertise | none | anyone could say so; the dead don't serve |
 //! | adverts with a TTL below 255, a wrong checksum, our own source, or no address of ours | none | they came through a router, are broken, looped back, or are about something else |
 //!
 //! Who drops is the lower one by priority, then by address, and so never both:
@@ -27,12 +29,12 @@
 //! Who was fenced stays out while any known rival goes on without being obeyed, and for `hold_down` after the *end* of
 //! the evidence: a standing split does not flap, and when the winner falls silent the ordinary way to mastership is open.
 //!
-//! What the fence needs from nobody else, it decides at once. With an arbiter the [`lease`] stands above all of this; a peer's report would be further evidence
-//! in this table.
+//! What the fence needs from nobody else, it decides at once. With an arbiter the [`lease`] stands above all of this.
 
 mod guard;
 pub mod lease;
 mod ledger;
+mod testimony;
 #[cfg(test)]
 mod tests;
 

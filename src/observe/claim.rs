@@ -24,6 +24,10 @@ pub struct Vip {
     pub probed: Option<Instant>,
     /// When it is to be probed next.
     pub next_probe: Instant,
+    /// Since when this host holds it no more.
+    pub released: Option<Instant>,
+    /// Probes in a row that nobody answered.
+    pub unanswered: u32,
     /// The last host that announced it unasked, and when: clients' caches point there.
     pub announced: Option<(MacAddr, Instant)>,
     claims: Vec<Claim>,
@@ -60,6 +64,8 @@ impl Vip {
             held: None,
             probed: None,
             next_probe: now,
+            released: None,
+            unanswered: 0,
             announced: None,
             claims: Vec::new(),
             closed: true,
@@ -95,6 +101,7 @@ impl Vip {
         if !self.closed {
             self.closed = true;
             self.claims.retain(|claim| claim.answered);
+            self.unanswered = if self.claims.is_empty() { self.unanswered.saturating_add(1) } else { 0 };
         }
     }
 
@@ -153,6 +160,7 @@ impl Vip {
     /// Forgets all answers: the interface can't be probed now.
     pub fn reset(&mut self) {
         self.claims.clear();
+        self.unanswered = 0;
         self.probed = None;
         self.closed = true;
     }

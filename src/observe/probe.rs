@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::time::{Duration, Instant};
 use crate::wire::MacAddr;
 
-use super::{Host, IfIndex, Request, Router, Vipness};
+use super::{Host, IfIndex, Request, Router, Vip, Vipness};
 
 /// ICMP identifier of directed echoes; the sequence number tells them apart.
 pub const ECHO_IDENTIFIER: u16 = 0x7677;
@@ -42,14 +42,15 @@ impl Planner {
         self.buckets.remove(&interface);
     }
 
-    /// Begins the rounds that are due and within the budget. Returns what to send.
+    /// Begins the rounds that are due and within the budget, `pace` being the interval of one address and the budget of an
+    /// interface. `gateways` are asked through each interface, too. Returns what to send.
     pub fn plan<'a>(
         &mut self,
         now: Instant,
         host: &Host,
         routers: impl Iterator<Item = &'a mut Router>,
-        interval: Duration,
-        budget: u32,
+        gateways: &mut BTreeMap<IfIndex, Vec<Vip>>,
+        pace: (Duration, u32),
     ) -> Vec<Request> {
         self.due = None;
         let mut by_interface: BTreeMap<IfIndex, Vec<&mut Router>> = BTreeMap::new();
@@ -60,7 +61,8 @@ impl Planner {
         }
         let mut requests = Vec::new();
         for (interface, mut routers) in by_interface {
-            self.plan_interface(now, host, interface, &mut routers, (interval, budget), &mut requests);
+            let gateways = gateways.get_mut(&interface).map(Vec::as_mut_slice).unwrap_or_default();
+            self.plan_interface(now, host, interface, (&mut routers, gateways), pace, &mut requests);
         }
         requests
     }
@@ -70,7 +72,7 @@ impl Planner {
         now: Instant,
         host: &Host,
         interface: IfIndex,
-        routers: &mut [&mut Router],
+        (routers, gateways): (&mut [&mut Router], &mut [Vip]),
         (interval, budget): (Duration, u32),
         requests: &mut Vec<Request>,
     ) {
@@ -90,10 +92,15 @@ impl Planner {
                 turn.push((router.rank(vip), vip.next_probe, r, v));
             }
         }
+        turn.extend(gateways.iter().enumerate().map(|(v, gateway)| (1, gateway.next_probe, routers.len(), v)));
         turn.sort_unstable();
         let mut next: Option<Instant> = None;
         for (_, due, r, v) in turn {
-            let Some(vip) = routers[r].asked().nth(v) else { continue };
+            let vip = match routers.get_mut(r) {
+                Some(router) => router.asked().nth(v),
+                None => gateways.get_mut(v),
+            };
+            let Some(vip) = vip else { continue };
             if due > now {
                 next = Some(next.map_or(due, |n| n.min(due)));
                 continue;

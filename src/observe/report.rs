@@ -113,6 +113,47 @@ pub struct ReportedFinding {
     pub remedy: String,
 }
 
+/// A peer's word on one router, as far as a fence asks: who holds, and who is the better one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Testimony {
+    /// Name of the peer.
+    pub peer: String,
+    /// True if it is signed with the cluster's key.
+    pub signed: bool,
+    /// It was so then or later.
+    pub as_of: Instant,
+    /// True where the peer is blind to this router.
+    pub blind: bool,
+    /// True if its host holds an address of it.
+    pub holds: bool,
+    /// Source and priority of its adverts, while they leave.
+    pub sends: Option<(IpAddr, u8)>,
+    /// Its own part.
+    pub state: State,
+    /// Whether a witness answers it through the address's own interface; `None` where none is asked.
+    pub witness: Option<bool>,
+    /// The sources whose adverts it hears at present.
+    pub hears: Vec<IpAddr>,
+}
+
+impl Testimony {
+    /// What `report`, of the peer of that name, says of one of its routers.
+    pub fn new(peer: &str, report: &Report, said: &Reported) -> Self {
+        let sends = said.sends.as_ref().filter(|_| said.advertises());
+        Self {
+            peer: peer.into(),
+            signed: report.signed,
+            as_of: report.as_of,
+            blind: said.blind,
+            holds: !said.held.is_empty(),
+            sends: sends.map(|sent| (sent.source, sent.priority)),
+            state: said.state,
+            witness: said.witness,
+            hears: said.hears.iter().filter(|heard| heard.active).map(|heard| heard.source).collect(),
+        }
+    }
+}
+
 /// Why a question to a peer came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mute {

@@ -49,6 +49,8 @@ pub struct Router {
     pub last_advert: Option<Instant>,
     /// True if this node is a member of it and not a bystander.
     pub member: bool,
+    /// True if another router of its interface has one of its addresses, too.
+    pub shares: bool,
     /// The speaker whose adverts are no news: set by the judge while all is well.
     pub steady: Option<IpAddr>,
     /// The last result of the output test: when, and whether the firewall refused.
@@ -84,6 +86,7 @@ impl Router {
             last_known: None,
             last_advert: None,
             member: false,
+            shares: false,
             steady: None,
             output: None,
             output_asked: None,
@@ -243,13 +246,17 @@ impl Router {
             ended |= vip.end_round(now);
         }
         let unexpected = |vip: &Vip| vip.claims().iter().any(|claim| !self.is_expected_claimant(now, claim.mac));
-        if ended && !self.vips.iter().any(unexpected) {
+        let silent = self.vips.iter().any(|vip| vip.unanswered > 0) && self.active(now).iter().any(|s| !s.local);
+        if ended && silent {
+            // Does its host answer at all?
+            self.ask_primaries(now);
+        } else if ended && !self.vips.iter().any(unexpected) {
             self.primaries.clear();
         }
         ended
     }
 
-    /// Somebody unexpected answers: the speakers' own addresses are asked for from now on.
+    /// Somebody unexpected answers, or nobody does: the speakers' own addresses are asked for from now on.
     pub fn ask_primaries(&mut self, now: Instant) {
         let sources: Vec<IpAddr> = self.judged().filter(|s| !s.local).map(|s| s.advert.source).collect();
         for source in sources {
@@ -257,6 +264,11 @@ impl Router {
                 self.primaries.push(Vip::new(source, false, now));
             }
         }
+    }
+
+    /// True if this speaker's host answers for its own address.
+    pub fn is_reachable(&self, speaker: &Speaker) -> bool {
+        self.primaries.iter().any(|p| p.address == speaker.advert.source && !p.claims().is_empty())
     }
 
     /// True if `mac` is that speaker's: the one that it advertises from, or one that answers for its own address.

@@ -377,11 +377,30 @@ pub struct WitnessDoc {
     pub address: IpAddr,
     /// Whether it answers; null before the first answer or loss.
     pub ping: Option<bool>,
+    /// Whether it answers ARP or neighbour requests through each interface on whose segment it is.
+    #[serde(default)]
+    pub through: Vec<ThroughDoc>,
+}
+
+/// A witness on one segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThroughDoc {
+    /// Interface name.
+    pub interface: String,
+    /// Whether it answers there.
+    pub answers: bool,
 }
 
 impl From<&WitnessView> for WitnessDoc {
     fn from(witness: &WitnessView) -> Self {
-        Self { name: witness.name.clone(), address: witness.address, ping: witness.up }
+        let through =
+            |(interface, answers): &(String, bool)| ThroughDoc { interface: interface.clone(), answers: *answers };
+        Self {
+            name: witness.name.clone(),
+            address: witness.address,
+            ping: witness.ping,
+            through: witness.interfaces.iter().map(through).collect(),
+        }
     }
 }
 

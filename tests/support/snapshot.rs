@@ -95,7 +95,13 @@ pub fn with(routers: Vec<RouterView>) -> Snapshot {
         trouble: None,
         report: Some(Arc::new(Report::new("lb02".into(), "fedcba98".into(), true, ago(0.4)))),
     }];
-    snapshot.witnesses = vec![WitnessView { name: "gateway".into(), address: ip("10.0.0.1"), up: Some(true) }];
+    snapshot.witnesses = vec![WitnessView {
+        name: "gateway".into(),
+        address: ip("10.0.0.1"),
+        ping: Some(true),
+        up: Some(true),
+        interfaces: vec![("eth0".into(), true)],
+    }];
     snapshot
 }
 
@@ -329,7 +335,13 @@ pub fn rich() -> Snapshot {
         RejectedView { interface: "eth0".into(), vrid: Some(51), reason: RejectReason::Checksum, count: 4 },
         RejectedView { interface: "eth0".into(), vrid: None, reason: RejectReason::Truncated, count: 1 },
     ];
-    snapshot.witnesses.push(WitnessView { name: "silent".into(), address: ip("10.0.0.2"), up: None });
+    snapshot.witnesses.push(WitnessView {
+        name: "silent".into(),
+        address: ip("10.0.0.2"),
+        ping: None,
+        up: None,
+        interfaces: Vec::new(),
+    });
     snapshot
 }
 

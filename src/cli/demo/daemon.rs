@@ -8,8 +8,10 @@ use std::process::{Command, Output};
 use super::lab::{INTERFACE, Node, PATIENCE, wait_until};
 use super::process::Process;
 
-/// Where it serves, inside its namespace.
+/// Where it is asked, inside its namespace.
 pub const LISTEN: &str = "127.0.0.1:10112";
+/// Where it serves: its peers ask it too.
+const SERVE: &str = "[::]:10112";
 
 /// A running `vipwarden run`.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ impl Daemon {
         let mut words = wrapper.iter().map(std::ffi::OsStr::new).chain([program.as_os_str()]);
         let mut command = node.command(words.next().unwrap_or_default());
         command.args(words).arg("run").arg("--config").arg(config).arg("--control").arg(&control);
-        command.args(["--interface", INTERFACE, "--listen", LISTEN]);
+        command.args(["--interface", INTERFACE, "--listen", SERVE]);
         let process = Process::spawn(node, "vipwarden", command)?;
         let mut daemon = Self { process, node: node.clone(), program: program.into(), control };
         let answers = wait_until("vipwarden answers", PATIENCE, || {

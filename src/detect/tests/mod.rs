@@ -3,6 +3,7 @@
 mod bounds;
 mod elections;
 mod holders;
+mod second;
 mod silence;
 
 use std::net::IpAddr;

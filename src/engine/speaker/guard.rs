@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::config::{self, Config};
 use crate::fence::{Guard, Policy, Reason, Scope};
-use crate::observe::{FENCE_BUCKETS, Histogram};
+use crate::observe::{FENCE_BUCKETS, Histogram, Testimony};
 use crate::time::Instant;
 use crate::wire::{Family, MacAddr};
 
@@ -23,6 +23,10 @@ pub(in crate::engine) struct Findings {
     pub witness: bool,
     /// By the name of a router: who else answers for its addresses, each with its newest answer.
     pub answers: BTreeMap<String, Vec<(MacAddr, Instant)>>,
+    /// By the name of a router: what its peers say over the second channel, as far as it is fresh.
+    pub testimonies: BTreeMap<String, Vec<Testimony>>,
+    /// By the name of a router: whether a witness answers through its interface.
+    pub witnesses: BTreeMap<String, Option<bool>>,
 }
 
 /// What a router's rivals are told by.

@@ -4,6 +4,7 @@ mod lease;
 mod lease_world;
 mod pairs;
 mod rows;
+mod testimony;
 
 use std::net::IpAddr;
 

@@ -101,8 +101,25 @@ impl Model {
         if content_changed {
             router.refresh_vips(now, &[]);
             self.refresh(slot);
+            self.touch_twins(slot);
         } else if router.steady != Some(advert.source) {
             self.dirty.insert(slot);
+        }
+    }
+
+    /// Whoever shares an address with this router under another VRID is to be judged anew.
+    fn touch_twins(&mut self, slot: Slot) {
+        let Some(router) = self.routers.get(&slot) else { return };
+        let shares = |other: &Router| {
+            other.interface == router.interface && other.vips.iter().any(|vip| router.asks_about(vip.address))
+        };
+        let twins: Vec<Slot> = self.routers.iter().filter(|(_, r)| shares(r)).map(|(slot, _)| *slot).collect();
+        let shared = twins.len() > 1;
+        for slot in twins {
+            if let Some(router) = self.routers.get_mut(&slot).filter(|r| shared || r.shares) {
+                router.shares = shared;
+                self.dirty.insert(slot);
+            }
         }
     }
 
@@ -155,6 +172,9 @@ impl Model {
     fn handle_answer(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
         if self.host.answers_as(interface, mac) {
             return;
+        }
+        for witness in self.gateways.get_mut(&interface).into_iter().flatten().filter(|w| w.address == address) {
+            witness.answer(now, mac);
         }
         let mut echo = false;
         let concerned = |r: &Router| r.interface == Some(interface) && r.asks_about(address);

@@ -1,18 +1,18 @@
 //! The model: every fact goes in here, and changes one thing.
 
 mod frames;
+mod second;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, OtherProtocol, Version};
 
 use super::{
-    Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Mute, Peer, Planner, Reach, Refusals, Report,
-    Request, Router, RouterId, Sensor, Settings, Sight, Target,
+    Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Planner, Reach, Refusals, Request, Router,
+    RouterId, Sensor, Settings, Sight, Target, Vip,
 };
 
 /// A router's number: unique within a life, never used again.
@@ -62,6 +62,8 @@ pub struct Model {
     pub witnesses: Vec<Reach>,
     /// The peers' vipwardens.
     pub channels: Vec<Channel>,
+    /// The witnesses as they answer through each interface of a probed router, in the order of the configuration.
+    pub gateways: BTreeMap<IfIndex, Vec<Vip>>,
     /// Hardware addresses of the peers, as ARP and ND showed them.
     pub peer_macs: Vec<Option<MacAddr>>,
     /// Refused adverts.
@@ -84,6 +86,8 @@ pub struct Model {
     dirty: BTreeSet<Slot>,
     stale: BTreeSet<Slot>,
     sweep: Instant,
+    /// The last fact's.
+    now: Instant,
 }
 
 /// The tables that have bounds, as `vrrp_table_full_total` names them.
@@ -99,6 +103,7 @@ impl Model {
             peers: Vec::new(),
             witnesses: Vec::new(),
             channels: Vec::new(),
+            gateways: BTreeMap::new(),
             peer_macs: Vec::new(),
             refusals: Refusals::default(),
             captures: BTreeMap::new(),
@@ -115,6 +120,7 @@ impl Model {
             dirty: BTreeSet::new(),
             stale: BTreeSet::new(),
             sweep: now,
+            now,
         };
         model.reconfigure(now, settings);
         model
@@ -126,8 +132,9 @@ impl Model {
     pub fn reconfigure(&mut self, now: Instant, settings: Settings) {
         self.peers = keep_reach(&self.peers, settings.peers.iter().map(|p| (&p.name, p.address)));
         self.witnesses = keep_reach(&self.witnesses, settings.witnesses.iter().map(|w| (&w.name, w.address)));
-        self.channels = keep_channels(&self.channels, &self.settings.peers, &settings.peers);
+        self.channels = second::keep_channels(&self.channels, &self.settings.peers, &settings.peers);
         self.peer_macs = vec![None; settings.peers.len()];
+        self.gateways.clear();
         self.settings = settings;
         for expected in self.settings.routers.clone() {
             let slot = self.configured_slot(now, &expected);
@@ -287,9 +294,13 @@ impl Model {
                 self.dirty.insert(*slot);
             }
         }
-        let requests = self.planner.plan(now, &self.host, probed.iter_mut().map(|(_, r)| &mut **r), interval, budget);
+        let witnesses: Vec<IpAddr> = self.settings.witnesses.iter().map(|witness| witness.address).collect();
+        second::ask_witnesses(&mut self.gateways, now, &witnesses, probed.iter().filter_map(|(_, r)| r.interface));
+        let routers = probed.iter_mut().map(|(_, r)| &mut **r);
+        let requests = self.planner.plan(now, &self.host, routers, &mut self.gateways, (interval, budget));
         self.requests.extend(requests);
-        if let Some(at) = probed.iter().filter_map(|(_, r)| r.round_ends()).min() {
+        let witnesses = self.gateways.values().flatten().filter_map(Vip::round_ends);
+        if let Some(at) = probed.iter().filter_map(|(_, r)| r.round_ends()).chain(witnesses).min() {
             self.planner.wake(at);
         }
     }
@@ -332,6 +343,7 @@ impl Model {
 
     /// Takes in one fact.
     pub fn handle(&mut self, now: Instant, fact: &Fact) {
+        self.now = now;
         match fact {
             Fact::Frame(frame) => self.handle_frame(now, frame),
             Fact::Delivered(delivered) => self.handle_delivered(*delivered),
@@ -444,6 +456,7 @@ impl Model {
         self.host.remove_link(index);
         self.sight.remove_interface(index);
         self.planner.remove_interface(index);
+        self.gateways.remove(&index);
         self.captures.remove(&index);
         for router in self.routers.values_mut().filter(|r| r.interface == Some(index)) {
             router.interface = None;
@@ -467,23 +480,6 @@ impl Model {
         };
         if reach.is_some_and(|reach| reach.ping(rtt)) {
             self.notices.push(Notice::Reach(target));
-        }
-    }
-
-    /// What a peer says may concern every router; who is in good standing is judged anew only where it concerns it.
-    fn handle_report(&mut self, peer: usize, url: usize, said: &Result<Arc<Report>, Mute>) {
-        let Some(channel) = self.channels.get_mut(peer) else { return };
-        let before = channel.newest().cloned();
-        if channel.take(url, said) {
-            self.notices.push(Notice::Channel(peer));
-        }
-        let Ok(report) = said else { return };
-        for (slot, router) in &self.routers {
-            let (was, is) = (before.as_ref().and_then(|b| router.reported_in(b)), router.reported_in(report));
-            let same = was.zip(is).is_some_and(|(was, is)| was.agrees_with(is));
-            if !(same && router.steady.is_some()) && was.or(is).is_some() {
-                self.dirty.insert(*slot);
-            }
         }
     }
 
@@ -542,7 +538,9 @@ impl Model {
     fn refresh(&mut self, slot: Slot) {
         let Some(router) = self.routers.get_mut(&slot) else { return };
         for vip in &mut router.vips {
-            vip.held = router.interface.and_then(|interface| self.host.holds(interface, vip.address));
+            let held = router.interface.and_then(|interface| self.host.holds(interface, vip.address));
+            vip.released = if held.is_some() { None } else { vip.held.map(|_| self.now).or(vip.released) };
+            vip.held = held;
         }
         router.member = router.expected.is_some()
             || router.speakers.iter().any(|s| s.local)
@@ -586,12 +584,6 @@ fn is_known(expected: Option<&Expected>, local: bool, peer: Option<usize>, sourc
         Some(e) if e.only_known_speakers => local || peer.is_some() || e.unicast_peers.contains(&source),
         _ => true,
     }
-}
-
-/// The channels to those peers that are asked where they were before.
-fn keep_channels(old: &[Channel], before: &[Peer], after: &[Peer]) -> Vec<Channel> {
-    let kept = |peer: &Peer| before.iter().position(|old| old == peer).and_then(|i| old.get(i)).cloned();
-    after.iter().map(|peer| kept(peer).unwrap_or_else(|| Channel::new(peer.urls.len()))).collect()
 }
 
 fn keep_reach<'a>(old: &[Reach], new: impl Iterator<Item = (&'a String, IpAddr)>) -> Vec<Reach> {

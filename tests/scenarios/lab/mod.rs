@@ -7,6 +7,7 @@ mod frr;
 mod history;
 mod pair;
 mod prometheus;
+pub mod second;
 mod speaker;
 mod watch;
 

@@ -36,7 +36,7 @@ pub struct Stage {
     pub b: Node,
     pub flavour: Flavour,
     // Fields are dropped in this order: the network goes last, and then the next test may come.
-    _lab: Lab,
+    lab: Lab,
     _slot: Slot,
 }
 
@@ -45,7 +45,7 @@ impl Stage {
     pub fn new(flavour: Flavour) -> Self {
         let slot = Slot::take();
         let lab = Lab::new(&["a", "b"]).expect("the laboratory is made (needs root)");
-        Self { a: lab.node("a").clone(), b: lab.node("b").clone(), flavour, _lab: lab, _slot: slot }
+        Self { a: lab.node("a").clone(), b: lab.node("b").clone(), flavour, lab, _slot: slot }
     }
 
     fn peer(&self, node: &Node) -> &Node {
@@ -56,6 +56,27 @@ impl Stage {
     pub fn speaker(&self, node: &Node, priority: u8, lines: &[&str]) -> Watch {
         let section = section(self.flavour, node, self.peer(node), priority, lines);
         Watch(Daemon::start(node, vipwarden(), &section).expect("vipwarden starts"))
+    }
+
+    /// One that asks its peer, too.
+    pub fn asking_speaker(&self, node: &Node, priority: u8, lines: &[&str]) -> Watch {
+        self.speaker_that(super::second::asks, node, priority, lines)
+    }
+
+    /// One that asks its peer without a key.
+    pub fn unsigned_speaker(&self, node: &Node, priority: u8, lines: &[&str]) -> Watch {
+        self.speaker_that(super::second::asks_unsigned, node, priority, lines)
+    }
+
+    fn speaker_that(&self, asks: fn(&Node, &Node) -> String, node: &Node, priority: u8, lines: &[&str]) -> Watch {
+        let peer = self.peer(node);
+        let sections = asks(node, peer) + &section(self.flavour, node, peer, priority, lines);
+        Watch(Daemon::start(node, vipwarden(), &sections).expect("vipwarden starts"))
+    }
+
+    /// The laboratory.
+    pub fn lab(&self) -> &Lab {
+        &self.lab
     }
 
     /// Gives the vipwarden of `node` another configuration, which it does not know before a reload.

@@ -4,4 +4,5 @@ mod groups;
 mod interop;
 mod life;
 mod scale;
+mod second;
 mod silent;

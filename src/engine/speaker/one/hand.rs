@@ -14,6 +14,9 @@ impl Speaker {
         self.fencing.guard.handle_reach(now, found.anyone, found.witness);
         let answers = found.answers.get(&self.config.name).map(Vec::as_slice).unwrap_or_default();
         self.fencing.guard.handle_answers(now, answers);
+        let said = found.testimonies.get(&self.config.name).map(Vec::as_slice).unwrap_or_default();
+        let witness = found.witnesses.get(&self.config.name).copied().flatten();
+        self.fencing.guard.handle_testimony(now, witness, said);
         self.obey_guard(now, now, host, told);
     }
 

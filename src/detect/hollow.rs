@@ -1,0 +1,96 @@
+//! A lone master that nobody is served by: it advertises without holding the address, or advertises another cluster's.
+
+use crate::observe::{Model, Router, Speaker, Vip};
+use crate::time::{Duration, Instant};
+
+use super::party::Party;
+use super::{Cause, Finding, Verdict, cause, remote};
+
+/// Probes without an answer that are no accident.
+const UNANSWERED: u32 = 2;
+/// How long a daemon may take to notice that its address was taken away.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is wrong with a lone master, and how bad it is.
+#[derive(Debug)]
+pub struct Hollow {
+    /// `NoMaster` where it is known at first hand that nobody holds.
+    pub verdict: Verdict,
+    /// What is wrong.
+    pub finding: Finding,
+}
+
+/// A master without its addresses. `Err` is when to look again.
+pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) -> Result<Option<Hollow>, Instant> {
+    let Some(speaker) = master.active else { return Ok(None) };
+    if let Some(foreign) = unserved(model, router, master, speaker) {
+        return Ok(Some(foreign));
+    }
+    let advertised: Vec<&Vip> =
+        router.vips.iter().filter(|vip| speaker.advert.addresses.contains(&vip.address)).collect();
+    if advertised.is_empty() || advertised.iter().any(|vip| !vip.claims().is_empty()) {
+        return Ok(None);
+    }
+    let finding = |how: String| Finding {
+        cause: Cause::HollowMaster,
+        node: Some(master.name(model)),
+        here: master.here,
+        local: format!("{} advertises priority {}", master.name(model), speaker.advert.priority),
+        remote: how,
+        remedy: format!("on {}: restart its VRRP daemon, and find out who deletes its addresses", master.name(model)),
+    };
+    if master.here {
+        if advertised.iter().any(|vip| model.host.has_address(vip.address)) {
+            return Ok(None);
+        }
+        let since = advertised.iter().filter_map(|vip| vip.released).max().unwrap_or(speaker.spell).max(speaker.spell);
+        if now < since + GRACE {
+            return Err(since + GRACE);
+        }
+        let how = format!("none of {} is on this host", list(&advertised));
+        return Ok(Some(Hollow { verdict: Verdict::NoMaster, finding: finding(how) }));
+    }
+    if let Some(word) = master.word.filter(|word| !word.said.blind && word.report.as_of > speaker.spell + GRACE) {
+        let how = format!("it holds none of {}, as it says itself", list(&advertised));
+        let hollow = Hollow { verdict: Verdict::NoMaster, finding: finding(how) };
+        return Ok(word.said.held.is_empty().then_some(hollow));
+    }
+    let silent = |vip: &&Vip| vip.unanswered >= UNANSWERED && vip.probed.is_some_and(|probed| probed > speaker.spell);
+    let how = format!("nobody answers for {}", list(&advertised));
+    let hollow = Hollow { verdict: Verdict::Degraded, finding: finding(how) };
+    // A host that answers for nothing may be beyond a filter.
+    Ok((router.is_reachable(speaker) && advertised.iter().all(silent)).then_some(hollow))
+}
+
+/// Another cluster has the VRID, and this one's addresses are nobody's.
+fn unserved(model: &Model, router: &Router, master: &Party<'_>, speaker: &Speaker) -> Option<Hollow> {
+    let expected = &router.expected.as_ref()?.addresses;
+    let own: Vec<&Vip> = router.vips.iter().filter(|vip| expected.contains(&vip.address)).collect();
+    if speaker.advert.addresses.iter().any(|address| expected.contains(address)) || own.is_empty() {
+        return None;
+    }
+    let served = own.iter().any(|vip| vip.held.is_some() || !vip.claims().is_empty());
+    let nobody = !served && own.iter().all(|vip| vip.unanswered >= UNANSWERED);
+    Some(Hollow {
+        verdict: if nobody { Verdict::NoMaster } else { Verdict::Degraded },
+        finding: Finding {
+            cause: Cause::VridCollision,
+            node: None,
+            here: router.member,
+            local: format!("this router is configured with {}", cause::list(expected)),
+            remote: format!("{} advertises {}", master.name(model), cause::list(&speaker.advert.addresses)),
+            remedy: "give one of the two clusters another VRID".into(),
+        },
+    })
+}
+
+fn list(vips: &[&Vip]) -> String {
+    cause::list(&vips.iter().map(|vip| vip.address).collect::<Vec<_>>())
+}
+
+/// A lone master's peer knows of something that will be a split once the master is gone.
+pub fn latent(model: &Model, router: &Router, master: &Party<'_>, now: Instant) -> Option<Finding> {
+    cause::dropped_here(model, router, now)
+        .or_else(|| cause::latent_ttl(model, master))
+        .or_else(|| remote::latent(model, router, now))
+}

@@ -1,0 +1,147 @@
+//! What peers say of a router over the second channel, and what both sides' words together tell: causes that no node can know alone.
+
+use crate::observe::{Model, Report, Reported, ReportedFinding, Router};
+use crate::time::{Duration, Instant};
+
+use super::conflict::Conflict;
+use super::party::Party;
+use super::{Cause, Finding, cause};
+
+/// A peer's word on a router.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<'a> {
+    /// Index of the peer.
+    pub peer: usize,
+    /// All that it said.
+    pub report: &'a Report,
+    /// What it said of this router.
+    pub said: &'a Reported,
+}
+
+/// What the peers of a router say of it, as far as it is fresh.
+pub fn words<'a>(model: &'a Model, router: &'a Router, now: Instant) -> impl Iterator<Item = Word<'a>> {
+    let named = router.expected.as_ref().and_then(|expected| expected.peers.as_ref());
+    let is_meant = move |peer: usize| {
+        let name = model.settings.peers.get(peer).map(|peer| &peer.name);
+        named.is_none_or(|names| name.is_some_and(|name| names.contains(name)))
+    };
+    model.channels.iter().enumerate().filter(move |(peer, _)| is_meant(*peer)).filter_map(move |(peer, channel)| {
+        let report = channel.fresh(now)?;
+        Some(Word { peer, report, said: router.reported_in(report)? })
+    })
+}
+
+/// What one of the two found out about itself.
+pub fn admitted(model: &Model, conflict: Conflict, parties: [&Party<'_>; 2]) -> Vec<Finding> {
+    let words = parties.into_iter().filter(|party| !party.here).filter_map(|party| party.word);
+    let fresh = words.filter(|word| word.report.as_of > conflict.start);
+    let findings = fresh.map(|word| adopted(model, word, |cause| cause.is_admitted()));
+    findings.into_iter().find(|findings| !findings.is_empty()).unwrap_or_default()
+}
+
+/// What a backup says of itself that will be a split once the master is gone.
+pub fn latent(model: &Model, router: &Router, now: Instant) -> Option<Finding> {
+    let is_latent = |cause: Cause| cause == Cause::FirewallDrop || cause.deafens();
+    words(model, router, now).flat_map(|word| adopted(model, word, is_latent)).next()
+}
+
+fn adopted(model: &Model, word: Word<'_>, wanted: impl Fn(Cause) -> bool) -> Vec<Finding> {
+    let Some(peer) = model.settings.peers.get(word.peer) else { return Vec::new() };
+    let adopt = |found: &ReportedFinding| {
+        let cause = Cause::named(&found.cause).filter(|cause| wanted(*cause))?;
+        Some(Finding {
+            cause,
+            node: Some(peer.name.clone()),
+            here: false,
+            local: found.remote.clone(),
+            remote: format!("{} says: {}", peer.name, found.local),
+            remedy: format!("on {}: {}", peer.name, found.remedy),
+        })
+    };
+    word.said.findings.iter().filter_map(adopt).collect()
+}
+
+/// Both hold and send, and the adverts of one or of both don't arrive at the other.
+pub fn path(model: &Model, router: &Router, conflict: Conflict, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
+    // Whoever began to send a moment ago can't have been heard yet.
+    let settled = conflict.start + router.interval().unwrap_or(Duration::from_secs(1)) * 2;
+    let hears = |ear: &Party<'_>, mouth: &Party<'_>| hears(ear, mouth, settled);
+    if !sends(one) || !sends(two) {
+        return None;
+    }
+    match (hears(one, two)?, hears(two, one)?) {
+        (true, true) => None,
+        (true, false) => Some(one_way(model, one, two)),
+        (false, true) => Some(one_way(model, two, one)),
+        (false, false) => Some(partition(model, one, two)),
+    }
+}
+
+fn sends(party: &Party<'_>) -> bool {
+    party.active.is_some() || party.word.is_some_and(|word| word.said.advertises())
+}
+
+/// Whether the adverts of `mouth` arrive at `ear`; `None` where nobody says so.
+fn hears(ear: &Party<'_>, mouth: &Party<'_>, since: Instant) -> Option<bool> {
+    if ear.here {
+        return Some(mouth.active.is_some());
+    }
+    let word = ear.word.filter(|word| word.report.as_of >= since && !word.said.blind)?;
+    let source = mouth.speaker.map(|s| s.advert.source);
+    let source = source.or_else(|| Some(mouth.word?.said.sends.as_ref()?.source))?;
+    Some(word.said.hears.iter().any(|heard| heard.source == source && heard.active))
+}
+
+/// `heard` is heard by `deaf`'s other side only: its own adverts arrive, and those of the other don't arrive at it.
+fn one_way(model: &Model, unheard: &Party<'_>, deaf: &Party<'_>) -> Finding {
+    let (from, to) = (unheard.name(model), deaf.name(model));
+    let unicast = unheard.active.is_some_and(|s| !s.advert.is_multicast());
+    let (node, here, remedy) = if unicast {
+        let remedy =
+            format!("on {from}: see that {to} is in its list of unicast peers; else look at the network between");
+        (from.clone(), unheard.here, remedy)
+    } else {
+        let remedy = format!(
+            "look at what lies between {from} and {to}: switch ports, VLANs, IGMP or MLD snooping, a hypervisor's port filter"
+        );
+        (to.clone(), deaf.here, remedy)
+    };
+    Finding {
+        cause: Cause::OneWayPath,
+        node: Some(node),
+        here,
+        local: format!("{from} hears {to}: {}", cause::does(deaf)),
+        remote: format!("{to} does not hear {from}: {}", cause::does(unheard)),
+        remedy,
+    }
+}
+
+/// This node sends nothing itself, and does not hear a peer that says that it advertises.
+pub fn unheard(model: &Model, party: &Party<'_>) -> Option<Finding> {
+    party.word.filter(|word| !party.here && party.active.is_none() && word.said.advertises())?;
+    let (from, to) = (party.name(model), &model.settings.node);
+    Some(Finding {
+        cause: Cause::OneWayPath,
+        node: Some(to.clone()),
+        here: true,
+        local: format!("{to} does not hear {from}"),
+        remote: format!("{from} {}", cause::does(party)),
+        remedy: format!(
+            "look at what lies between {from} and {to}; by unicast, see that {to} is in the list of {from}"
+        ),
+    })
+}
+
+fn partition(model: &Model, one: &Party<'_>, two: &Party<'_>) -> Finding {
+    let (a, b) = (one.name(model), two.name(model));
+    Finding {
+        cause: Cause::Partition,
+        node: None,
+        here: one.here || two.here,
+        local: format!("{a} {}, and hears nothing of {b}", cause::does(one)),
+        remote: format!("{b} {}, and hears nothing of {a}, as it says over the second channel", cause::does(two)),
+        remedy: format!(
+            "mend the network between {a} and {b}; until then stop the VRRP daemon on the side that clients don't reach"
+        ),
+    }
+}

@@ -1,0 +1,223 @@
+//! What only the second channel tells: this node's view and its peer's word together.
+
+use super::*;
+
+const SECOND: u64 = 1000;
+
+fn settings() -> Settings {
+    let peer =
+        Peer { name: "lb02".into(), address: ip(B), vrrp_addresses: vec![], urls: vec!["http://10.9.9.2".into()] };
+    Settings { peers: vec![peer], ..Settings::default() }
+}
+
+/// B as it reports itself: it holds the VIP and advertises priority 100, and hears nobody.
+fn holder() -> Reported {
+    Reported {
+        name: "web".into(),
+        interface: "eth0".into(),
+        family: Family::V4,
+        vrid: 51,
+        addresses: vec![ip(VIP)],
+        speaks: false,
+        state: State::Master,
+        blind: false,
+        held: vec![ip(VIP)],
+        priority: None,
+        sends: Some(Sent { source: ip(B), priority: 100, active: true, last: Instant::ZERO }),
+        hears: Vec::new(),
+        daemon: DaemonState::Alive,
+        witness: None,
+        findings: Vec::new(),
+    }
+}
+
+fn backup() -> Reported {
+    Reported { state: State::Backup, held: Vec::new(), sends: None, ..holder() }
+}
+
+fn hearing(source: &str) -> Vec<Heard> {
+    vec![Heard {
+        source: ip(source),
+        mac: Some(mac(source)),
+        priority: 200,
+        active: true,
+        last: Instant::ZERO,
+        counts: (9, None),
+    }]
+}
+
+impl Stage {
+    /// A is master since 0 s and settled, with B as a backup that reports.
+    fn master() -> Self {
+        let mut stage = Self::member_with(settings());
+        stage.own(VIP);
+        stage.report(&backup());
+        stage.with_reports(5, &backup(), &[(&advert(A, 200), 0)]);
+        stage.expect(Verdict::Healthy, &[]);
+        stage
+    }
+
+    fn report(&mut self, said: &Reported) {
+        let mut report = Report::new("lb02".into(), "b".into(), true, at(self.now)).with_routers(vec![said.clone()]);
+        (report.addresses, report.macs) = (vec![ip(B)], vec![mac(B)]);
+        self.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
+    }
+
+    /// Lets so many seconds pass, with a report at the end of each.
+    fn with_reports(&mut self, seconds: u64, said: &Reported, speakers: &[(&Advert, u64)]) {
+        for _ in 0..seconds {
+            self.play(self.now + SECOND - 1, speakers);
+            self.idle(self.now + 1);
+            self.report(said);
+        }
+    }
+}
+
+#[test]
+fn a_partition_is_told_by_the_peers_word_alone_and_heals_when_it_lets_go_fault_4() {
+    let mut stage = Stage::master();
+    let a = advert(A, 200);
+    stage.with_reports(3, &holder(), &[(&a, 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::Partition]);
+    let router = stage.router();
+    assert!(router.findings[0].here);
+    assert!(
+        router.holders.iter().any(|h| h.node.as_deref() == Some("lb02") && h.how == ["report"]),
+        "{:?}",
+        router.holders
+    );
+    stage.with_reports(6, &backup(), &[(&a, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn where_the_peer_is_heard_and_does_not_hear_us_the_path_is_one_way_fault_3() {
+    let mut stage = Stage::master();
+    let (a, b) = (advert(A, 200), advert(B, 100));
+    stage.with_reports(6, &holder(), &[(&a, 0), (&b, 300)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::OneWayPath]);
+    let finding = stage.router().findings[0].clone();
+    assert_eq!((finding.node.as_deref(), finding.here), (Some("lb02"), false));
+}
+
+#[test]
+fn where_the_peer_hears_us_and_we_do_not_hear_it_the_path_is_one_way_and_ends_here_fault_3() {
+    let mut stage = Stage::master();
+    let a = advert(A, 200);
+    stage.with_reports(6, &Reported { hears: hearing(A), ..holder() }, &[(&a, 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::OneWayPath]);
+    let finding = stage.router().findings[0].clone();
+    assert_eq!((finding.node.as_deref(), finding.here), (Some("lb01"), true));
+}
+
+#[test]
+fn what_the_peer_says_of_its_own_firewall_is_the_cause_here_too_fault_2() {
+    let mut stage = Stage::master();
+    let (a, b) = (advert(A, 200), advert(B, 100));
+    let finding = ReportedFinding {
+        cause: "firewall_drop".into(),
+        local: "INPUT drops them".into(),
+        remote: String::new(),
+        remedy: "nft insert rule".into(),
+    };
+    let said = Reported { hears: hearing(A), findings: vec![finding], ..holder() };
+    stage.with_reports(6, &said, &[(&a, 0), (&b, 300)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::FirewallDrop]);
+    let finding = stage.router().findings[0].clone();
+    assert_eq!((finding.node.as_deref(), finding.here), (Some("lb02"), false));
+    assert!(finding.remedy.starts_with("on lb02: "), "{finding:?}");
+}
+
+#[test]
+fn a_drop_on_a_backup_is_told_by_the_master_too_before_anything_has_happened_fault_34() {
+    let mut stage = Stage::master();
+    let finding = ReportedFinding {
+        cause: "firewall_drop".into(),
+        local: "INPUT drops them".into(),
+        remote: String::new(),
+        remedy: "nft insert rule".into(),
+    };
+    stage.with_reports(2, &Reported { findings: vec![finding], ..backup() }, &[(&advert(A, 200), 0)]);
+    stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
+    stage.with_reports(2, &backup(), &[(&advert(A, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn a_word_that_is_old_or_blind_or_refused_makes_no_verdict() {
+    let mut stage = Stage::master();
+    let a = advert(A, 200);
+    stage.with_reports(4, &Reported { blind: true, ..holder() }, &[(&a, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let said = Err(Mute::Refused("its signature is not made with this cluster's key".into()));
+    stage.fact(Fact::PeerReport { peer: 0, url: 0, said });
+    stage.play(stage.now + 4 * SECOND, &[(&a, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(stage.events.iter().any(|e| e.kind == "peer" && e.to.as_deref() == Some("refused")), "{:?}", stage.events);
+}
+
+#[test]
+fn a_takeover_with_a_late_report_of_the_old_master_is_no_split() {
+    let mut stage = Stage::member_with(settings());
+    stage.with_reports(5, &holder(), &[(&advert(B, 100), 0)]);
+    let late = stage.now;
+    stage.own(VIP);
+    for _ in 0..3 {
+        stage.play(stage.now + 400, &[(&advert(A, 200), 100)]);
+        let mut report = Report::new("lb02".into(), "b".into(), true, at(late)).with_routers(vec![holder()]);
+        report.addresses = vec![ip(B)];
+        stage.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
+    }
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+}
+
+#[test]
+fn one_address_under_two_vrids_is_a_split_fault_30() {
+    let mut stage = Stage::member_with(settings());
+    stage.own(VIP);
+    let (a, b) = (advert(A, 200), Advert { vrid: 52, ..advert(B, 100) });
+    stage.play(10 * SECOND, &[(&a, 0), (&b, 300)]);
+    let snapshot = stage.watcher.snapshot(at(stage.now));
+    for router in &snapshot.routers {
+        assert_eq!((router.verdict, router.causes()), (Verdict::SplitBrain, vec![Cause::VridMismatch]), "{router:#?}");
+        let finding = &router.findings[0];
+        assert!(finding.local.contains("VRID 5") && finding.remote.contains("VRID 5"), "{finding:?}");
+    }
+    assert_eq!(snapshot.routers.len(), 2);
+}
+
+#[test]
+fn a_master_whose_host_answers_for_itself_and_not_for_the_address_is_hollow_fault_33() {
+    let mut stage = Stage::member_with(settings());
+    stage.own_answers = vec![(ip(B), mac(B))];
+    stage.play(8 * SECOND, &[(&advert(B, 100), 0)]);
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+    stage.answers = vec![mac(B)];
+    stage.play(12 * SECOND, &[(&advert(B, 100), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn a_master_here_without_its_address_serves_nobody_fault_33() {
+    let mut stage = Stage::master();
+    stage.disown(VIP);
+    let a = advert(A, 200);
+    stage.play(stage.now + 900, &[(&a, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    stage.play(stage.now + 2 * SECOND, &[(&a, 0)]);
+    stage.expect(Verdict::NoMaster, &[Cause::HollowMaster]);
+}
+
+#[test]
+fn a_witness_is_asked_through_the_routers_own_interface_and_tells_the_side_of_a_cut() {
+    let witness = Witness { name: "gateway".into(), address: ip("10.9.9.7") };
+    let mut stage = Stage::member_with(Settings { witnesses: vec![witness], ..settings() });
+    stage.own(VIP);
+    stage.own_answers = vec![(ip("10.9.9.7"), mac("10.9.9.7"))];
+    let a = advert(A, 200);
+    stage.play(4 * SECOND, &[(&a, 0)]);
+    assert_eq!(stage.router().witness, Some(true));
+    stage.own_answers.clear();
+    stage.play(8 * SECOND, &[(&a, 0)]);
+    assert_eq!(stage.router().witness, Some(false));
+}

@@ -1,0 +1,73 @@
+//! What does not come from this segment's wire alone: the peers' reports, and whether the witnesses answer through an interface.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::observe::{Channel, IfIndex, Mute, Peer, Report, Router, Vip};
+use crate::time::Instant;
+
+use super::{Model, Notice};
+
+/// Probes in a row without an answer after which a witness counts as cut off.
+const CUT_OFF: u32 = 2;
+
+impl Model {
+    /// What a peer says may concern every router; who is in good standing is judged anew only where it concerns it.
+    pub(super) fn handle_report(&mut self, peer: usize, url: usize, said: &Result<Arc<Report>, Mute>) {
+        let Some(channel) = self.channels.get_mut(peer) else { return };
+        let before = channel.newest().cloned();
+        if channel.take(url, said) {
+            self.notices.push(Notice::Channel(peer));
+        }
+        let Ok(report) = said else { return };
+        for (slot, router) in &self.routers {
+            let (was, is) = (before.as_ref().and_then(|b| router.reported_in(b)), router.reported_in(report));
+            let same = was.zip(is).is_some_and(|(was, is)| was.agrees_with(is));
+            if !(same && router.steady.is_some()) && was.or(is).is_some() {
+                self.dirty.insert(*slot);
+            }
+        }
+    }
+
+    /// Whether a witness answers ARP or neighbour requests through a router's own interface: on which side of a cut this node is.
+    /// `None` where no witness is on that segment, or none was asked yet.
+    pub fn witness_of(&self, router: &Router) -> Option<bool> {
+        let asked = self.gateways.get(&router.interface?)?;
+        let answers: Vec<bool> = asked.iter().filter_map(answer).collect();
+        (!answers.is_empty()).then(|| answers.contains(&true))
+    }
+
+    /// Through which interfaces the `index`th witness answers, or doesn't; those through which it can't be asked are left out.
+    pub fn witness_through(&self, index: usize) -> impl Iterator<Item = (IfIndex, bool)> {
+        self.gateways.iter().filter_map(move |(interface, asked)| Some((*interface, answer(asked.get(index)?)?)))
+    }
+}
+
+fn answer(witness: &Vip) -> Option<bool> {
+    if !witness.claims().is_empty() { Some(true) } else { (witness.unanswered >= CUT_OFF).then_some(false) }
+}
+
+/// Keeps one round for each witness on each interface on which something is probed.
+pub(super) fn ask_witnesses(
+    gateways: &mut BTreeMap<IfIndex, Vec<Vip>>,
+    now: Instant,
+    witnesses: &[IpAddr],
+    interfaces: impl Iterator<Item = IfIndex>,
+) {
+    let interfaces: BTreeSet<IfIndex> = interfaces.filter(|_| !witnesses.is_empty()).collect();
+    gateways.retain(|interface, _| interfaces.contains(interface));
+    for interface in interfaces {
+        let asked = gateways.entry(interface);
+        asked.or_insert_with(|| witnesses.iter().map(|address| Vip::new(*address, true, now)).collect());
+    }
+    for witness in gateways.values_mut().flatten() {
+        witness.end_round(now);
+    }
+}
+
+/// The channels to those peers that are asked where they were before.
+pub(super) fn keep_channels(old: &[Channel], before: &[Peer], after: &[Peer]) -> Vec<Channel> {
+    let kept = |peer: &Peer| before.iter().position(|old| old == peer).and_then(|i| old.get(i)).cloned();
+    after.iter().map(|peer| kept(peer).unwrap_or_else(|| Channel::new(peer.urls.len()))).collect()
+}
