@@ -1,4 +1,4 @@
-//! A cluster of real etcd on loopback, in directories of its own, ended with the value.
+//! A cluster of real etcd, in directories of its own, ended with the value.
 #![allow(dead_code)]
 
 use std::fs::File;
@@ -20,8 +20,24 @@ pub struct Tls<'a> {
     pub clients: Option<&'a Path>,
 }
 
+/// Where a cluster runs.
+pub struct Site {
+    /// The address of all members.
+    pub host: String,
+    /// A command there.
+    pub command: Box<dyn Fn(&str) -> Command + Send>,
+}
+
+impl Site {
+    /// The loopback of this network namespace.
+    pub fn here() -> Self {
+        Self { host: "127.0.0.1".into(), command: Box::new(|program| Command::new(program)) }
+    }
+}
+
 /// Members of one cluster.
 pub struct Cluster {
+    site: Site,
     directory: TempDir,
     members: Vec<Member>,
     scheme: &'static str,
@@ -40,33 +56,39 @@ fn free_port() -> u16 {
 impl Cluster {
     /// Starts so many members, and waits until each knows a leader.
     pub fn start(count: usize) -> Self {
-        let cluster = Self::launch(count, None);
+        Self::start_at(Site::here(), count)
+    }
+
+    /// The same, elsewhere.
+    pub fn start_at(site: Site, count: usize) -> Self {
+        let cluster = Self::launch(site, count, None);
         cluster.wait_for_leader();
         cluster
     }
 
     /// One member with TLS. It is there when its port is open.
     pub fn start_secret(tls: &Tls<'_>) -> Self {
-        let cluster = Self::launch(1, Some(tls));
+        let cluster = Self::launch(Site::here(), 1, Some(tls));
         wait("the port of etcd", || TcpStream::connect(("127.0.0.1", cluster.members[0].port)).is_ok());
         cluster
     }
 
-    fn launch(count: usize, tls: Option<&Tls<'_>>) -> Self {
+    fn launch(site: Site, count: usize, tls: Option<&Tls<'_>>) -> Self {
+        let host = &site.host;
         let directory = tempfile::tempdir().expect("a directory");
         let scheme = if tls.is_some() { "https" } else { "http" };
         let ports: Vec<(u16, u16)> = (0..count).map(|_| (free_port(), free_port())).collect();
-        let peers = ports.iter().enumerate().map(|(index, (_, peer))| format!("m{index}=http://127.0.0.1:{peer}"));
+        let peers = ports.iter().enumerate().map(|(index, (_, peer))| format!("m{index}=http://{host}:{peer}"));
         let peers = peers.collect::<Vec<_>>().join(",");
         let member = |(index, (client, peer)): (usize, &(u16, u16))| {
             let data = directory.path().join(format!("m{index}"));
             let mut arguments = vec![
                 format!("--name=m{index}"),
                 format!("--data-dir={}", data.display()),
-                format!("--listen-client-urls={scheme}://127.0.0.1:{client}"),
-                format!("--advertise-client-urls={scheme}://127.0.0.1:{client}"),
-                format!("--listen-peer-urls=http://127.0.0.1:{peer}"),
-                format!("--initial-advertise-peer-urls=http://127.0.0.1:{peer}"),
+                format!("--listen-client-urls={scheme}://{host}:{client}"),
+                format!("--advertise-client-urls={scheme}://{host}:{client}"),
+                format!("--listen-peer-urls=http://{host}:{peer}"),
+                format!("--initial-advertise-peer-urls=http://{host}:{peer}"),
                 format!("--initial-cluster={peers}"),
             ];
             if let Some(Tls { cert, key, clients }) = tls {
@@ -80,7 +102,7 @@ impl Cluster {
             Member { child: None, arguments, port: *client }
         };
         let members = ports.iter().enumerate().map(member).collect();
-        let mut cluster = Self { directory, members, scheme };
+        let mut cluster = Self { site, directory, members, scheme };
         (0..count).for_each(|index| cluster.revive(index));
         cluster
     }
@@ -89,7 +111,7 @@ impl Cluster {
     pub fn revive(&mut self, index: usize) {
         let log = self.directory.path().join(format!("m{index}.log"));
         let log = File::options().create(true).append(true).open(log).expect("a log");
-        let child = Command::new("etcd")
+        let child = (self.site.command)("etcd")
             .args(&self.members[index].arguments)
             .stdout(Stdio::null())
             .stderr(log)
@@ -118,7 +140,7 @@ impl Cluster {
 
     /// The URL of one member.
     pub fn url(&self, index: usize) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme, self.members[index].port)
+        format!("{}://{}:{}", self.scheme, self.site.host, self.members[index].port)
     }
 
     /// The URLs of all members.
@@ -131,7 +153,7 @@ impl Cluster {
     /// # Errors
     /// What it complains of.
     pub fn ctl(&self, arguments: &[&str], index: usize) -> Result<String, String> {
-        let output = Command::new("etcdctl")
+        let output = (self.site.command)("etcdctl")
             .env("ETCDCTL_API", "3")
             .arg(format!("--endpoints={}", self.url(index)))
             .args(arguments)
