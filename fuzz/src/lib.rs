@@ -10,6 +10,7 @@ use std::net::Ipv6Addr;
 
 use pnet::packet::ip::IpNextHeaderProtocols;
 use pnet::packet::util;
+use vipwarden::config::keepalived::{Alone, parse};
 use vipwarden::wire::pcap::{MAX_BLOCK, Reader};
 use vipwarden::wire::{Advert, LinkLayer, MacAddr, Seen, dissect, frame};
 
@@ -17,7 +18,7 @@ use vipwarden::wire::{Advert, LinkLayer, MacAddr, Seen, dissect, frame};
 pub type Target = fn(&[u8]);
 
 /// All targets by name. Each has a file in `fuzz_targets/` and seeds in `corpus/`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("dissect_ethernet", dissect_ethernet),
     ("dissect_sll", dissect_sll),
     ("dissect_sll2", dissect_sll2),
@@ -26,6 +27,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("arp", arp),
     ("nd", nd),
     ("pcap", pcap),
+    ("keepalived", keepalived),
 ];
 
 const PEER: MacAddr = MacAddr(2, 0, 0, 0, 0, 2);
@@ -132,4 +134,18 @@ fn check_advert(advert: &Advert) {
     let advert = Advert { mac: Some(PEER), ..advert.clone() };
     let bytes = frame::advert(&advert, Some(PEER)).expect("what was read can be written");
     assert_eq!(dissect(&bytes, LinkLayer::Ethernet).seen, Seen::Advert(advert));
+}
+
+/// A `keepalived.conf`.
+pub fn keepalived(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let conf = parse("fuzz.conf", &text, "node", &mut Alone);
+    let lines = text.lines().count();
+    for note in &conf.notes {
+        assert!((1..=lines).contains(&note.place.line), "{note}");
+        assert!(!note.says.is_empty() && note.says.len() < 1000, "{note}");
+    }
+    for instance in &conf.instances {
+        assert!(instance.advertised().count() <= instance.addresses.len());
+    }
 }

@@ -67,6 +67,12 @@ fn read_at_most(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The text of a configuration file; what is no UTF-8 in it, as in an old comment, is replaced.
+pub(super) fn text(path: &Path) -> Result<String, String> {
+    let bytes = read_at_most(path, FILE_MAX_BYTES).map_err(|e| unreadable(&e))?;
+    Ok(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+}
+
 /// The bytes of a key file without the blanks around them, and whether everyone on this host may read it.
 pub(super) fn key(path: &Path) -> Result<(Vec<u8>, bool), String> {
     let meta = fs::metadata(path).map_err(|e| unreadable(&e))?;

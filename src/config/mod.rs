@@ -8,6 +8,7 @@ mod checks;
 mod cluster;
 mod files;
 mod hint;
+pub mod keepalived;
 mod later;
 mod place;
 mod raw;
