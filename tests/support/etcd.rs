@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use std::fs::File;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// The loopback of this network namespace.
+    /// The loopback of this network namespace, in which nothing else has etcd's ports.
     pub fn here() -> Self {
         Self { host: "127.0.0.1".into(), command: Box::new(|program| Command::new(program)) }
     }
@@ -47,10 +47,6 @@ struct Member {
     child: Option<Child>,
     arguments: Vec<String>,
     port: u16,
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 impl Cluster {
@@ -77,7 +73,8 @@ impl Cluster {
         let host = &site.host;
         let directory = tempfile::tempdir().expect("a directory");
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let ports: Vec<(u16, u16)> = (0..count).map(|_| (free_port(), free_port())).collect();
+        // etcd's own, and those after them: no system gives them to whoever asks for any port.
+        let ports: Vec<(u16, u16)> = (0..count as u16).map(|index| (2379 + 10 * index, 2380 + 10 * index)).collect();
         let peers = ports.iter().enumerate().map(|(index, (_, peer))| format!("m{index}=http://{host}:{peer}"));
         let peers = peers.collect::<Vec<_>>().join(",");
         let member = |(index, (client, peer)): (usize, &(u16, u16))| {

@@ -57,7 +57,7 @@ fn one_holds_by_the_arbiter_s_leave_and_a_better_one_gets_it_from_hand_to_hand()
     b.expect("it is master by the arbiter's leave", is_master);
     court.stage.expect_holders(false, true);
 
-    b.stop().expect("it ends");
+    b.process().stop().expect("it ends");
     a.expect("it is master by the arbiter's leave", is_master);
     assert_eq!(a.metric("vrrp_fences_total", &["reason=\"arbiter\""]), 0.0);
 }
