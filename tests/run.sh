@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 # program:package, one for each thing that a test starts.
 needs='
 ip:iproute2 nft:nftables keepalived:keepalived /usr/lib/frr/vrrpd:frr prometheus:prometheus promtool:prometheus
+prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager
 ping:iputils-ping arping:iputils-arping setpriv:util-linux /bin/kill:procps systemd-analyze:systemd cc:gcc
     etcd:etcd-server etcdctl:etcd-client
 '

@@ -208,7 +208,7 @@ pub struct FindingDoc {
     pub remote: String,
     /// The one thing to do.
     pub remedy: String,
-    /// Where to read more, if there is such a page.
+    /// Where to read more, if there is such a page: a path below the daemon's address.
     pub runbook: Option<String>,
 }
 
@@ -220,7 +220,7 @@ impl From<&Finding> for FindingDoc {
             local: finding.local.clone(),
             remote: finding.remote.clone(),
             remedy: finding.remedy.clone(),
-            runbook: None,
+            runbook: Some(super::runbook::of(finding.cause)),
         }
     }
 }

@@ -8,6 +8,7 @@ mod card;
 pub mod document;
 mod html;
 mod page;
+pub mod runbook;
 mod serve;
 mod stream;
 mod verdict;
@@ -94,6 +95,7 @@ pub fn app(shared: Shared) -> App {
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/events", get(api::events))
         .route("/api/v1/peer", get(api::peer))
+        .route("/docs/runbooks/{name}", get(runbook::page))
         .route("/-/healthy", get(api::healthy))
         .route("/-/ready", get(api::ready))
         .fallback(not_found)
