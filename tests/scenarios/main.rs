@@ -11,6 +11,7 @@ mod frr;
 mod hostile;
 mod lab;
 mod lifecycle;
+mod matrix;
 mod mismatch;
 mod monitoring;
 mod silence;
