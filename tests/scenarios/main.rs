@@ -3,6 +3,7 @@
 //! The numbers in names are the rows of the faults that this project tells apart; see `README.md`.
 #![allow(missing_docs)]
 
+mod alerting;
 mod demo;
 mod firewall;
 mod frr;

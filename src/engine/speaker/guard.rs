@@ -39,6 +39,9 @@ pub(super) fn scope(config: &Config, router: &config::Router) -> Scope {
     }
 }
 
+/// Why a router may be fenced. Each is counted from 0 on: a counter that begins at 1 has never risen as far as Prometheus can tell.
+const REASONS: [&str; 5] = ["split_brain", "isolation", "arbiter", OPERATOR, "kernel"];
+
 /// The fences of one speaker.
 #[derive(Debug)]
 pub(super) struct Fencing {
@@ -56,7 +59,7 @@ impl Fencing {
         Self {
             guard: Guard::new(policy, scope),
             by_hand: false,
-            counts: BTreeMap::new(),
+            counts: REASONS.into_iter().map(|reason| (reason, 0)).collect(),
             durations: Histogram::default(),
             began: None,
         }
