@@ -9,6 +9,7 @@ pub mod engine;
 pub mod fence;
 pub mod metrics;
 pub mod observe;
+pub mod sim;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod time;

@@ -21,6 +21,7 @@ mod reload;
 mod run;
 mod select;
 mod show_config;
+mod simulate;
 mod sniff;
 mod status;
 mod terminal;
@@ -92,6 +93,8 @@ enum Command {
     Decode(decode::Args),
     /// Print the wire as one line an advert.
     Sniff(sniff::Args),
+    /// What if: nodes, timers and faults in, who answers for the address when out. Nothing is sent, nothing is changed.
+    Simulate(simulate::Args),
     /// A two-node laboratory on this host with real traffic: healthy, failover, split brain, healing, told step by step.
     Demo(demo::Args),
 }
@@ -113,6 +116,7 @@ impl Command {
             Self::Analyze(args) => analyze::run(args),
             Self::Decode(args) => decode::run(args),
             Self::Sniff(args) => sniff::run(args),
+            Self::Simulate(args) => simulate::run(&args),
             Self::Demo(args) => demo::run(&args),
         }
     }

@@ -147,11 +147,37 @@ pub fn echo_request(
     identifier: u16,
     sequence: u16,
 ) -> Result<Vec<u8>, EmitError> {
+    echo(Echo::Request, (sender_mac, source), (destination_mac, target), identifier, sequence)
+        .ok_or(EmitError::MixedFamilies(target, source))
+}
+
+/// The answer to such a request, from the host and the address that were asked.
+///
+/// # Errors
+/// [`EmitError::MixedFamilies`].
+pub fn echo_reply(
+    sender_mac: MacAddr,
+    source: IpAddr,
+    target: IpAddr,
+    destination_mac: MacAddr,
+    identifier: u16,
+    sequence: u16,
+) -> Result<Vec<u8>, EmitError> {
+    echo(Echo::Reply, (sender_mac, source), (destination_mac, target), identifier, sequence)
+        .ok_or(EmitError::MixedFamilies(target, source))
+}
+
+fn echo(
+    kind: Echo,
+    (sender_mac, source): (MacAddr, IpAddr),
+    (destination_mac, destination): (MacAddr, IpAddr),
+    identifier: u16,
+    sequence: u16,
+) -> Option<Vec<u8>> {
     let protocol = if source.is_ipv4() { IpNextHeaderProtocols::Icmp } else { IpNextHeaderProtocols::Icmpv6 };
     let header = ip::Header { ttl: ECHO_TTL, tos: TOS_ROUTINE, protocol };
-    icmp::emit(Echo::Request, source, target, identifier, sequence)
-        .and_then(|message| packet(sender_mac, destination_mac, header, source, target, &message))
-        .ok_or(EmitError::MixedFamilies(target, source))
+    let message = icmp::emit(kind, source, destination, identifier, sequence)?;
+    packet(sender_mac, destination_mac, header, source, destination, &message)
 }
 
 /// `None` if the families differ.

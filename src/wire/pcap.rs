@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 use std::io::{self, Read};
 

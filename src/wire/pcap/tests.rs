@@ -253,3 +253,16 @@ proptest! {
         prop_assert!(offset_seconds >= 0 || with_offset <= without);
     }
 }
+
+#[test]
+fn what_is_written_reads_back_frame_by_frame_to_the_nanosecond() {
+    let frames = [(1_700_000_000_123_456_789, FRAME), (1_700_000_001_000_000_000, &FRAME[..7])];
+    let file = write::file(frames.into_iter());
+    let mut reader = Reader::new(file.as_slice()).unwrap();
+    for (unix_nanos, bytes) in frames {
+        let packet = reader.next_packet().unwrap().unwrap();
+        let read = (packet.unix_nanos, packet.link, packet.bytes);
+        assert_eq!(read, (i64::try_from(unix_nanos).unwrap(), LinkLayer::Ethernet, bytes));
+    }
+    assert!(reader.next_packet().unwrap().is_none());
+}

@@ -1,0 +1,424 @@
+//! The checkers: what must be true at every moment, and what must be true again once nothing goes wrong any more.
+//!
+//! Safety, at every moment:
+//! - `advert`: no advert above 0 leaves a host that does not hold the address, and no farewell one that does — unless somebody
+//!   else took the address away or put it there.
+//! - `overlap`: two nodes answer at a time only as long as fencing can't know better. Where both have heard all adverts of each
+//!   other for more than a takeover, for the time that an advert takes; for an interval and the proof of life more where they
+//!   begin to hear each other only now. While one does not hear the other it is undecidable, and not judged. Without a gate a
+//!   stopped or killed holder answers on, and is not judged either.
+//! - `order`: no address is released before the gate is closed.
+//! - `deaf`: nobody takes over out of silence whose socket holds an advert of the silent one that is younger than three intervals.
+//! - `empties`: a guard drops addresses only while, or right after, another node of its component answers for them.
+//! - `flapping`: no guard drops twice within its hold-down.
+//!
+//! The watcher: `verdict`. It is *true* if, whenever what a node could see of the others has been the same for a while ([`lag`]),
+//! nothing was lost on its paths meanwhile, and everyone's kernel does what its daemon believes, the verdict is one of those that
+//! fit: none holds: `no_master`; one: `healthy`, or `degraded` where it is silent or a firewall drops; several: `split_brain`.
+//! `unknown` is always true. In a run without faults it never says `split_brain` or `no_master` (`silence`).
+//!
+//! Liveness, at the end: `one`. Two master-down intervals after the last fault, exactly one node of each component answers, and
+//! it remains the same to the end; where a guard has dropped addresses, its hold-down and one more come on top.
+
+use std::net::IpAddr;
+
+use crate::detect::Verdict;
+use crate::time::{Duration, Instant};
+use crate::vrrp::State;
+
+use super::gate::PROOF_OF_LIFE;
+use super::journal::{Journal, Kind};
+use super::kernel::Kernel;
+use super::network::{Network, longest_delay};
+use super::spec::{Fault, Hazards, MAX_NODES, Nodes, Spec};
+use super::world::Node;
+
+/// What kernels and processes may take beyond what the network takes.
+const SLACK: Duration = Duration::from_millis(2);
+/// Violations of one rule that a report has.
+const SAME_RULE_MAX: usize = 3;
+/// Between two rounds of a watcher's probes.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// A broken rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// When.
+    pub at: Duration,
+    /// Its name, as in the room's documentation.
+    pub rule: &'static str,
+    /// In words.
+    pub text: String,
+}
+
+/// What the checkers know of the specification.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    nodes: usize,
+    gate: bool,
+    interval: Duration,
+    /// The shortest one, which is a little shorter by another node's clock.
+    shortest: Duration,
+    delay: Duration,
+    master_down: Duration,
+    hold_down: Duration,
+    calm: Instant,
+    settled: Instant,
+    faultless: bool,
+    lag: Duration,
+}
+
+/// All checkers of a run.
+#[derive(Debug)]
+pub(super) struct Checks {
+    bounds: Bounds,
+    pub violations: Vec<Violation>,
+    holders: Nodes,
+    changed_at: Instant,
+    /// Since when both of a pair answer, as far as it was not judged yet.
+    both: [[Option<Instant>; MAX_NODES]; MAX_NODES],
+    /// When each last answered, and last dropped.
+    answered: [Option<Instant>; MAX_NODES],
+    dropped: [Option<Instant>; MAX_NODES],
+    /// Since when what a watcher can see is what it is.
+    steady: [Instant; MAX_NODES],
+    views: [(Nodes, Nodes, bool); MAX_NODES],
+    states: [State; MAX_NODES],
+    /// The time that each answered, that several did, that none did; and the longest times of these.
+    pub spans: Spans,
+}
+
+/// Times in which nobody, or more than one, answered.
+#[derive(Clone, Debug, Default)]
+pub struct Spans {
+    /// How long each node answered.
+    pub held: [Duration; MAX_NODES],
+    /// How long more than one did, in all and at a stretch.
+    pub several: (Duration, Duration),
+    /// How long nobody did after somebody had, in all and at a stretch.
+    pub nobody: (Duration, Duration),
+    since: Instant,
+    /// The stretch that goes on: how many answer (of two or more: two), and for how long.
+    stretch: (u32, Duration),
+}
+
+impl Checks {
+    pub fn new(spec: &Spec) -> Self {
+        let interval = spec.nodes.iter().map(|node| node.settings.advert_interval).max().unwrap_or_default();
+        let shortest = spec.nodes.iter().map(|node| node.settings.advert_interval).min().unwrap_or_default();
+        let changed = spec.faults.iter().filter_map(|mishap| match &mishap.fault {
+            Fault::Weather(weather) => Some(longest_delay(weather)),
+            _ => None,
+        });
+        let delay = changed.chain([longest_delay(&spec.weather)]).max().unwrap_or_default();
+        let master_down = interval * 4;
+        let calm = Instant::ZERO + spec.calm_from;
+        let bounds = Bounds {
+            nodes: spec.nodes.len(),
+            gate: spec.gate,
+            interval,
+            shortest: shortest - shortest / 1000,
+            delay,
+            master_down,
+            hold_down: spec.policy.hold_down,
+            calm,
+            settled: calm + master_down * 2 + interval + Duration::from_millis(200),
+            faultless: spec.faults.is_empty() && spec.hazards == Hazards::NONE,
+            lag: lag(interval),
+        };
+        Self {
+            bounds,
+            violations: Vec::new(),
+            holders: Nodes::default(),
+            changed_at: Instant::ZERO,
+            both: Default::default(),
+            answered: [None; MAX_NODES],
+            dropped: [None; MAX_NODES],
+            steady: [Instant::ZERO; MAX_NODES],
+            views: Default::default(),
+            states: [State::Init; MAX_NODES],
+            spans: Spans::default(),
+        }
+    }
+
+    fn blame(&mut self, now: Instant, rule: &'static str, journal: &mut Journal, text: String) {
+        journal.note(now, None, Kind::Violation, self.holders, || format!("{rule}: {text}"));
+        // A few are enough to look into; a broken world breaks more every millisecond.
+        if self.violations.iter().filter(|violation| violation.rule == rule).count() < SAME_RULE_MAX {
+            self.violations.push(Violation { at: now.since(Instant::ZERO), rule, text });
+        }
+    }
+
+    // ---- safety ---------------------------------------------------------------------------------------------------
+
+    /// An advert leaves.
+    pub fn on_advert(
+        &mut self,
+        now: Instant,
+        node: usize,
+        priority: u8,
+        kernel: &Kernel,
+        journal: &mut Journal,
+        _: Nodes,
+    ) {
+        if priority == u8::MAX || kernel.tampered || kernel.address == (priority > 0) {
+            return;
+        }
+        let what = if priority > 0 { "advertises without holding the address" } else { "says farewell and holds it" };
+        self.blame(now, "advert", journal, format!("node {node} {what}"));
+    }
+
+    /// A process releases the addresses.
+    pub fn on_release(&mut self, now: Instant, node: usize, answers: bool, journal: &mut Journal) {
+        if answers && self.bounds.gate {
+            self.blame(now, "order", journal, format!("node {node} releases the address before its gate is closed"));
+        }
+    }
+
+    /// A backup became master because `silent` was silent, whose last advert had come in so long `ago`.
+    pub fn on_takeover(&mut self, now: Instant, node: usize, silent: IpAddr, ago: Duration, journal: &mut Journal) {
+        if ago < self.bounds.shortest * 3 {
+            let text = format!("node {node} takes over from {silent}, whose last advert came in {ago:?} before");
+            self.blame(now, "deaf", journal, text);
+        }
+    }
+
+    /// Who answers has changed.
+    pub fn on_holders(
+        &mut self,
+        now: Instant,
+        nodes: &[Node],
+        network: &Network,
+        holders: Nodes,
+        journal: &mut Journal,
+    ) {
+        self.judge_overlaps(now, nodes, network, holders, journal);
+        self.spans.take(now, self.holders);
+        for node in 0..self.bounds.nodes {
+            if self.holders.has(node) || holders.has(node) {
+                self.answered[node] = Some(now);
+            }
+        }
+        if self.holders != holders {
+            self.changed_at = now;
+        }
+        self.holders = holders;
+        for a in holders.iter() {
+            for b in holders.iter().filter(|b| a < *b) {
+                self.both[a][b].get_or_insert(now);
+            }
+        }
+    }
+
+    /// Something goes wrong, or is over: what has been so far is judged by what was so far.
+    pub fn on_fault(&mut self, now: Instant, nodes: &[Node], network: &Network, holders: Nodes, journal: &mut Journal) {
+        self.on_holders(now, nodes, network, holders, journal);
+    }
+
+    fn judge_overlaps(
+        &mut self,
+        now: Instant,
+        nodes: &[Node],
+        network: &Network,
+        holders: Nodes,
+        journal: &mut Journal,
+    ) {
+        for a in 0..self.bounds.nodes {
+            for b in a + 1..self.bounds.nodes {
+                let Some(since) = self.both[a][b] else { continue };
+                self.judge_overlap(now, (a, b), since, nodes, network, journal);
+                if !(holders.has(a) && holders.has(b)) {
+                    self.both[a][b] = None;
+                }
+            }
+        }
+    }
+
+    fn judge_overlap(
+        &mut self,
+        now: Instant,
+        (a, b): (usize, usize),
+        since: Instant,
+        nodes: &[Node],
+        network: &Network,
+        journal: &mut Journal,
+    ) {
+        let Bounds { gate, interval, delay, master_down, .. } = self.bounds;
+        let Some(audible) = network.audible_since(a, b) else { return };
+        let both_run = nodes[a].runs() && nodes[b].runs();
+        if !(gate || both_run) {
+            return;
+        }
+        let length = now.since(since.max(audible));
+        let election = delay + SLACK;
+        let is_old = since.since(audible) > master_down + interval;
+        let allowed = match (gate, is_old) {
+            (true, true) => election,
+            (true, false) => interval + interval / 16 + PROOF_OF_LIFE + election,
+            // User space has to act, which pauses and netlink put off.
+            (false, _) => master_down + interval,
+        };
+        if length > allowed {
+            // The rest of it is judged for itself.
+            self.both[a][b] = Some(now);
+            let text = format!("nodes {a} and {b} both answered for {length:?}, {allowed:?} is what an election takes");
+            self.blame(now, "overlap", journal, text);
+        }
+    }
+
+    /// A guard drops.
+    pub fn on_drop(&mut self, now: Instant, node: usize, nodes: &[Node], holders: Nodes, journal: &mut Journal) {
+        let Bounds { master_down, hold_down, delay, .. } = self.bounds;
+        // The evidence is as old as an advert's way, or an answer's to the last probe.
+        let age = delay + SLACK + if nodes[node].watches() { PROBE } else { Duration::ZERO };
+        let recently = |other: usize| holders.has(other) || self.answered[other].is_some_and(|at| now.since(at) <= age);
+        let is_stale = now.since(self.steady[node]) < master_down;
+        if !is_stale && !(0..nodes.len()).any(|other| other != node && recently(other)) {
+            self.blame(now, "empties", journal, format!("node {node} drops, and nobody else answers"));
+        }
+        let before = self.dropped[node].replace(now);
+        if before.is_some_and(|before| now.since(before) + hold_down / 50 < hold_down) {
+            self.blame(now, "flapping", journal, format!("node {node} drops again within its hold-down"));
+        }
+    }
+
+    /// A router is in another state.
+    pub fn on_state(&mut self, _: Instant, node: usize, to: State) {
+        self.states[node] = to;
+    }
+
+    /// A process goes on after a pause: what it says is old.
+    pub fn on_resume(&mut self, now: Instant, node: usize) {
+        self.steady[node] = now;
+    }
+
+    /// A process starts, and knows nothing of an earlier life's fences.
+    pub fn on_start(&mut self, now: Instant, node: usize) {
+        self.steady[node] = now;
+        self.dropped[node] = None;
+        self.states[node] = State::Init;
+    }
+
+    // ---- the watcher ----------------------------------------------------------------------------------------------
+
+    /// A process has done a step, and its watcher may have judged.
+    pub fn on_turn(
+        &mut self,
+        now: Instant,
+        node: usize,
+        nodes: &[Node],
+        network: &Network,
+        holders: Nodes,
+        journal: &mut Journal,
+    ) {
+        let Some(watch) = nodes[node].process.as_ref().and_then(|process| process.watch.as_ref()) else { return };
+        let (verdict, _) = watch.verdict;
+        if self.bounds.faultless && matches!(verdict, Verdict::SplitBrain | Verdict::NoMaster) {
+            return self.blame(now, "silence", journal, format!("node {node} says {}", verdict.as_str()));
+        }
+        let (mut speaking, mut quiet) = (Nodes::default(), false);
+        for (other, its) in nodes.iter().enumerate() {
+            let is_master = self.states[other] == State::Master && its.process.is_some();
+            speaking.set(other, is_master);
+            quiet |= is_master && !its.runs();
+        }
+        let view = (holders, speaking, quiet);
+        let mut others = (0..nodes.len()).filter(|other| *other != node);
+        let lossless = others.try_fold(Instant::ZERO, |all, other| Some(all.max(network.lossless_since(node, other)?)));
+        let is_plugged = nodes[node].kernel.has_carrier() && nodes[node].runs();
+        match lossless {
+            Some(lossless) if is_plugged && view == self.views[node] => {
+                self.steady[node] = self.steady[node].max(lossless);
+            }
+            _ => (self.steady[node], self.views[node]) = (now, view),
+        }
+        if now.since(self.steady[node]) > self.bounds.lag && !is_true(verdict, view) {
+            self.steady[node] = now;
+            let text = format!("node {node} says {}, and {} answer", verdict.as_str(), holders.count());
+            self.blame(now, "verdict", journal, text);
+        }
+    }
+
+    // ---- liveness -------------------------------------------------------------------------------------------------
+
+    /// The end.
+    pub fn finish(&mut self, end: Instant, nodes: &[Node], network: &Network, holders: Nodes, journal: &mut Journal) {
+        self.judge_overlaps(end, nodes, network, holders, journal);
+        self.spans.take(end, self.holders);
+        let Bounds { settled, hold_down, master_down, .. } = self.bounds;
+        // Who is fenced in a world that is whole again stays out for a while, but then nobody waits for it.
+        let is_fenced = self.dropped.iter().any(Option::is_some);
+        let settled = if is_fenced { settled + hold_down + master_down } else { settled };
+        if end < settled {
+            return;
+        }
+        for component in components(nodes, network) {
+            let there = Nodes(holders.0 & component.0);
+            if there.count() != 1 {
+                let text = format!("{} of the nodes {:?} answer", there.count(), component.iter().collect::<Vec<_>>());
+                self.blame(end, "one", journal, text);
+            }
+        }
+        let last = self.changed_at;
+        if last > settled {
+            let late = last.since(self.bounds.calm);
+            self.blame(last, "one", journal, format!("who answers has still changed {late:?} after the last fault"));
+        }
+    }
+}
+
+/// Those of the nodes that run and hear each other, each set once.
+fn components(nodes: &[Node], network: &Network) -> Vec<Nodes> {
+    let mut found: Vec<Nodes> = Vec::new();
+    for node in (0..nodes.len()).filter(|node| nodes[*node].runs() && nodes[*node].kernel.has_carrier()) {
+        let hears = |set: &&mut Nodes| set.iter().any(|other| network.lossless_since(node, other).is_some());
+        match found.iter_mut().find(hears) {
+            Some(set) => set.set(node, true),
+            None => found.push(Nodes::one(node)),
+        }
+    }
+    found
+}
+
+/// How long what is to be seen must have been the same before a verdict has to fit it: a split heals after two adverts and a
+/// probe, a claim takes two probes, silence four adverts and a margin.
+fn lag(interval: Duration) -> Duration {
+    interval * 6 + PROBE * 3
+}
+
+fn is_true(verdict: Verdict, (holders, speaking, quiet): (Nodes, Nodes, bool)) -> bool {
+    if holders != speaking || quiet {
+        // Somebody's kernel does not do what its daemon believes: that is in motion, or no daemon is there to ask.
+        return match holders.count() {
+            0 => verdict != Verdict::SplitBrain || speaking.count() > 1,
+            1 => true,
+            _ => verdict != Verdict::Healthy && verdict != Verdict::NoMaster || speaking.count() == 1,
+        };
+    }
+    match (verdict, holders.count()) {
+        (Verdict::Unknown, _) | (Verdict::NoMaster, 0) | (Verdict::Healthy | Verdict::Degraded, 1) => true,
+        (Verdict::SplitBrain, holders) => holders > 1,
+        _ => false,
+    }
+}
+
+impl Spans {
+    /// `holders` answered until now, since the last call.
+    fn take(&mut self, now: Instant, holders: Nodes) {
+        let length = now.since(self.since);
+        self.since = now;
+        let count = holders.count().min(2);
+        self.stretch = (count, if self.stretch.0 == count { self.stretch.1 + length } else { length });
+        let ever = self.held.iter().any(|held| !held.is_zero());
+        for node in holders.iter() {
+            self.held[node] += length;
+        }
+        let span = match count {
+            0 if ever => &mut self.nobody,
+            0 | 1 => return,
+            _ => &mut self.several,
+        };
+        span.0 += length;
+        span.1 = span.1.max(self.stretch.1);
+    }
+}

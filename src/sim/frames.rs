@@ -1,0 +1,128 @@
+//! Frames on the simulated wire: real bytes, made and read by `wire`.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::observe::{Fact, Frame, PacketKind, Request};
+use crate::vrrp::{self, Settings};
+use crate::wire::{Arp, ArpOperation, LinkLayer, MacAddr, Neighbour, NeighbourKind, Seen, dissect, frame};
+
+use super::spec::{mac, primary};
+use super::watch::INTERFACE;
+
+/// A frame, and what it says to whoever reads it.
+#[derive(Debug)]
+pub(super) struct Packet {
+    pub bytes: Vec<u8>,
+    pub seen: Seen,
+    /// What it asks, if it asks; of an echo request there is nothing to be seen.
+    pub asks: Option<Question>,
+}
+
+/// A question to a host's kernel: whether it has an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub target: IpAddr,
+    from: (MacAddr, IpAddr),
+    /// Identifier and sequence number of an echo request.
+    echo: Option<(u16, u16)>,
+}
+
+impl Packet {
+    fn new(bytes: Vec<u8>) -> Rc<Self> {
+        Self::asking(bytes, None)
+    }
+
+    fn asking(bytes: Vec<u8>, asks: Option<Question>) -> Rc<Self> {
+        let seen = dissect(&bytes, LinkLayer::Ethernet).seen;
+        Rc::new(Self { bytes, seen, asks })
+    }
+
+    /// To whom it goes.
+    pub fn destination(&self) -> MacAddr {
+        match self.bytes.first_chunk() {
+            Some([a, b, c, d, e, f]) => MacAddr(*a, *b, *c, *d, *e, *f),
+            None => MacAddr::zero(),
+        }
+    }
+
+    /// As the watcher of this node takes it in.
+    pub fn fact(&self, me: usize, outgoing: bool) -> Fact {
+        let to = self.destination();
+        let kind = match () {
+            () if outgoing => PacketKind::Outgoing,
+            () if to.is_broadcast() => PacketKind::Broadcast,
+            () if to.is_multicast() => PacketKind::Multicast,
+            () if to == mac(me) => PacketKind::Host,
+            () => PacketKind::OtherHost,
+        };
+        Fact::Frame(Frame { interface: INTERFACE, vlan: None, kind, seen: self.seen.clone() })
+    }
+}
+
+/// An advert of this node.
+pub(super) fn advert(me: usize, settings: &Settings, priority: u8) -> Option<Rc<Packet>> {
+    let mut advert = vrrp::advert(settings, priority, primary(settings.family, me));
+    advert.mac = Some(mac(me));
+    frame::advert(&advert, None).ok().map(Packet::new)
+}
+
+/// One announcement of every address.
+pub(super) fn announcements(me: usize, settings: &Settings) -> impl Iterator<Item = Rc<Packet>> {
+    let addresses = settings.addresses.iter().map(|(address, _)| *address);
+    let frames: Vec<Vec<u8>> = addresses
+        .flat_map(|address| match address {
+            IpAddr::V4(v4) => frame::gratuitous_arp(mac(me), v4).to_vec(),
+            IpAddr::V6(v6) => vec![frame::unsolicited_na(mac(me), v6, false)],
+        })
+        .collect();
+    frames.into_iter().map(Packet::new)
+}
+
+/// What the watcher, or a backup, wants to ask; `None` for what is no frame.
+pub(super) fn probe(request: &Request) -> Option<Rc<Packet>> {
+    let (bytes, asks) = match *request {
+        Request::Arp { sender_mac, sender_ip, target, .. } => (
+            frame::arp_request(sender_mac, sender_ip, target),
+            Question { target: target.into(), from: (sender_mac, sender_ip.into()), echo: None },
+        ),
+        Request::Neighbour { sender_mac, source, target, .. } => (
+            frame::neighbour_solicitation(sender_mac, source, target),
+            Question { target: target.into(), from: (sender_mac, source.into()), echo: None },
+        ),
+        Request::Echo { sender_mac, source, target, destination_mac, identifier, sequence, .. } => (
+            frame::echo_request(sender_mac, source, target, destination_mac, identifier, sequence).ok()?,
+            Question { target, from: (sender_mac, source), echo: Some((identifier, sequence)) },
+        ),
+        Request::OutputTest { .. } => return None,
+    };
+    Some(Packet::asking(bytes, Some(asks)))
+}
+
+/// The answer of this node's kernel.
+pub(super) fn answer(me: usize, question: &Question) -> Option<Rc<Packet>> {
+    let own = mac(me);
+    let Question { target, from: (asker_mac, asker), echo } = *question;
+    let bytes = match (echo, target, asker) {
+        (Some((identifier, sequence)), ..) => {
+            frame::echo_reply(own, target, asker, asker_mac, identifier, sequence).ok()?
+        }
+        (None, IpAddr::V4(sender_ip), IpAddr::V4(target_ip)) => frame::arp(&Arp {
+            frame_source: own,
+            frame_destination: asker_mac,
+            operation: ArpOperation::Reply,
+            sender_mac: own,
+            sender_ip,
+            target_mac: asker_mac,
+            target_ip,
+        }),
+        (None, IpAddr::V6(target), IpAddr::V6(asker)) => {
+            let kind = NeighbourKind::Advertisement { router: false, solicited: true, override_: true };
+            let link_address = Some(own);
+            let reply = Neighbour { frame_source: own, source: target, destination: asker, target, kind, link_address };
+            frame::neighbour(&reply, asker_mac)
+        }
+        _ => return None,
+    };
+    Some(Packet::new(bytes))
+}

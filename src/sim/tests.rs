@@ -1,0 +1,49 @@
+//! Worlds that must be well, and weakened ones that must not.
+
+mod weakened;
+mod what_if;
+
+use super::*;
+use worlds::Theme;
+
+/// The first broken rule in these worlds, and in which.
+fn first_violation(theme: Theme, seeds: std::ops::Range<u64>) -> Option<(u64, Violation)> {
+    seeds.into_iter().find_map(|seed| {
+        let report = run(worlds::random(theme, seed), false);
+        report.violations.into_iter().next().map(|violation| (seed, violation))
+    })
+}
+
+#[test]
+fn elections_and_fences_hold_under_every_fault() {
+    assert_eq!(first_violation(Theme::Election, 0..2000), None);
+}
+
+#[test]
+fn watchers_say_what_is_true_or_that_they_do_not_know() {
+    assert_eq!(first_violation(Theme::Watch, 0..400), None);
+}
+
+#[test]
+fn nothing_is_said_where_nothing_is_wrong() {
+    assert_eq!(first_violation(Theme::Faultless, 0..150), None);
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_whether_it_is_kept_or_not_and_another_seed_is_another_run() {
+    for theme in Theme::ALL {
+        let hash = |seed, keeps| run(worlds::random(theme, seed), keeps).hash;
+        for seed in 0..20 {
+            assert_eq!(hash(seed, false), hash(seed, true), "{theme:?} {seed}");
+            assert_ne!(hash(seed, false), hash(seed + 1, false), "{theme:?} {seed}");
+        }
+    }
+}
+
+#[test]
+fn every_entry_and_every_frame_is_kept_in_the_order_of_time() {
+    let report = run(worlds::random(Theme::Election, 3), true);
+    assert!(report.entries.len() > 10 && report.frames().count() > 10);
+    assert!(report.entries.is_sorted_by_key(|entry| entry.at));
+    assert!(report.frames().map(|(at, _)| at).is_sorted());
+}

@@ -1,0 +1,77 @@
+//! Each rule left out once: the checker that it is for must notice.
+
+use super::*;
+use crate::time::Duration;
+
+/// Runs worlds with these rules until one breaks `rule`.
+#[track_caller]
+fn expect(rule: &str, theme: Theme, weaken: impl Fn(&mut Spec)) {
+    let breaks = |seed: u64| {
+        let mut spec = worlds::random(theme, seed);
+        weaken(&mut spec);
+        run(spec, false).violations.iter().any(|violation| violation.rule == rule)
+    };
+    assert!((0..3000).any(breaks), "nobody notices that `{rule}` is broken");
+}
+
+#[test]
+fn an_advert_before_the_kernel_has_confirmed_the_addresses_is_noticed() {
+    expect("advert", Theme::Election, |spec| spec.rules.confirm = false);
+}
+
+#[test]
+fn a_farewell_before_the_kernel_has_confirmed_the_release_is_noticed() {
+    expect("advert", Theme::Election, |spec| spec.rules.await_release = false);
+}
+
+#[test]
+fn a_promotion_before_the_socket_was_drained_is_noticed() {
+    expect("deaf", Theme::Election, |spec| spec.rules.drain = false);
+}
+
+#[test]
+fn a_release_before_the_gate_is_closed_is_noticed() {
+    expect("order", Theme::Election, |spec| spec.rules.close_first = false);
+}
+
+#[test]
+fn a_stale_advert_that_opens_a_gate_which_a_better_peer_has_closed_is_noticed() {
+    expect("overlap", Theme::Election, |spec| spec.rules.latch = false);
+}
+
+#[test]
+fn a_frozen_holder_that_need_not_prove_that_it_lives_is_noticed() {
+    expect("overlap", Theme::Election, |spec| spec.rules.proof_of_life = false);
+}
+
+#[test]
+fn a_fence_without_hold_down_is_noticed() {
+    expect("flapping", Theme::Election, |spec| spec.rules.hold_down = false);
+}
+
+#[test]
+fn who_drops_for_a_rival_that_advertises_and_does_not_hold_is_noticed() {
+    let mut spec = what_if::pair(true, &[]);
+    spec.rules.confirm = false;
+    spec.nodes[1].settings.priority = 254;
+    spec.nodes[0].settings.known_speakers = Some(Vec::new());
+    let broken = Fault::BrokenKernel(1);
+    spec.faults = vec![Mishap { at: Duration::from_millis(10), lasts: None, fault: broken }];
+    // It refuses the better one's adverts, so that the guard has to decide.
+    let rules: Vec<_> = run(spec, false).violations.iter().map(|violation| violation.rule).collect();
+    assert!(rules.contains(&"empties"), "{rules:?}");
+}
+
+#[test]
+fn nodes_that_never_settle_are_noticed() {
+    expect("one", Theme::Election, |spec| {
+        let (from, to) = (Nodes::one(0), Nodes::one(1));
+        spec.faults.push(Mishap { at: spec.calm_from, lasts: Some(spec.length), fault: Fault::Cut { from, to } });
+    });
+}
+
+#[test]
+fn a_watcher_that_is_deaf_and_does_not_know_it_is_noticed() {
+    expect("verdict", Theme::Watch, |spec| spec.rules.hears = false);
+    expect("silence", Theme::Faultless, |spec| spec.rules.hears = false);
+}

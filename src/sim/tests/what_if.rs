@@ -1,0 +1,97 @@
+//! What the fence is for, as the command line would ask it.
+
+use super::*;
+use crate::fence::Policy;
+use crate::time::Duration;
+use crate::vrrp::Settings;
+
+const INTERVAL: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) fn pair(gate: bool, faults: &[Mishap]) -> Spec {
+    let node = |index: u8| NodeSpec {
+        name: format!("lb{:02}", index + 1),
+        settings: Settings { probe_before_promote: gate, ..worlds::settings(200 - index, INTERVAL) },
+        drift_ppm: 0,
+        starts_at: Duration::ZERO,
+    };
+    Spec {
+        seed: 1,
+        nodes: (0..2).map(node).collect(),
+        weather: Weather::CLEAR,
+        gate,
+        watch: false,
+        policy: Policy::default(),
+        length: SECOND * 8,
+        calm_from: SECOND * 6,
+        faults: faults.to_vec(),
+        hazards: Hazards::NONE,
+        rules: Rules::ALL,
+    }
+}
+
+fn mishap(at: Duration, lasts: Duration, fault: Fault) -> Mishap {
+    Mishap { at, lasts: Some(lasts), fault }
+}
+
+#[test]
+fn a_stopped_or_killed_master_is_silent_before_the_new_one_answers_and_without_a_gate_both_answer_faults_14_and_15() {
+    for fault in [Fault::Pause(0), Fault::Kill(0)] {
+        let faults = [mishap(SECOND * 2, SECOND * 3, fault)];
+        let (gated, open) = (run(pair(true, &faults), true), run(pair(false, &faults), true));
+        let both = |report: &Report| report.spans.several.1;
+        let while_stopped = |report: &Report| {
+            let during = |entry: &&Entry| entry.at > SECOND * 2 && entry.at < SECOND * 5;
+            report.entries.iter().filter(during).any(|entry| entry.holders.count() > 1)
+        };
+        assert!(!while_stopped(&gated), "{fault:?}");
+        assert!(both(&gated) < Duration::from_millis(1), "an election at most: {:?}", both(&gated));
+        assert!(both(&open) > SECOND * 2, "{fault:?}: {:?}", both(&open));
+        assert_eq!(gated.violations, []);
+    }
+}
+
+#[test]
+fn a_lost_power_or_a_pulled_cable_moves_the_address_and_gives_it_back() {
+    for fault in [Fault::PowerOff(0), Fault::Cable(0)] {
+        let report = run(pair(true, &[mishap(SECOND * 2, SECOND * 3, fault)]), false);
+        assert_eq!(report.violations, []);
+        assert!(report.spans.held[1] > SECOND * 2, "{fault:?}: {:?}", report.spans);
+        assert!(report.spans.nobody.1 < INTERVAL * 4, "{fault:?}: {:?}", report.spans);
+    }
+}
+
+#[test]
+fn a_handover_leaves_nobody_for_a_moment_only_and_never_two() {
+    let report = run(pair(true, &[mishap(SECOND * 2, SECOND, Fault::HandOver(0))]), false);
+    assert_eq!((report.violations, report.spans.several.1), (vec![], Duration::ZERO));
+    assert!(report.spans.held[1] > SECOND && report.spans.nobody.1 < INTERVAL, "{:?}", report.spans);
+}
+
+#[test]
+fn a_partition_has_two_holders_for_as_long_as_it_lasts_and_one_afterwards() {
+    let (one, two) = (Nodes::one(0), Nodes::one(1));
+    let cut = |from, to| mishap(SECOND * 2, SECOND * 3, Fault::Cut { from, to });
+    let report = run(pair(true, &[cut(one, two), cut(two, one)]), true);
+    assert_eq!(report.violations, []);
+    assert!(report.spans.several.1 > SECOND * 2, "undecidable without a third party");
+    assert_eq!(report.entries.last().unwrap().holders, one);
+}
+
+#[test]
+fn two_lower_rivals_at_a_time_do_not_silence_the_master_for_long() {
+    let (one, others) = (Nodes::one(0), Nodes(0b110));
+    let cut = |from, to| mishap(SECOND * 2, SECOND * 3, Fault::Cut { from, to });
+    let mut spec = pair(
+        true,
+        &[cut(one, others), cut(others, one), cut(Nodes::one(1), Nodes::one(2)), cut(Nodes::one(2), Nodes::one(1))],
+    );
+    spec.nodes.push(NodeSpec {
+        name: "lb03".into(),
+        settings: worlds::settings(150, INTERVAL),
+        ..spec.nodes[0].clone()
+    });
+    let report = run(spec, true);
+    assert_eq!(report.violations, []);
+    assert!(report.spans.nobody.1 < INTERVAL, "{:?}", report.spans);
+}
