@@ -30,11 +30,13 @@ pub(in crate::engine) struct Findings {
 /// What a router's rivals are told by.
 pub(super) fn scope(config: &Config, router: &config::Router) -> Scope {
     let is_named = |peer: &&config::Peer| router.peers.as_ref().is_none_or(|names| names.contains(&peer.name));
-    let peers = config.peers.iter().filter(is_named).flat_map(|peer| peer.vrrp_addresses.iter().chain([&peer.address]));
+    let named = || config.peers.iter().filter(is_named);
+    let peers = named().flat_map(|peer| peer.vrrp_addresses.iter().chain([&peer.address]));
     let of_family = |address: &&IpAddr| Family::of(address) == router.family;
     Scope {
         addresses: router.addresses.iter().map(|(address, _)| *address).collect(),
         peers: peers.chain(&router.unicast_peers).filter(of_family).copied().collect(),
+        names: named().map(|peer| peer.name.clone()).collect(),
         interval: router.advert_interval.unwrap_or_default(),
     }
 }
