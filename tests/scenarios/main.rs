@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod alerting;
+mod boards;
 mod demo;
 mod firewall;
 mod frr;
