@@ -6,6 +6,8 @@
 mod alerting;
 mod boards;
 mod demo;
+#[path = "../support/etcd.rs"]
+mod etcd;
 mod firewall;
 mod frr;
 mod hostile;
