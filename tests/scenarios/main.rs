@@ -21,3 +21,4 @@ mod silence;
 mod speak;
 mod stale;
 mod takeover;
+mod walk;
