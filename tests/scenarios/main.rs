@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod alerting;
+mod boards;
 mod demo;
 #[path = "../support/etcd.rs"]
 mod etcd;
@@ -21,3 +22,4 @@ mod silence;
 mod speak;
 mod stale;
 mod takeover;
+mod walk;
