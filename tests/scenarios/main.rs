@@ -3,8 +3,12 @@
 //! The numbers in names are the rows of the faults that this project tells apart; see `README.md`.
 #![allow(missing_docs)]
 
+mod alerting;
+mod boards;
 mod demo;
 mod drill;
+#[path = "../support/etcd.rs"]
+mod etcd;
 mod firewall;
 mod frr;
 mod hostile;
@@ -14,7 +18,9 @@ mod lifecycle;
 mod matrix;
 mod mismatch;
 mod monitoring;
+mod quiet;
 mod silence;
 mod speak;
 mod stale;
 mod takeover;
+mod walk;
