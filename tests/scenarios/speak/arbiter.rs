@@ -3,7 +3,7 @@
 use crate::etcd::{Cluster, Site};
 use crate::lab::{Flavour, Node, Stage, Watch, holds, until};
 
-/// The key of the router, as `docs/fencing.md` says.
+/// The key of the router, as `docs/arbiter.md` says.
 const KEY: &str = "/vipwarden/10.9.9.100/51";
 
 struct Court {
