@@ -17,6 +17,7 @@ mod lifecycle;
 mod matrix;
 mod mismatch;
 mod monitoring;
+mod quiet;
 mod silence;
 mod speak;
 mod stale;
