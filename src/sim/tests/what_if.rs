@@ -20,6 +20,7 @@ pub(super) fn pair(gate: bool, faults: &[Mishap]) -> Spec {
         nodes: (0..2).map(node).collect(),
         weather: Weather::CLEAR,
         gate,
+        arbiter: None,
         watch: false,
         policy: Policy::default(),
         length: SECOND * 8,
