@@ -4,6 +4,8 @@
 #![allow(missing_docs)]
 
 mod demo;
+#[path = "../support/etcd.rs"]
+mod etcd;
 mod firewall;
 mod frr;
 mod hostile;

@@ -11,6 +11,8 @@ use crate::wire::{Family, MacAddr};
 
 /// The `reason` label of an operator's fence.
 const OPERATOR: &str = "operator";
+/// That of a lease that was lost.
+const ARBITER: &str = "arbiter";
 
 /// What the watcher knows and the speakers' guards want.
 #[derive(Debug, Default)]
@@ -92,6 +94,11 @@ impl Fencing {
     /// The guard fences, for evidence that came in at `evidence`.
     pub fn by_guard(&mut self, reason: Reason, evidence: Instant, holds: bool) {
         self.count(reason.as_str(), evidence, holds);
+    }
+
+    /// The arbiter's lease is lost, as it was found out at `evidence`.
+    pub fn by_arbiter(&mut self, evidence: Instant, holds: bool) {
+        self.count(ARBITER, evidence, holds);
     }
 
     fn count(&mut self, reason: &'static str, evidence: Instant, holds: bool) {
