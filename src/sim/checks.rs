@@ -7,7 +7,8 @@
 //!   other for more than a takeover, for the time that an advert takes; for an interval and the proof of life more where they
 //!   begin to hear each other only now. While one does not hear the other it is undecidable, and not judged. Without a gate a
 //!   stopped or killed holder answers on, and is not judged either.
-//! - `lease`: with an arbiter no two nodes answer at one time, ever; nor are two gates' leases open at one time.
+//! - `lease`: with an arbiter no two nodes answer at one time, ever; nor are two gates' leases open at one time. `unleased`:
+//!   nobody becomes master without one.
 //! - `order`: no address is released before the gate is closed.
 //! - `deaf`: nobody takes over out of silence whose socket holds an advert of the silent one that is younger than three intervals.
 //! - `empties`: a guard drops addresses only while, or right after, another node of its component answers for them.
@@ -188,6 +189,11 @@ impl Checks {
             let text = format!("node {node} takes over from {silent}, whose last advert came in {ago:?} before");
             self.blame(now, "deaf", journal, text);
         }
+    }
+
+    /// A router is master without a lease.
+    pub fn on_unleased(&mut self, now: Instant, node: usize, journal: &mut Journal) {
+        self.blame(now, "unleased", journal, format!("node {node} is master without a lease"));
     }
 
     /// A lease's element was opened or refreshed: no other one may be open.

@@ -101,6 +101,8 @@ pub(super) enum News {
     Dropped(String),
     Released,
     Yielded(String),
+    /// It became master without a lease.
+    Unleased,
     /// The arbiter grants, or what was granted is lost.
     Lease(String),
     Alarm(String),
@@ -428,7 +430,12 @@ impl Process {
                     let frames = frames::announcements(self.me, &self.settings);
                     self.ops.extend(frames.map(Op::Send));
                 }
-                Action::Entered { from, to, reason } => self.news.push(News::Entered(from, to, reason)),
+                Action::Entered { from, to, reason } => {
+                    if to == State::Master && self.tenant.as_ref().is_some_and(|tenant| !tenant.holds()) {
+                        self.news.push(News::Unleased);
+                    }
+                    self.news.push(News::Entered(from, to, reason));
+                }
                 Action::Alarm(why) => self.news.push(News::Alarm(why)),
             }
         }

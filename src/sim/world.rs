@@ -342,6 +342,7 @@ impl World {
                 self.checks.on_drop(self.now, node, &self.nodes, self.holders, &mut self.journal);
             }
             News::Released => note(Kind::Fence, &|| "the fence is lifted".into()),
+            News::Unleased => self.checks.on_unleased(self.now, node, &mut self.journal),
             News::Lease(what) => note(Kind::Lease, &|| what.clone()),
             News::Yielded(why) => note(Kind::Fence, &|| format!("yields: {why}")),
             News::TookOver(silent, ago) => self.checks.on_takeover(self.now, node, silent, ago, &mut self.journal),

@@ -1,8 +1,8 @@
 //! What a process has to do with an arbiter: it is master only with a lease, and gives that back when the addresses are gone.
 
-use crate::fence::lease::{Action, Holder, Lease, Outcome, Timing};
+use crate::fence::lease::{Action, Entry, Holder, Lease, Outcome, Standing, Timing};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Event, State};
+use crate::vrrp::{Event, State, Takeover};
 
 use super::super::register::Said;
 use super::super::spec::Spec;
@@ -23,7 +23,6 @@ impl Tenant {
     pub fn new(now: Instant, me: usize, life: u32, wait: Duration, spec: &Spec) -> Self {
         let node = spec.nodes[me].name.clone();
         let timing = Timing::for_wait(wait);
-        // Where the wait is not what it must be, everybody believes that the hold is shorter than it is.
         let timing = if spec.rules.long_wait { timing } else { Timing { wait: wait / 2, ..timing } };
         let holder = Holder { id: format!("{me}/{life}"), node };
         Self { lease: Lease::new(now, holder, timing), may: false, loose: !spec.rules.bound, asked_last: 0 }
@@ -31,6 +30,11 @@ impl Tenant {
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.lease.poll_timeout()
+    }
+
+    /// True from the grant on to its loss.
+    pub fn holds(&self) -> bool {
+        matches!(self.lease.standing(), Standing::Holding(_))
     }
 
     /// True if a process that leaves need not wait for it.
@@ -56,7 +60,16 @@ impl Process {
     pub(super) fn mind_the_lease(&mut self, now: Instant) -> bool {
         let Some(tenant) = &mut self.tenant else { return false };
         let wanted = self.router.state() == State::Master || self.router.is_ready() || self.releasing;
+        // Without adverts, which nobody sends who doesn't hold, the holder can't know that it is outranked.
+        let preempts = matches!(self.router.takeover(), Some((_, Takeover::Preemption(_))) if self.router.is_ready());
+        tenant.lease.challenge(now, self.router.effective_priority().filter(|_| preempts));
         tenant.lease.want(now, wanted);
+        if let Some(challenger) = tenant.lease.poll_challenger()
+            && self.router.effective_priority().is_some_and(|own| challenger.priority > own)
+        {
+            self.router.handle(now, Event::HandOver);
+            return true;
+        }
         let mut told = None;
         if !wanted && self.rules.ask_again && std::mem::take(&mut tenant.may) {
             told = Some(Event::Forbid("the lease was given back".into()));
@@ -64,9 +77,12 @@ impl Process {
         while let Some(act) = tenant.lease.poll_action() {
             match act {
                 Action::Read { .. } => self.ops.push_back(Op::Register(act)),
-                Action::Cas { serial, .. } => {
+                Action::Cas { serial, version, entry } => {
                     tenant.asked_last = serial;
-                    self.ops.push_back(Op::Register(act));
+                    // Where the rule is left out, the others believe in half of the hold.
+                    let hold = if self.rules.long_wait { entry.hold } else { entry.hold / 2 };
+                    let entry = Entry { hold, ..entry };
+                    self.ops.push_back(Op::Register(Action::Cas { serial, version, entry }));
                 }
                 Action::Permit { .. } | Action::Open { .. } | Action::Refresh { .. } | Action::Close { .. } => {
                     self.ops.push_back(Op::Lease(act));
