@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::USAGE;
 use super::terminal::{complain, say};
 use crate::config::{self, DEFAULT_PATH, Diagnostic, Loaded};
+use crate::web::Guard;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -20,6 +21,10 @@ pub fn run(args: Args) -> ExitCode {
     match config::load(&args.file) {
         Ok(loaded) => {
             print_all("warning", &loaded.warnings);
+            if let Err(why) = Guard::load(loaded.config.web.config_file.as_deref()) {
+                complain(&format!("error: {why}"));
+                return USAGE.into();
+            }
             say(&format!("OK: {}: {}", args.file.display(), summary(&loaded)));
             ExitCode::SUCCESS
         }

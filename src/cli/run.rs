@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{Config, Loaded};
 use crate::engine::{CORE_THREAD, Command, Engine, Origin, describe};
 use crate::sys::capability::Capabilities;
-use crate::web;
+use crate::web::{self, Guard};
 
 use super::terminal::complain;
 use super::{FAILED, USAGE, control, listen};
@@ -29,12 +30,16 @@ pub struct Args {
     /// Interface to watch; none other is then, but for those of configured routers. Repeatable.
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
+    /// TLS, client certificates, users and headers of what is served: the web-config format of Prometheus's exporters.
+    #[arg(long, value_name = "FILE")]
+    web_config: Option<PathBuf>,
 }
 
 /// Runs until SIGINT or SIGTERM.
 pub fn run(args: Args, control: &Path) -> ExitCode {
     end_with_the_core();
-    let origin = Origin { file: args.config, listen: args.listen, interfaces: args.interface };
+    let origin =
+        Origin { file: args.config, listen: args.listen, interfaces: args.interface, web_config: args.web_config };
     let loaded = match origin.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -49,7 +54,14 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
         eprintln!("{missing}");
         return FAILED.into();
     }
-    match serve(origin, loaded.config, control) {
+    let guard = match Guard::load(loaded.config.web.config_file.as_deref()) {
+        Ok(guard) => guard,
+        Err(why) => {
+            complain(&why);
+            return USAGE.into();
+        }
+    };
+    match serve(origin, loaded.config, guard, control) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             tracing::error!("{why}");
@@ -88,7 +100,7 @@ fn end_with_the_core() {
     }));
 }
 
-fn serve(origin: Origin, config: Config, control: &Path) -> Result<(), String> {
+fn serve(origin: Origin, config: Config, guard: Guard, control: &Path) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -104,8 +116,10 @@ fn serve(origin: Origin, config: Config, control: &Path) -> Result<(), String> {
         let shared = engine.shared();
         let app = web::app(shared.clone());
         for listener in listeners {
-            tokio::spawn(web::serve(listener, app.clone()));
+            tokio::spawn(web::serve(listener, app.clone(), guard.clone()));
         }
+        let expires = shared.certificate_expires.clone();
+        tokio::spawn(guard.follow(move |at| expires.store(at.map(Arc::new))));
         if let Some(control) = &mut control {
             tokio::spawn(control.serve(app.router().merge(control::routes(shared.commands.clone()))));
         }

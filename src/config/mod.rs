@@ -21,6 +21,7 @@ mod speak;
 mod speaker;
 mod validate;
 mod value;
+pub mod web_file;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -72,6 +73,8 @@ pub struct Node {
 pub struct Web {
     /// Addresses to serve on.
     pub listen: Vec<SocketAddr>,
+    /// TLS, users and headers, in the format of [`web_file`].
+    pub config_file: Option<PathBuf>,
 }
 
 /// `[watch]`.
@@ -321,7 +324,7 @@ impl Config {
         let s = Settings::default();
         Self {
             node: Node { name: hostname.into(), state_dir: "/var/lib/vipwarden".into() },
-            web: Web { listen: vec![SocketAddr::from(([0u16; 8], 10112))] },
+            web: Web { listen: vec![SocketAddr::from(([0u16; 8], 10112))], config_file: None },
             watch: Watch {
                 interfaces: None,
                 passive: s.passive,

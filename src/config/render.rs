@@ -23,6 +23,9 @@ impl Config {
         out.marked("state_dir", text(&state_dir), self.node.state_dir == defaults.node.state_dir);
         out.section("[web]");
         out.marked("listen", texts(&self.web.listen), self.web.listen == defaults.web.listen);
+        if let Some(file) = &self.web.config_file {
+            out.key("config_file", text(file.display()));
+        }
         self.watch_to_toml(defaults, &mut out);
         if let Some(key) = &self.cluster_key {
             out.section("[cluster]");

@@ -26,6 +26,25 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// Byte ranges of a web-config file that may be hashes, or passwords by mistake: what follows a colon below
+/// `basic_auth_users`, up to the next section.
+pub(super) fn find_users(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let (mut at, mut is_inside) = (0, false);
+    for line in text.split_inclusive('\n') {
+        if line.starts_with(|c: char| is_word(c) || c == '"' || c == '\'') {
+            is_inside = line.contains("basic_auth") || line.contains("users");
+        }
+        if is_inside {
+            let start = line.find(':').map_or(0, |colon| colon + 1);
+            let start = start + line[start..].find(|c| c != ' ').unwrap_or(0);
+            found.push(at + start..at + line.trim_end().len().max(start));
+        }
+        at += line.len();
+    }
+    found
+}
+
 fn in_urls(text: &str) -> Vec<Range<usize>> {
     let starts = text.match_indices("://").map(|(at, slashes)| at + slashes.len());
     let ends_authority = |c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'');
@@ -108,5 +127,27 @@ mod tests {
             assert_eq!(visible(text), text);
         }
         assert_eq!(visible("auth_pass = 'x'\nvrid = 1"), "auth_pass = '*\nvrid = 1");
+    }
+
+    #[test]
+    fn nothing_below_the_users_of_a_web_config_file_is_shown() {
+        let shown = |text: &str| {
+            let mut shown = text.to_owned();
+            for range in find_users(text).into_iter().rev() {
+                shown.replace_range(range, "*");
+            }
+            shown
+        };
+        for (text, visible) in [
+            (
+                "basic_auth_users:\n  alice: hunter2\nhttp_server_config: {}\n",
+                "basic_auth_users:*\n  alice: *\nhttp_server_config: {}\n",
+            ),
+            ("basic_auth_users: {alice: hunter2,\n hunter3}\n", "basic_auth_users: *\n *\n"),
+            ("'basic_auth_users':\n  'a': |\n    hunter2\n", "'basic_auth_users':*\n  'a': *\n    *\n"),
+            ("basic_auth_user:\n\ta: hunter2", "basic_auth_user:*\n\ta: *"),
+        ] {
+            assert_eq!(shown(text), visible);
+        }
     }
 }

@@ -25,9 +25,19 @@ struct Source {
 impl Sources {
     /// Adds a file and answers the position of its first byte.
     pub(super) fn add(&mut self, path: &Path, text: String) -> usize {
+        let secrets = secret::find(&text);
+        self.push(path, text, secrets)
+    }
+
+    /// Adds a web-config file.
+    pub(super) fn add_web(&mut self, path: &Path, text: String) {
+        let secrets = secret::find_users(&text);
+        self.push(path, text, secrets);
+    }
+
+    fn push(&mut self, path: &Path, text: String, secrets: Vec<Range<usize>>) -> usize {
         // One position more than bytes, so that "at the end of this file" isn't the start of the next.
         let start = self.0.last().map_or(0, |last| last.start + last.text.len() + 1);
-        let secrets = secret::find(&text);
         self.0.push(Source { path: path.into(), text, start, secrets });
         start
     }

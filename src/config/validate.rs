@@ -13,7 +13,7 @@ use super::source::Sources;
 use super::value::FromText;
 use super::{
     Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, arbiter, checks, cluster, hint, hostname,
-    later, place, router, speaker,
+    later, place, router, speaker, web_file,
 };
 use crate::time::Duration;
 
@@ -163,9 +163,11 @@ impl<'a> Judge<'a> {
 
     fn web(&mut self, raw: &raw::Web, web: &mut Web) {
         if let Some(file) = &raw.config_file {
-            let message = "this version serves without TLS and passwords: it doesn't start rather than serve openly what \
-                           was meant to be closed. Remove `config_file`, and put a proxy in front or listen on loopback";
-            self.error(file.span(), message);
+            let path = self.sources.directory(file.span().start).join(file.get_ref());
+            if let Err(errors) = web_file::read(&path) {
+                self.errors.extend(errors);
+            }
+            web.config_file = Some(path);
         }
         if raw.listen.is_some() {
             web.listen = list(&raw.listen);

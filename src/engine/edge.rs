@@ -132,7 +132,8 @@ async fn reload(
 
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let changed = [
-        ("[web] listen", old.web != new.web),
+        ("[web] listen", old.web.listen != new.web.listen),
+        ("[web] config_file", old.web.config_file != new.web.config_file),
         ("[node] name", old.node.name != new.node.name),
         ("[node] state_dir", old.node.state_dir != new.node.state_dir),
     ];

@@ -130,6 +130,7 @@ impl Engine {
             view: Arc::new(ArcSwap::from_pointee(View::first(watcher.snapshot(now)))),
             events: Arc::new(EventLog::new(EVENTS_MAX)),
             commands: command,
+            certificate_expires: Arc::default(),
             seal: Arc::new(ArcSwap::from_pointee(config.cluster_key.as_ref().map(Seal::new))),
         };
         let rest = Rest::of(&config);

@@ -14,6 +14,8 @@ pub struct Origin {
     pub listen: Vec<SocketAddr>,
     /// `--interface`; empty leaves the configured ones.
     pub interfaces: Vec<String>,
+    /// `--web-config`; without it the configured one, if there is one.
+    pub web_config: Option<PathBuf>,
 }
 
 impl Origin {
@@ -28,6 +30,10 @@ impl Origin {
         }
         if !self.interfaces.is_empty() {
             loaded.config.watch.interfaces = Some(self.interfaces.clone());
+        }
+        if let Some(path) = &self.web_config {
+            config::web_file::read(path)?;
+            loaded.config.web.config_file = Some(path.clone());
         }
         Ok(loaded)
     }
@@ -45,7 +51,7 @@ mod tests {
     #[test]
     fn flags_win_over_what_is_configured() {
         let listen: SocketAddr = "127.0.0.1:9".parse().expect("an address");
-        let origin = Origin { file: None, listen: vec![listen], interfaces: vec!["eth7".into()] };
+        let origin = Origin { file: None, listen: vec![listen], interfaces: vec!["eth7".into()], web_config: None };
         let config = origin.load().expect("discovery needs no file").config;
         assert_eq!(config.web.listen, [listen]);
         assert_eq!(config.watch.interfaces, Some(vec!["eth7".into()]));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -25,6 +25,8 @@ pub struct Shared {
     pub events: Arc<EventLog>,
     /// The operator's hand.
     pub commands: mpsc::Sender<Command>,
+    /// When the certificate that is served expires, in Unix seconds; the servers say so.
+    pub certificate_expires: Arc<ArcSwapOption<i64>>,
     /// What reports to peers are signed with, if there is a key.
     pub seal: Arc<ArcSwap<Option<Seal>>>,
 }

@@ -68,6 +68,8 @@ pub(super) struct Facts<'a> {
     /// As far as it can be believed: see [`View::believable`].
     pub snapshot: &'a Snapshot,
     pub process: Option<ProcessStats>,
+    /// When the certificate that is served expires, in Unix seconds.
+    pub certificate_expires: Option<i64>,
 }
 
 impl Family {

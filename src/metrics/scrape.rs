@@ -15,8 +15,13 @@ use super::{Family, Format, encode};
 pub fn scrape(shared: &Shared, format: Format) -> String {
     let view = shared.view.load();
     let snapshot = view.believable(sys::clock::now());
-    let facts =
-        Facts { identity: &shared.identity, view: &view, snapshot: &snapshot, process: sys::process::read().ok() };
+    let facts = Facts {
+        identity: &shared.identity,
+        view: &view,
+        snapshot: &snapshot,
+        process: sys::process::read().ok(),
+        certificate_expires: shared.certificate_expires.load().as_deref().copied(),
+    };
     let routers: Vec<_> = snapshot.routers.iter().map(|router| (&**router, router_labels(router))).collect();
     encode(FAMILIES.iter().map(|family| collect(family, &facts, &routers)), format)
 }

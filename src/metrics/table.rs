@@ -448,6 +448,13 @@ pub static FAMILIES: &[Family] = &[
         &[],
         Node(|f, out| out.put(&[], f.snapshot.clock.unix_seconds(f.view.reloaded_at))),
     ),
+    row(
+        "vipwarden_tls_certificate_expiry_timestamp_seconds",
+        "When the first certificate of the chain that is served expires; absent without TLS.",
+        Gauge,
+        &[],
+        Node(|f, out| f.certificate_expires.iter().for_each(|expires| out.put(&[], *expires as f64))),
+    ),
     process("process_cpu_seconds_total", "User and system CPU time spent.", Counter, |f, out| {
         put_process(f, out, |p| p.cpu_seconds);
     }),

@@ -6,6 +6,7 @@
 mod api;
 mod card;
 pub mod document;
+mod guard;
 mod html;
 mod page;
 pub mod runbook;
@@ -34,6 +35,7 @@ use crate::sys::clock;
 
 use document::{EventDoc, StatusDoc};
 
+pub use guard::Guard;
 pub use serve::serve;
 
 /// Event streams at one time; each holds a connection for as long as its reader likes.

@@ -90,7 +90,7 @@ fn what_the_example_leaves_out_or_comments_out_is_known_too() {
             _ => format!("{line}\n"),
         })
         .collect();
-    let files = Files::new(uncommented).with("auth", "1111\n");
+    let files = Files::new(uncommented).with("auth", "1111\n").with("web.yml", "");
     fs::set_permissions(files.path("auth"), fs::Permissions::from_mode(0o600)).unwrap();
     let loaded = files.load().unwrap_or_else(|errors| panic!("{}", all(&errors)));
     assert!(loaded.warnings.is_empty(), "{}", all(&loaded.warnings));
@@ -344,8 +344,19 @@ fn nobody_is_called_unknown_because_a_file_could_not_be_read() {
 }
 
 #[test]
+fn the_web_config_file_lies_beside_the_configuration_and_its_errors_are_told_with_the_others() {
+    let files = Files::new("[web]\nconfig_file = 'web.yml'\nlisten = []").with("web.yml", "tls_server: {}");
+    let errors = files.errors();
+    assert!(all(&errors).contains("web.yml:1:1: there is no key `tls_server` here"), "{}", all(&errors));
+    assert!(only_error("[web]\nconfig_file = 'web.yml'").2.contains("there is no such file"));
+    let files = Files::new("[web]\nconfig_file = 'web.yml'").with("web.yml", "");
+    let config = config::load(&files.path("main.toml")).unwrap().config;
+    assert_eq!(config.web.config_file, Some(files.path("web.yml")));
+    assert!(config.to_toml(&config).contains("config_file = "));
+}
+
+#[test]
 fn what_would_be_dangerous_to_ignore_is_an_error_and_the_rest_a_warning() {
-    assert!(only_error("[web]\nconfig_file = 'web.yml'").2.contains("without TLS"));
     let files = Files::new(
         r#"
         [watch]

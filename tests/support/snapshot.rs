@@ -45,6 +45,7 @@ pub fn shared(snapshot: Snapshot) -> Shared {
         view: Arc::new(ArcSwap::from_pointee(view)),
         events: Arc::new(EventLog::new(8)),
         commands: mpsc::channel(1).0,
+        certificate_expires: Arc::new(arc_swap::ArcSwapOption::from_pointee(4_102_444_800)),
         seal: Arc::default(),
     }
 }

@@ -80,6 +80,8 @@ pub(super) struct Speaker {
     corrected_at: Option<Instant>,
     correct_at: Option<Instant>,
     rival_alarmed_at: Option<Instant>,
+    /// Until when it is known to follow its master, as the router knows it.
+    successor: Option<Instant>,
     /// The last thorough question, and to whom.
     question: Option<(MacAddr, Question)>,
     fencing: Fencing,
@@ -138,6 +140,7 @@ impl Speaker {
             corrected_at: None,
             correct_at: None,
             rival_alarmed_at: None,
+            successor: None,
             question: None,
         }
     }
