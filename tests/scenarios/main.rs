@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod alerting;
+mod boards;
 mod demo;
 #[path = "../support/etcd.rs"]
 mod etcd;
@@ -16,7 +17,9 @@ mod lifecycle;
 mod matrix;
 mod mismatch;
 mod monitoring;
+mod quiet;
 mod silence;
 mod speak;
 mod stale;
 mod takeover;
+mod walk;
