@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::sys::clock;
-use crate::web::document::{Date, EventDoc, RouterDoc};
+use crate::web::document::{Date, EventDoc};
 
 use super::client;
 use super::select::select;
@@ -43,17 +43,11 @@ fn events(args: &Args, control: &Path) -> Result<Vec<EventDoc>, String> {
         } else {
             let document = client::status(control)?;
             let router = select(&document, wanted)?;
-            events.retain(|event| concerns(event, router));
+            events.retain(|event| event.concerns(router));
         }
     }
     events.retain(|event| args.since.is_none_or(|since| event.at >= since));
     Ok(events)
-}
-
-/// What is told of a forgotten router says no more where it was.
-fn concerns(event: &EventDoc, router: &RouterDoc) -> bool {
-    let is_there = |interface: &String| *interface == router.interface && event.vlan == router.vlan;
-    event.router == router.name && event.interface.as_ref().is_none_or(is_there)
 }
 
 fn line(event: &EventDoc) -> String {

@@ -19,6 +19,7 @@ use crate::detect::{
     WitnessView,
 };
 use crate::engine::{Identity, Logged};
+use crate::observe::Reported;
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{MacAddr, OtherProtocol};
 
@@ -39,6 +40,14 @@ impl Date {
     /// How long after `earlier` it is; zero if it is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or(Duration::ZERO)
+    }
+}
+
+impl Date {
+    /// The date so long before.
+    pub fn before(self, length: Duration) -> Self {
+        let length = jiff::SignedDuration::try_from(length).unwrap_or(jiff::SignedDuration::MAX);
+        Self(self.0.checked_sub(length).unwrap_or(Timestamp::UNIX_EPOCH))
     }
 }
 
@@ -166,6 +175,12 @@ pub struct RouterDoc {
 }
 
 impl RouterDoc {
+    /// What tells it from all others of this node.
+    pub fn key(&self) -> String {
+        let vlan = self.vlan.map_or_else(String::new, |vlan| format!("/{vlan}"));
+        format!("{}@{}{vlan}/{}/{}", self.name, self.interface, self.family, self.vrid)
+    }
+
     /// The document of one router; `now` is when its view was taken.
     pub fn from_view(view: &RouterView, clock: WallClock, now: Instant) -> Self {
         let speaking = view.speaking.as_deref();
@@ -300,6 +315,9 @@ pub struct AddressDoc {
     pub claimants: Option<Vec<String>>,
     /// True if the last one that announced it is not its only advertiser.
     pub misdirected: bool,
+    /// The MAC that announced it last, unasked: clients' caches point there.
+    #[serde(default)]
+    pub announced_by: Option<String>,
 }
 
 impl From<&AddressView> for AddressDoc {
@@ -309,6 +327,7 @@ impl From<&AddressView> for AddressDoc {
             owned: view.owned,
             claimants: view.claimants.as_ref().map(|list| list.iter().map(ToString::to_string).collect()),
             misdirected: view.misdirected,
+            announced_by: mac(view.announced),
         }
     }
 }
@@ -351,6 +370,45 @@ pub struct PeerDoc {
     /// What is wrong with its answers.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// What its newest report says, however old.
+    #[serde(default)]
+    pub routers: Vec<PeerRouterDoc>,
+}
+
+/// A virtual router as a peer reports it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerRouterDoc {
+    /// Its name there.
+    pub name: String,
+    /// Its interface there.
+    pub interface: String,
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// VRID.
+    pub vrid: u8,
+    /// All its addresses that are known there.
+    pub addresses: Vec<IpAddr>,
+    /// The peer's own part.
+    pub state: String,
+    /// Whether its host holds one of the addresses.
+    pub holds: bool,
+    /// Whether it is blind to this router.
+    pub blind: bool,
+}
+
+impl From<&Reported> for PeerRouterDoc {
+    fn from(reported: &Reported) -> Self {
+        Self {
+            name: reported.name.clone(),
+            interface: reported.interface.clone(),
+            family: reported.family.as_str().into(),
+            vrid: reported.vrid,
+            addresses: reported.addresses.clone(),
+            state: reported.state.as_str().into(),
+            holds: !reported.held.is_empty(),
+            blind: reported.blind,
+        }
+    }
 }
 
 impl PeerDoc {
@@ -364,6 +422,7 @@ impl PeerDoc {
             trusted: peer.trusted,
             report_age_seconds: peer.report.as_ref().map(|report| now.since(report.as_of).as_secs_f64()),
             trouble: peer.trouble.clone(),
+            routers: peer.report.iter().flat_map(|report| report.routers()).map(PeerRouterDoc::from).collect(),
         }
     }
 }
@@ -492,6 +551,12 @@ pub struct EventDoc {
 }
 
 impl EventDoc {
+    /// True if it concerns this router. What is told of a forgotten one says no more where it was.
+    pub fn concerns(&self, router: &RouterDoc) -> bool {
+        let is_there = |interface: &String| *interface == router.interface && self.vlan == router.vlan;
+        self.router == router.name && self.interface.as_ref().is_none_or(is_there)
+    }
+
     /// The document of one logged event.
     pub fn new(logged: &Logged) -> Self {
         let event = &logged.event;

@@ -6,19 +6,22 @@
 mod api;
 mod card;
 pub mod document;
+mod fleet;
 mod guard;
 mod html;
+mod list;
 mod page;
 pub mod runbook;
 mod serve;
 mod stream;
+mod timeline;
 mod verdict;
 pub mod words;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -26,6 +29,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::detect::Snapshot;
@@ -106,10 +110,15 @@ pub fn app(shared: Shared) -> App {
     App { router, shared }
 }
 
-async fn status_page(State(context): State<Context>) -> Html<String> {
+/// Which router the page is about; all without.
+#[derive(Deserialize)]
+struct Chosen {
+    router: Option<String>,
+}
+
+async fn status_page(State(context): State<Context>, Query(chosen): Query<Chosen>) -> Html<String> {
     let (events, _) = context.events_after(0);
-    let recent = &events[events.len().saturating_sub(RECENT_EVENTS)..];
-    Html(page::render(&context.status(), recent))
+    Html(page::render(&context.status(), &events, RECENT_EVENTS, chosen.router.as_deref()))
 }
 
 async fn scrape(State(context): State<Context>, headers: HeaderMap) -> impl IntoResponse {

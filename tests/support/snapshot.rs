@@ -168,6 +168,7 @@ pub fn healthy() -> RouterView {
             held: Some(ago(252.0)),
             claimants: Some(vec![MAC_A]),
             misdirected: false,
+            announced: Some(MAC_A),
         }],
         split_brain_episodes: 0,
         episodes: Vec::new(),
@@ -225,6 +226,7 @@ pub fn no_master() -> RouterView {
         held: None,
         claimants: Some(Vec::new()),
         misdirected: true,
+        announced: None,
     };
     router
 }
@@ -293,6 +295,7 @@ pub fn fenced() -> RouterView {
         held: None,
         claimants: Some(vec![MAC_B]),
         misdirected: false,
+        announced: Some(MAC_A),
     };
     router.evidence[0].says = "10.0.0.6 advertises priority 100".into();
     router.state = State::Fenced;
