@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::sys::clock;
 use crate::web::document::{Date, EventDoc};
 
-use super::client;
+use super::client::{self, Door};
 use super::select::select;
 
 /// What `events` takes.
@@ -17,6 +17,8 @@ pub struct Args {
     /// From then on: a date, like 2026-11-20T10:00:00Z, or how long ago, like 10m or 2h.
     #[arg(long, value_name = "T", value_parser = parse_since)]
     since: Option<Date>,
+    #[command(flatten, next_help_heading = "Elsewhere")]
+    remote: client::Remote,
 }
 
 fn parse_since(text: &str) -> Result<Date, String> {
@@ -35,13 +37,14 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
 }
 
 fn events(args: &Args, control: &Path) -> Result<Vec<EventDoc>, String> {
-    let mut events: Vec<EventDoc> = client::read(client::get(control, "/api/v1/events")?)?;
+    let door = Door::new(control, &args.remote);
+    let mut events: Vec<EventDoc> = client::read(client::get(door, "/api/v1/events")?)?;
     if let Some(wanted) = &args.router {
         // A router that was forgotten has events still.
         if events.iter().any(|event| event.router == *wanted) {
             events.retain(|event| event.router == *wanted);
         } else {
-            let document = client::status(control)?;
+            let document = client::status(door)?;
             let router = select(&document, wanted)?;
             events.retain(|event| event.concerns(router));
         }

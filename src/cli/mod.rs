@@ -6,9 +6,11 @@ mod analyze;
 mod capture_file;
 mod check_config;
 mod client;
+mod completions;
 mod control;
 mod decode;
 pub mod demo;
+mod diff_config;
 mod events;
 mod explain;
 mod fence;
@@ -17,6 +19,7 @@ mod handover;
 mod line;
 mod listen;
 mod logging;
+mod man;
 mod reload;
 mod run;
 mod select;
@@ -25,6 +28,7 @@ mod simulate;
 mod sniff;
 mod status;
 mod terminal;
+mod top;
 mod unfence;
 
 use std::path::PathBuf;
@@ -73,6 +77,8 @@ enum Command {
     Explain(explain::Args),
     /// What happened.
     Events(events::Args),
+    /// All virtual routers, worst first, kept fresh on the whole screen.
+    Top(top::Args),
     /// Have the daemon read its configuration again.
     Reload(reload::Args),
     /// Have the daemon give mastership of a router away, in order.
@@ -87,6 +93,8 @@ enum Command {
     CheckConfig(check_config::Args),
     /// The effective configuration: defaults marked, secrets masked.
     ShowConfig(show_config::Args),
+    /// What a reload with another file would change, and which routers would start anew.
+    DiffConfig(diff_config::Args),
     /// Judge capture files: 2 if a split brain is in them.
     Analyze(analyze::Args),
     /// Print a capture file as one line an advert.
@@ -97,6 +105,10 @@ enum Command {
     Simulate(simulate::Args),
     /// A two-node laboratory on this host with real traffic: healthy, failover, split brain, healing, told step by step.
     Demo(demo::Args),
+    /// Print what makes a shell complete this command's words.
+    Completions(completions::Args),
+    /// Print the manual page of this command, or of one of its subcommands.
+    Man(man::Args),
 }
 
 impl Command {
@@ -106,6 +118,7 @@ impl Command {
             Self::Status(args) => status::run(args, &global.control),
             Self::Explain(args) => explain::run(args, &global.control),
             Self::Events(args) => events::run(args, &global.control),
+            Self::Top(args) => top::run(&args, &global.control),
             Self::Reload(args) => reload::run(args, &global.control),
             Self::Handover(args) => handover::run(args, &global.control),
             Self::Fence(args) => fence::run(args, &global.control),
@@ -113,11 +126,14 @@ impl Command {
             Self::Forget(args) => forget::run(args, &global.control),
             Self::CheckConfig(args) => check_config::run(args),
             Self::ShowConfig(args) => show_config::run(args),
+            Self::DiffConfig(args) => diff_config::run(&args),
             Self::Analyze(args) => analyze::run(args),
             Self::Decode(args) => decode::run(args),
             Self::Sniff(args) => sniff::run(args),
             Self::Simulate(args) => simulate::run(&args),
             Self::Demo(args) => demo::run(&args),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn columns(peers: &[PeerDoc]) -> Vec<&PeerDoc> {
     peers.iter().filter(|peer| peer.api.is_some()).take(COLUMNS_MAX).collect()
 }
 
-/// What a peer says of `router`, as HTML; `None` where it does not know it, or has said nothing for too long.
+/// What a peer says of `router`, as HTML; `None` where it not there, or has said nothing for too long.
 pub(super) fn seen(peer: &PeerDoc, router: &RouterDoc) -> Option<String> {
     let reported = fresh(peer)?.iter().find(|r| {
         r.family == router.family && router.vip.is_some_and(|vip| r.addresses.contains(&vip)) && r.vrid == router.vrid

@@ -47,6 +47,15 @@ impl Plan {
         let settings = router.speaker_settings(config.known_speakers(router))?;
         Some(Self { config: router.clone(), settings, scope: guard::scope(config, router) })
     }
+
+    /// What keeps a router of this plan from going on by another one.
+    pub fn restarts_for(&self, other: &Self) -> Option<&'static str> {
+        let mut idle = vrrp::Router::new(Instant::ZERO, self.settings.clone());
+        differs(&self.config, &other.config).or(match idle.reconfigure(Instant::ZERO, other.settings.clone()) {
+            vrrp::Reconfigured::Restart(reason) => Some(reason),
+            vrrp::Reconfigured::Applied => None,
+        })
+    }
 }
 
 /// A router that speaks.
