@@ -16,6 +16,7 @@ mod explain;
 mod fence;
 mod forget;
 mod handover;
+mod import_keepalived;
 mod line;
 mod listen;
 mod logging;
@@ -95,6 +96,8 @@ enum Command {
     ShowConfig(show_config::Args),
     /// What a reload with another file would change, and which routers would start anew.
     DiffConfig(diff_config::Args),
+    /// Print vipwarden TOML for a keepalived.conf, and name its mistakes and what can't be carried over.
+    ImportKeepalived(import_keepalived::Args),
     /// Judge capture files: 2 if a split brain is in them.
     Analyze(analyze::Args),
     /// Print a capture file as one line an advert.
@@ -127,6 +130,7 @@ impl Command {
             Self::CheckConfig(args) => check_config::run(args),
             Self::ShowConfig(args) => show_config::run(args),
             Self::DiffConfig(args) => diff_config::run(&args),
+            Self::ImportKeepalived(args) => import_keepalived::run(args),
             Self::Analyze(args) => analyze::run(args),
             Self::Decode(args) => decode::run(args),
             Self::Sniff(args) => sniff::run(args),

@@ -12,8 +12,8 @@ use super::read::{self, Read};
 use super::source::Sources;
 use super::value::FromText;
 use super::{
-    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, checks, cluster, hint, hostname, later, place,
-    router, speaker, web_file,
+    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, arbiter, checks, cluster, hint, hostname,
+    later, place, router, speaker, web_file,
 };
 use crate::time::Duration;
 
@@ -130,6 +130,7 @@ impl<'a> Judge<'a> {
         config.peers = self.peers(&file.peer);
         config.witnesses = self.witnesses(&file.witness);
         config.checks = checks::checks(self, &file.check);
+        config.arbiter = arbiter::arbiter(self, file);
         let known = self.known(file, &config);
         config.routers = router::routers(self, &file.router, &known);
         checks::untracked(self, file);

@@ -4,6 +4,7 @@ use crate::observe::{Model, Router, Speaker, Vip};
 use crate::time::{Duration, Instant};
 
 use super::party::Party;
+use super::rules::Row;
 use super::{Cause, Finding, Verdict, cause, remote};
 
 /// Probes without an answer that are no accident.
@@ -37,7 +38,7 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
         here: master.here,
         local: format!("{} advertises priority {}", master.name(model), speaker.advert.priority),
         remote: how,
-        remedy: format!("on {}: restart its VRRP daemon, and find out who deletes its addresses", master.name(model)),
+        remedy: Row::Hollow.remedy(&[("node", &master.name(model))]),
     };
     if master.here {
         if advertised.iter().any(|vip| model.host.has_address(vip.address)) {
@@ -79,7 +80,7 @@ fn unserved(model: &Model, router: &Router, master: &Party<'_>, speaker: &Speake
             here: router.member,
             local: format!("this router is configured with {}", cause::list(expected)),
             remote: format!("{} advertises {}", master.name(model), cause::list(&speaker.advert.addresses)),
-            remedy: "give one of the two clusters another VRID".into(),
+            remedy: Row::Unserved.remedy(&[]),
         },
     })
 }

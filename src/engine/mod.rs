@@ -4,6 +4,7 @@
 //! the edge. The edge thread, which is the caller's, runs [`Engine::attend`] beside its servers. They meet in [`Shared`] and
 //! in one bounded queue of orders.
 
+pub mod arbiter;
 mod blindness;
 pub mod checks;
 mod core;
@@ -34,6 +35,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::detect::Watcher;
+use crate::fence::lease::Holder;
 use crate::observe::{Fact, Learned, RouterId};
 use crate::sys::clock;
 use crate::sys::probe::Prober;
@@ -116,14 +118,16 @@ impl Engine {
         watcher.restore(now, &edge::restore(&state_dir));
         let fences = fences::Fences::restore(&state_dir);
         let (notices, heralded) = mpsc::channel(notify::NOTICES_MAX);
-        let start = Start { fenced: fences.names().clone(), notices };
+        let identity = Arc::new(identity(&config, now));
+        let holder = Holder { id: identity.boot_id.clone(), node: identity.node.clone() };
+        let start = Start { fenced: fences.names().clone(), notices, holder };
 
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let (order, orders) = mpsc::channel(ORDERS_MAX);
         let (learn, learned) = watch::channel(watcher.learned());
         let (end, ended) = oneshot::channel();
         let shared = Shared {
-            identity: Arc::new(identity(&config, now)),
+            identity,
             view: Arc::new(ArcSwap::from_pointee(View::first(watcher.snapshot(now)))),
             events: Arc::new(EventLog::new(EVENTS_MAX)),
             commands: command,

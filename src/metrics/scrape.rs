@@ -47,6 +47,14 @@ fn collect<'a>(family: &'a Family, facts: &Facts<'_>, routers: &'a [(&RouterView
                 }
             }
         }
+        Read::Leased(read) => {
+            for (router, labels) in routers {
+                if let Some(leased) = router.speaking.as_ref().and_then(|speaking| speaking.arbiter.as_ref()) {
+                    samples.of_router(labels);
+                    read(leased, facts.snapshot.at, &mut samples);
+                }
+            }
+        }
     }
     family.with(samples)
 }

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, Seen};
 
 /// A network interface's index: positive, unique within a network namespace, never reused while it lives.
@@ -130,7 +130,7 @@ pub struct Speaking {
     pub tracks: Vec<Tracked>,
     /// Why it is fenced, if it is.
     pub fenced: Option<String>,
-    /// Fences so far, by reason: `split_brain`, `isolation`, `operator`.
+    /// Fences so far, by reason: `split_brain`, `isolation`, `arbiter`, `operator`.
     pub fences: Vec<(&'static str, u64)>,
     /// Evidence to address gone, in seconds.
     pub fence_durations: super::Histogram<8>,
@@ -140,6 +140,23 @@ pub struct Speaking {
     pub priority_zero_sent: u64,
     /// Notify commands that failed, timed out or were dropped.
     pub notify_failures: u64,
+    /// What an arbiter says, if one is asked.
+    pub arbiter: Option<Leased>,
+}
+
+/// An arbiter's lease on a router's addresses, as this node knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leased {
+    /// Whether the arbiter answers.
+    pub up: bool,
+    /// Until when this node may hold, if it does; it is renewed long before.
+    pub until: Option<Instant>,
+    /// The name of the node that holds, or did last, as the arbiter has it.
+    pub holder: Option<String>,
+    /// This node may be master although the arbiter can't be asked.
+    pub excused: bool,
+    /// What is wrong, and what to do.
+    pub trouble: Option<String>,
 }
 
 /// Upper bounds of [`Speaking::fence_durations`], in seconds.

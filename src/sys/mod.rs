@@ -12,6 +12,7 @@ mod interface;
 pub mod neighbour;
 pub mod netlink;
 pub mod netns;
+pub mod nft;
 mod output_test;
 pub mod ping;
 pub mod probe;

@@ -1,13 +1,14 @@
 //! What a speaker sends: adverts and announcements, as whole frames out of one interface.
 //!
 //! They leave by a packet socket with protocol 0, so a firewall's OUTPUT chain can't mute them, and the egress hook sees
-//! each of them. What is received comes by [`super::capture`]. While speaking, keep a [`super::taps::RawTap`] of the family open:
+//! each of them, with the mark that opens the [`gate`]. What is received comes by [`super::capture`]. While speaking, keep a [`super::taps::RawTap`] of the family open:
 //! without a protocol-112 socket the kernel answers every unicast advert with "protocol unreachable" (in IPv6, "parameter
 //! problem").
 
 use std::io;
 use std::net::IpAddr;
 
+use super::nft::gate;
 use super::transmit::Transmitter;
 use super::{interface, probe, sysctl};
 use crate::observe::{IfIndex, Request};
@@ -26,7 +27,10 @@ impl Sender {
     /// # Errors
     /// What the kernel says; without CAP_NET_RAW in words.
     pub fn open(interface: IfIndex) -> io::Result<Self> {
-        Ok(Self { transmitter: Transmitter::open("no adverts can be sent")?, interface })
+        let transmitter = Transmitter::open("no adverts can be sent")?;
+        // Without CAP_NET_ADMIN there is no mark, and no gate either.
+        let _ = transmitter.mark(gate::MARK);
+        Ok(Self { transmitter, interface })
     }
 
     /// Sends one advert, from `advert.mac` or, without it, from the virtual MAC: to the group, or to one peer, whose next hop

@@ -75,6 +75,16 @@ impl Host {
         self.wire();
     }
 
+    /// Cables `near2` to `far2` beside the first cable: 10.9.8.1/24 and 10.9.8.2/24.
+    pub fn second_cable(&self) {
+        let (near, far) = ("address 02:00:00:00:00:03", "address 02:00:00:00:00:04");
+        ip(&format!("link add near2 {near} type veth peer name far2 {far} netns {}", self.thread_id));
+        set_up("near2", "10.9.8.1/24", "fe80::3/64");
+        self.run(|| set_up("far2", "10.9.8.2/24", "fe80::4/64"));
+        wait_for_carrier("near2");
+        self.run(|| wait_for_carrier("far2"));
+    }
+
     /// Runs a job in this host's namespace and waits for its result.
     pub fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
         let (say, hear) = mpsc::channel();

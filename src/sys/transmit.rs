@@ -29,6 +29,14 @@ impl Transmitter {
         Ok(Self { socket })
     }
 
+    /// Has every frame carry a mark within this host. Needs CAP_NET_ADMIN, or CAP_NET_RAW on recent kernels.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn mark(&self, mark: u32) -> io::Result<()> {
+        socket::set_option(&self.socket, libc::SOL_SOCKET, libc::SO_MARK, &mark)
+    }
+
     /// Sends one frame out of an interface. Never blocks.
     ///
     /// # Errors
