@@ -74,6 +74,7 @@ pub(super) fn tls_files(
     files
 }
 
+/// A file that is named, relative to the one that names it.
 pub(super) fn path(judge: &Judge<'_>, file: &Spanned<String>) -> PathBuf {
     judge.sources.directory(file.span().start).join(file.get_ref())
 }

@@ -28,7 +28,7 @@ pub(super) fn without_effect(judge: &mut Judge<'_>, file: &raw::File) {
 
 /// What only later versions act upon.
 fn unbuilt(file: &raw::File, speaking: &[&raw::Router]) -> Places {
-    let mut found: Places = given!(file.watch, keepalived_conf);
+    let mut found = Places::new();
     if speaking.is_empty() {
         return found;
     }

@@ -82,6 +82,8 @@ pub struct Web {
 pub struct Watch {
     /// Interfaces to sniff; `None` picks them.
     pub interfaces: Option<Vec<String>>,
+    /// What the local keepalived is told.
+    pub keepalived_conf: Option<PathBuf>,
     /// Never send anything.
     pub passive: bool,
     /// Follow routers that no `[[router]]` names.
@@ -327,6 +329,7 @@ impl Config {
             web: Web { listen: vec![SocketAddr::from(([0u16; 8], 10112))], config_file: None },
             watch: Watch {
                 interfaces: None,
+                keepalived_conf: None,
                 passive: s.passive,
                 discover: s.discover,
                 probe_interval: s.probe_interval,

@@ -62,6 +62,9 @@ impl Config {
         if let Some(interfaces) = &watch.interfaces {
             out.key("interfaces", texts(interfaces));
         }
+        if let Some(path) = &watch.keepalived_conf {
+            out.key("keepalived_conf", text(path.display()));
+        }
         out.marked("passive", watch.passive.into(), watch.passive == default.passive);
         out.marked("discover", watch.discover.into(), watch.discover == default.discover);
         let probe_interval = duration(watch.probe_interval);

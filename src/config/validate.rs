@@ -185,6 +185,7 @@ impl<'a> Judge<'a> {
             }
             watch.interfaces = Some(list(&raw.interfaces).into_iter().map(|i| i.0).collect());
         }
+        watch.keepalived_conf = raw.keepalived_conf.as_ref().map(|file| cluster::path(self, file));
         set(&mut watch.passive, &raw.passive);
         set(&mut watch.discover, &raw.discover);
         if let Some(interval) = &raw.probe_interval {

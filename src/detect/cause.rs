@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{DaemonState, Expected, Model, Router, Speaker, Tap};
+use crate::observe::{DaemonState, Expected, Model, Router, Speaker, Tap, Told};
 use crate::time::{Duration, Instant};
 use crate::wire::{Auth, ChecksumForm, Version};
 
@@ -36,6 +36,20 @@ impl Dialect {
             addresses,
             ttl: advert.ttl,
             multicast: advert.is_multicast(),
+        }
+    }
+
+    fn told(told: &Told) -> Self {
+        let mut addresses = told.addresses.clone();
+        addresses.sort_unstable();
+        Self {
+            version: Some(told.version),
+            auth: Some(told.auth),
+            interval: Some(told.interval),
+            checksum: None,
+            addresses,
+            ttl: 255,
+            multicast: !told.unicast,
         }
     }
 
@@ -106,7 +120,8 @@ pub fn of_conflict(
 fn mismatch(model: &Model, router: &Router, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
     let dialect = |p: &Party<'_>| match p.speaker {
         Some(speaker) => Some(Dialect::of(speaker)),
-        None => router.expected.as_ref().filter(|_| p.here).map(Dialect::expected),
+        None if p.here => here(model, router),
+        None => None,
     };
     let (x, y) = (dialect(one)?, dialect(two)?);
     let (row, local, remote) = difference(&x, &y)?;
@@ -116,6 +131,28 @@ fn mismatch(model: &Model, router: &Router, one: &Party<'_>, two: &Party<'_>) ->
         here: one.here,
         local: format!("{} {local}", one.name(model)),
         remote: format!("{} {remote}", two.name(model)),
+        remedy: row.remedy(&[]),
+    })
+}
+
+/// What the local daemon should speak: as its own configuration says, or else ours.
+fn here(model: &Model, router: &Router) -> Option<Dialect> {
+    let told = model.told_of(router).map(Dialect::told);
+    told.or_else(|| router.expected.as_ref().map(Dialect::expected))
+}
+
+/// The local daemon is a backup, and was told something that makes it refuse the master's adverts: it will take over beside it.
+pub fn latent_told(model: &Model, router: &Router, master: &Party<'_>) -> Option<Finding> {
+    let speaker = master.active.filter(|_| !master.here)?;
+    let told = Dialect::told(model.told_of(router)?);
+    let (row, local, remote) = difference(&told, &Dialect::of(speaker))?;
+    let node = &model.settings.node;
+    Some(Finding {
+        cause: row.rule().cause,
+        node: Some(node.clone()),
+        here: true,
+        local: format!("{node}, as its daemon was told, {local}"),
+        remote: format!("{} {remote}", master.name(model)),
         remedy: row.remedy(&[]),
     })
 }

@@ -52,9 +52,14 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
         return Ok(Some(Hollow { verdict: Verdict::NoMaster, finding: finding(how) }));
     }
     if let Some(word) = master.word.filter(|word| !word.said.blind && word.report.as_of > speaker.spell + GRACE) {
-        let how = format!("it holds none of {}, as it says itself", list(&advertised));
-        let hollow = Hollow { verdict: Verdict::NoMaster, finding: finding(how) };
-        return Ok(word.said.held.is_empty().then_some(hollow));
+        if !word.said.held.is_empty() {
+            return Ok(None);
+        }
+        // One that says that it sends no more has gone a moment ago, or somebody plays its adverts back.
+        if word.said.advertises() {
+            let how = format!("it holds none of {}, as it says itself", list(&advertised));
+            return Ok(Some(Hollow { verdict: Verdict::NoMaster, finding: finding(how) }));
+        }
     }
     let silent = |vip: &&Vip| vip.unanswered >= UNANSWERED && vip.probed.is_some_and(|probed| probed > speaker.spell);
     let how = format!("nobody answers for {}", list(&advertised));
@@ -93,5 +98,6 @@ fn list(vips: &[&Vip]) -> String {
 pub fn latent(model: &Model, router: &Router, master: &Party<'_>, now: Instant) -> Option<Finding> {
     cause::dropped_here(model, router, now)
         .or_else(|| cause::latent_ttl(model, master))
+        .or_else(|| cause::latent_told(model, router, master))
         .or_else(|| remote::latent(model, router, now))
 }

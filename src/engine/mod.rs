@@ -20,6 +20,7 @@ mod rest;
 mod shared;
 mod sources;
 mod speaker;
+mod told;
 pub mod tracker;
 
 use std::io;
@@ -173,6 +174,7 @@ impl Engine {
         let keeping = edge::keep(&self.state_dir, self.learned.clone());
         let hand =
             edge::Hand { orders: self.orders.clone(), origin: self.origin, config: self.config, fences: self.fences };
+        let telling = told::follow(self.orders.clone(), hand.config.subscribe());
         let asking = peers::ask(
             self.orders.clone(),
             hand.config.subscribe(),
@@ -181,7 +183,7 @@ impl Engine {
         );
         let obeying = edge::obey(self.commands, hand, self.shared);
         let checking = edge::track(self.orders.clone(), checks_config);
-        let chores = async { tokio::join!(pings, keeping, asking, obeying, checking) };
+        let chores = async { tokio::join!(pings, keeping, telling, asking, obeying, checking) };
         // It goes on until the last word of the core is told.
         let heralding = tokio::spawn(notify::run(self.heralded));
         let was_stopped = tokio::select! {

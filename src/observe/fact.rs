@@ -57,6 +57,8 @@ pub enum Fact {
         /// What it said, or why it said nothing that counts.
         said: Result<std::sync::Arc<super::Report>, super::Mute>,
     },
+    /// What the local VRRP daemon was told, of all its routers. Sent at start and when its configuration changes.
+    Told(std::sync::Arc<[super::Told]>),
     /// Capture counters of one interface since the last such fact.
     Capture {
         /// Which interface.

@@ -4,7 +4,9 @@
 #![allow(missing_docs)]
 
 mod alerting;
+mod boards;
 mod demo;
+mod drill;
 #[path = "../support/etcd.rs"]
 mod etcd;
 mod firewall;
@@ -16,7 +18,9 @@ mod lifecycle;
 mod matrix;
 mod mismatch;
 mod monitoring;
+mod quiet;
 mod silence;
 mod speak;
 mod stale;
 mod takeover;
+mod walk;

@@ -3,7 +3,7 @@
 use crate::etcd::{Cluster, Site};
 use crate::lab::{Flavour, Node, Stage, Watch, holds, until};
 
-/// The key of the router, as `docs/fencing.md` says.
+/// The key of the router, as `docs/arbiter.md` says.
 const KEY: &str = "/vipwarden/10.9.9.100/51";
 
 struct Court {
@@ -36,9 +36,9 @@ fn is_master(router: &serde_json::Value) -> bool {
 
 #[test]
 fn one_holds_by_the_arbiter_s_leave_and_a_better_one_gets_it_from_hand_to_hand() {
-    let court = Court::new(1);
-    let (node_a, node_b) = (&court.stage.a, &court.stage.b);
-    let mut b = court.speaker(node_b, 100, "");
+    let mut court = Court::new(1);
+    let (node_a, node_b) = (&court.stage.a.clone(), &court.stage.b.clone());
+    let b = court.speaker(node_b, 100, "");
     b.expect("it is master by the arbiter's leave", is_master);
     court.stage.expect_holders(false, true);
     let entry = court.etcd.ctl(&["get", "--print-value-only", KEY], 0).expect("etcdctl reads it");
@@ -57,9 +57,18 @@ fn one_holds_by_the_arbiter_s_leave_and_a_better_one_gets_it_from_hand_to_hand()
     b.expect("it is master by the arbiter's leave", is_master);
     court.stage.expect_holders(false, true);
 
-    b.process().stop().expect("it ends");
-    a.expect("it is master by the arbiter's leave", is_master);
     assert_eq!(a.metric("vrrp_fences_total", &["reason=\"arbiter\""]), 0.0);
+
+    // Who has had a lease, and gave it back, is no master without another one.
+    court.etcd.kill(0);
+    b.expect("it drops", |router| router["state"] == "backup" && router["arbiter"]["up"] == false);
+    a.expect("nobody is master", |router| router["verdict"] == "no_master");
+    a.expect("it waits", |router| router["state"] == "backup" && router["arbiter"]["trouble"].is_string());
+    court.stage.expect_holders(false, false);
+    court.etcd.revive(0);
+    until("one is master by the arbiter's leave", || {
+        [&a, &b].iter().any(|one| one.router(51).is_some_and(|r| is_master(&r)))
+    });
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod arbiter;
 mod groups;
 mod interop;
 mod life;
+mod order;
 mod scale;
 mod second;
+mod service;
 mod silent;

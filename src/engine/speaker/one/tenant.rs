@@ -9,6 +9,9 @@ use crate::observe::Host;
 use crate::time::Instant;
 use crate::vrrp::{Event, State, Takeover};
 
+/// Why a router is no master that has not been granted a lease.
+const NO_LEASE: &str = "the arbiter has granted no lease yet";
+
 impl Speaker {
     /// Begins to ask the arbiter, if there is one. Until that has granted a lease, this is no master.
     pub fn apply(&mut self, now: Instant, office: Result<&Office, &str>, me: &Holder, host: &Host, told: &mut Told) {
@@ -19,7 +22,7 @@ impl Speaker {
             Ok(office) => {
                 let vip = self.report.vip().map_or_else(|| self.config.name.clone(), |vip| vip.to_string());
                 self.tenancy = Some(Tenancy::new(self.id, office, me.clone(), &format!("{vip}/{}", self.config.vrid)));
-                "the arbiter has granted no lease yet".to_owned()
+                NO_LEASE.to_owned()
             }
             Err(why) => {
                 self.alarm(now, why.to_owned(), told);
@@ -70,25 +73,23 @@ impl Speaker {
             self.router.handle(now, Event::HandOver);
             return true;
         }
-        let change = tenancy.poll_change();
+        let (change, may) = (tenancy.poll_change(), tenancy.may());
         self.report.arbiter = Some(tenancy.report());
+        let mut bar = (!may).then(|| NO_LEASE.to_owned());
         match change {
-            None => false,
-            Some(Change::Granted) => {
-                self.set_bar(now, Bar::Arbiter, None);
-                true
-            }
-            Some(Change::Excused(why)) => {
-                self.alarm(now, why, told);
-                self.set_bar(now, Bar::Arbiter, None);
-                true
-            }
+            None | Some(Change::Granted) => {}
+            Some(Change::Excused(why)) => self.alarm(now, why, told),
             Some(Change::Lost(why)) => {
                 self.alarm(now, why.clone(), told);
                 self.fencing.by_arbiter(now, self.router.holds());
-                self.set_bar(now, Bar::Arbiter, Some(why));
-                true
+                bar = Some(why);
             }
         }
+        // Who has given its lease back needs another one, too.
+        let is_news = bar.is_some() != self.bars.contains_key(&Bar::Arbiter);
+        if is_news {
+            self.set_bar(now, Bar::Arbiter, bar);
+        }
+        is_news
     }
 }
