@@ -11,6 +11,8 @@ use crate::wire::{Family, MacAddr};
 
 /// The `reason` label of an operator's fence.
 const OPERATOR: &str = "operator";
+/// That of the kernel's.
+const KERNEL: &str = "kernel";
 
 /// What the watcher knows and the speakers' guards want.
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ pub(super) fn scope(config: &Config, router: &config::Router) -> Scope {
 #[derive(Debug)]
 pub(super) struct Fencing {
     pub guard: Guard,
+    peers: Vec<IpAddr>,
     by_hand: bool,
     counts: BTreeMap<&'static str, u64>,
     durations: Histogram<8>,
@@ -54,12 +57,29 @@ impl Fencing {
     /// Not fenced.
     pub fn new(policy: Policy, scope: Scope) -> Self {
         Self {
+            peers: scope.peers.clone(),
             guard: Guard::new(policy, scope),
             by_hand: false,
             counts: BTreeMap::new(),
             durations: Histogram::default(),
             began: None,
         }
+    }
+
+    /// Takes another configuration.
+    pub fn reconfigure(&mut self, now: Instant, policy: Policy, scope: Scope) {
+        self.peers.clone_from(&scope.peers);
+        self.guard.reconfigure(now, policy, scope);
+    }
+
+    /// Where configured peers advertise from.
+    pub fn peers(&self) -> &[IpAddr] {
+        &self.peers
+    }
+
+    /// The kernel has closed the gate of a master that didn't know.
+    pub fn by_kernel(&mut self) {
+        *self.counts.entry(KERNEL).or_default() += 1;
     }
 
     /// An operator has fenced in an earlier life.
