@@ -231,7 +231,7 @@ const API: &str = r#"router="api",vip="192.168.1.103",interface="eth0",vlan="",f
 const SHOP: &str = r#"router="shop",vip="192.168.1.104",interface="eth0",vlan="",family="ipv4",vrid="56""#;
 
 /// What is exported of a router for being its speaker.
-const SPEAKER_FAMILIES: [&str; 9] = [
+const SPEAKER_FAMILIES: [&str; 11] = [
     "vrrp_priority",
     "vrrp_garp_sent_total",
     "vrrp_priority_zero_sent_total",
@@ -241,6 +241,8 @@ const SPEAKER_FAMILIES: [&str; 9] = [
     "vrrp_gate_open",
     "vrrp_fences_total",
     "vrrp_fence_duration_seconds",
+    "vrrp_arbiter_up",
+    "vrrp_arbiter_hold_remaining_seconds",
 ];
 
 #[test]
@@ -262,10 +264,13 @@ fn a_speaker_says_what_it_tracks_sends_and_fences() {
         (format!("vrrp_fence_duration_seconds_bucket{{{API},le=\"0.00025\"}}"), Some(0.0)),
         (format!("vrrp_fence_duration_seconds_bucket{{{API},le=\"0.0005\"}}"), Some(1.0)),
         (format!("vrrp_fence_duration_seconds_count{{{API}}}"), Some(1.0)),
+        (format!("vrrp_arbiter_up{{{API}}}"), Some(1.0)),
         (format!("vrrp_router_info{{{API},version=\"2\",mode=\"speak\",role=\"member\"}}"), Some(1.0)),
     ] {
         assert_eq!(value(&text, &series), expected, "{series}");
     }
+    let remaining = value(&text, &format!("vrrp_arbiter_hold_remaining_seconds{{{API}}}"));
+    assert!(remaining.is_some_and(|seconds| (3000.0..=3600.0).contains(&seconds)), "{remaining:?}");
 }
 
 #[test]

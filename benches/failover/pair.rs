@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use vipwarden::cli::demo::lab::{Lab, Node, PATIENCE, wait_until};
 
 /// The address that both want.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 9, 9, 100);
+/// The cluster's key of these pairs.
+const KEY: &str = "6f2d1c3b4a5968778695a4b3c2d1e0f0";
 const PRIORITIES: [u8; 2] = [200, 100];
 
 /// What both hosts run.
@@ -115,10 +118,16 @@ impl Pair {
 
     fn sections(&self, index: usize) -> String {
         let peer = &self.nodes[1 - index];
+        let key = self.nodes[index].scratch().expect("a scratch directory").join("cluster.key");
+        std::fs::write(&key, KEY).expect("the key is written");
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).expect("nobody else may read it");
         format!(
-            "[[peer]]\nname = \"{}\"\naddress = \"{}\"\n[[router]]\nname = \"web\"\nmode = \"speak\"\ninterface = \"eth0\"\nvrid = 51\nversion = 3\n\
+            "[cluster]\nkey_file = \"{}\"\n[[peer]]\nname = \"{}\"\naddress = \"{}\"\n\
+             urls = [\"http://{}:10112\"]\n[[router]]\nname = \"web\"\nmode = \"speak\"\ninterface = \"eth0\"\nvrid = 51\nversion = 3\n\
              advert_interval = \"{:?}\"\npriority = {}\naddresses = [\"{ADDRESS}/24\"]\n",
+            key.display(),
             peer.name(),
+            peer.ipv4(),
             peer.ipv4(),
             self.interval,
             PRIORITIES[index]
@@ -146,6 +155,14 @@ impl Pair {
     /// Waits until the first one holds the address, and the second one waits.
     pub fn settle(&self) {
         self.expect_holders([true, false]);
+        for running in self.running.iter().flatten() {
+            let Running::Vipwarden(daemon) = running else { continue };
+            let trusts = || daemon.status().is_ok_and(|status| status["peers"][0]["trusted"] == true);
+            wait_until("each trusts the other's reports", PATIENCE, || trusts().then_some(()))
+                .unwrap_or_else(|error| panic!("{error}"));
+        }
+        // Twice the time between two questions: what they know of each other is what is so now.
+        std::thread::sleep(Duration::from_secs(1));
     }
 
     /// Ends the holder, and waits until the other one holds.

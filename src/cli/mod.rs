@@ -15,6 +15,7 @@ mod explain;
 mod fence;
 mod forget;
 mod handover;
+mod import_keepalived;
 mod line;
 mod listen;
 mod logging;
@@ -90,6 +91,8 @@ enum Command {
     CheckConfig(check_config::Args),
     /// The effective configuration: defaults marked, secrets masked.
     ShowConfig(show_config::Args),
+    /// Print vipwarden TOML for a keepalived.conf, and name its mistakes and what can't be carried over.
+    ImportKeepalived(import_keepalived::Args),
     /// Judge capture files: 2 if a split brain is in them.
     Analyze(analyze::Args),
     /// Print a capture file as one line an advert.
@@ -117,6 +120,7 @@ impl Command {
             Self::CleanUp(args) => clean_up::run(&args, &global.control),
             Self::CheckConfig(args) => check_config::run(args),
             Self::ShowConfig(args) => show_config::run(args),
+            Self::ImportKeepalived(args) => import_keepalived::run(args),
             Self::Analyze(args) => analyze::run(args),
             Self::Decode(args) => decode::run(args),
             Self::Sniff(args) => sniff::run(args),

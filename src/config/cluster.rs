@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hyper::Uri;
 use toml::Spanned;
 
-use super::raw;
+use super::raw::{self, Key};
 use super::validate::{Judge, list};
 use super::{ClusterKey, TlsFiles, files};
 
@@ -49,23 +49,32 @@ pub(super) fn channel(judge: &mut Judge<'_>, peer: &raw::Peer) -> (Vec<Uri>, Tls
     if let Some(given) = peer.urls.as_ref().filter(|_| urls.len() > URLS_MAX) {
         judge.error(given.span(), format!("{} URLs for one peer: {URLS_MAX} at most", urls.len()));
     }
-    let tls = TlsFiles {
-        ca: peer.ca_file.as_ref().map(|file| path(judge, file)),
-        cert: peer.cert_file.as_ref().map(|file| path(judge, file)),
-        key: peer.key_file.as_ref().map(|file| path(judge, file)),
-    };
-    match (&peer.cert_file, &peer.key_file) {
+    let is_secret = urls.iter().any(|url| url.scheme_str() == Some("https"));
+    let tls = tls_files(judge, [&peer.ca_file, &peer.cert_file, &peer.key_file], is_secret, "this peer's `urls`");
+    (urls, tls)
+}
+
+/// The files `ca_file`, `cert_file` and `key_file`, which have an effect only if some of `urls` is secret.
+pub(super) fn tls_files(
+    judge: &mut Judge<'_>,
+    [ca, cert, key]: [&Key<String>; 3],
+    is_secret: bool,
+    urls: &str,
+) -> TlsFiles {
+    let file = |file: &Key<String>| file.as_ref().map(|file| path(judge, file));
+    let files = TlsFiles { ca: file(ca), cert: file(cert), key: file(key) };
+    match (cert, key) {
         (Some(alone), None) => judge.error(alone.span(), "a certificate goes with its key: add `key_file`"),
         (None, Some(alone)) => judge.error(alone.span(), "a key goes with its certificate: add `cert_file`"),
         _ => {}
     }
-    let is_secret = urls.iter().any(|url| url.scheme_str() == Some("https"));
-    if let Some(idle) = peer.ca_file.as_ref().or(peer.cert_file.as_ref()).filter(|_| !is_secret) {
-        judge.warn(idle.span(), "this has no effect: none of this peer's `urls` begins with https://");
+    if let Some(idle) = ca.as_ref().or(cert.as_ref()).filter(|_| !is_secret) {
+        judge.warn(idle.span(), format!("this has no effect: none of {urls} begins with https://"));
     }
-    (urls, tls)
+    files
 }
 
-fn path(judge: &Judge<'_>, file: &Spanned<String>) -> PathBuf {
+/// A file that is named, relative to the one that names it.
+pub(super) fn path(judge: &Judge<'_>, file: &Spanned<String>) -> PathBuf {
     judge.sources.directory(file.span().start).join(file.get_ref())
 }

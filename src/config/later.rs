@@ -2,45 +2,16 @@
 
 use std::ops::Range;
 
-use serde::Deserialize;
 use toml::Spanned;
 
-use super::raw::{self, Key, Mode, TextKey, given};
+use super::raw::{self, Mode, given};
 use super::validate::Judge;
-use crate::time::Duration;
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Arbiter {
-    etcd: Key<Vec<String>>,
-    key_prefix: Key<String>,
-    wait: TextKey<Duration>,
-    unreachable: Key<Unreachable>,
-    ca_file: Key<String>,
-    cert_file: Key<String>,
-    key_file: Key<String>,
-    user: Key<String>,
-    password_file: Key<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Unreachable {
-    Drop,
-    HoldIfUnanimous,
-    Ignore,
-}
 
 type Places = Vec<(&'static str, Range<usize>)>;
 
-/// Warns of every key that is given and changes nothing. An arbiter for a router that speaks is an error.
+/// Warns of every key that is given and changes nothing.
 pub(super) fn without_effect(judge: &mut Judge<'_>, file: &raw::File) {
     let (speaking, watching): (Vec<_>, Vec<_>) = file.router.iter().map(Spanned::get_ref).partition(|r| r.speaks());
-    if let Some(arbiter) = file.arbiter.as_ref().filter(|_| !speaking.is_empty()) {
-        let message = "this version asks no arbiter, and it doesn't start rather than speak without the one that was \
-                       asked for: remove [arbiter], or write mode = \"watch\" into every [[router]]";
-        judge.error(arbiter.span(), message);
-    }
     for (key, span) in unbuilt(file, &speaking) {
         judge.warn(span, format!("`{key}` has no effect yet: this version doesn't act upon it"));
     }
@@ -57,9 +28,8 @@ pub(super) fn without_effect(judge: &mut Judge<'_>, file: &raw::File) {
 
 /// What only later versions act upon.
 fn unbuilt(file: &raw::File, speaking: &[&raw::Router]) -> Places {
-    let mut found: Places = given!(file.watch, keepalived_conf);
+    let mut found = Places::new();
     if speaking.is_empty() {
-        found.extend::<Places>(given!(file, arbiter));
         return found;
     }
     found

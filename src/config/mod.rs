@@ -3,6 +3,7 @@
 //! [`load`] goes in three steps: `read` parses all files into one tree and that into `raw` structs, key by key; `validate`
 //! judges how the values go together; [`Config::to_toml`] is the way back.
 
+mod arbiter;
 mod checks;
 mod cluster;
 mod files;
@@ -27,6 +28,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use hyper::Uri;
+use serde::Deserialize;
 
 pub use speak::{Check, Fence, Notify, Probe, Speak, Track, Tracked};
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub checks: Vec<Check>,
     /// `[[router]]`.
     pub routers: Vec<Router>,
+    /// `[arbiter]`, if there is one.
+    pub arbiter: Option<Arbiter>,
 }
 
 /// `[node]`.
@@ -78,6 +82,8 @@ pub struct Web {
 pub struct Watch {
     /// Interfaces to sniff; `None` picks them.
     pub interfaces: Option<Vec<String>>,
+    /// What the local keepalived is told.
+    pub keepalived_conf: Option<PathBuf>,
     /// Never send anything.
     pub passive: bool,
     /// Follow routers that no `[[router]]` names.
@@ -133,6 +139,66 @@ impl fmt::Debug for ClusterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClusterKey").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// `[arbiter]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arbiter {
+    /// The endpoints of the etcd cluster; at least one.
+    pub etcd: Vec<Uri>,
+    /// What the names of the routers' keys begin with.
+    pub key_prefix: String,
+    /// How long an entry must stand unchanged before another takes over.
+    pub wait: Duration,
+    /// What is done while it does not answer.
+    pub unreachable: Unreachable,
+    /// Who is trusted there, and who we are.
+    pub tls: TlsFiles,
+    /// How to log in, if it wants that.
+    pub login: Option<ArbiterLogin>,
+}
+
+impl Default for Arbiter {
+    fn default() -> Self {
+        Self {
+            etcd: Vec::new(),
+            key_prefix: "/vipwarden/".into(),
+            wait: Duration::from_secs(3),
+            unreachable: Unreachable::Drop,
+            tls: TlsFiles::default(),
+            login: None,
+        }
+    }
+}
+
+/// User and password of an arbiter. The password is in no output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ArbiterLogin {
+    /// The user.
+    pub user: String,
+    /// Where the password was read.
+    pub password_file: PathBuf,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for ArbiterLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, password_file, .. } = self;
+        f.debug_struct("ArbiterLogin").field("user", user).field("password_file", password_file).finish_non_exhaustive()
+    }
+}
+
+/// What is done while an arbiter does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unreachable {
+    /// The addresses go when the lease ends.
+    Drop,
+    /// They stay while every peer promises not to take them.
+    HoldIfUnanimous,
+    /// It is as if there were none, with an alarm.
+    Ignore,
 }
 
 /// `[[witness]]`.
@@ -263,6 +329,7 @@ impl Config {
             web: Web { listen: vec![SocketAddr::from(([0u16; 8], 10112))], config_file: None },
             watch: Watch {
                 interfaces: None,
+                keepalived_conf: None,
                 passive: s.passive,
                 discover: s.discover,
                 probe_interval: s.probe_interval,
@@ -272,6 +339,7 @@ impl Config {
                 forget_after: s.forget_after,
             },
             cluster_key: None,
+            arbiter: None,
             peers: Vec::new(),
             witnesses: Vec::new(),
             checks: Vec::new(),

@@ -8,9 +8,9 @@ use hyper::Uri;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::later;
+use super::Unreachable;
 use super::value::{
-    AbsolutePath, Command, DurationOrNever, Interface, Name, PeerUrl, Prefixed, Process, Secret, Text, User, Whole,
+    AbsolutePath, BaseUrl, Command, DurationOrNever, Interface, Name, Prefixed, Process, Secret, Text, User, Whole,
     WordOrDuration,
 };
 use crate::time::Duration;
@@ -36,7 +36,7 @@ pub(super) struct File {
     pub check: Vec<Spanned<Check>>,
     pub router: Vec<Spanned<Router>>,
     pub fence: Key<Fence>,
-    pub arbiter: Key<later::Arbiter>,
+    pub arbiter: Key<Arbiter>,
 }
 
 #[derive(Default, Deserialize)]
@@ -79,7 +79,7 @@ pub(super) struct Peer {
     pub name: TextKey<Name>,
     pub address: TextKey<IpAddr>,
     pub vrrp_addresses: TextList<IpAddr>,
-    pub urls: TextList<PeerUrl>,
+    pub urls: TextList<BaseUrl>,
     pub ca_file: Key<String>,
     pub cert_file: Key<String>,
     pub key_file: Key<String>,
@@ -183,6 +183,20 @@ pub(super) struct Fence {
     pub promote_grace: TextKey<DurationOrNever>,
     pub informed_yield: Key<Whole<0, 1_000>>,
     pub hold_down: TextKey<Duration>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Arbiter {
+    pub etcd: TextList<BaseUrl>,
+    pub key_prefix: Key<String>,
+    pub wait: TextKey<Duration>,
+    pub unreachable: Key<Unreachable>,
+    pub ca_file: Key<String>,
+    pub cert_file: Key<String>,
+    pub key_file: Key<String>,
+    pub user: Key<String>,
+    pub password_file: Key<String>,
 }
 
 #[derive(Default, Deserialize)]

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use toml::Value;
 
 use super::speak::{ADVERT_INTERVAL, CHECK_STATUS, UNPRIVILEGED};
-use super::{Check, Config, Fence, Notify, Probe, Router, Speak, Track, Tracked, router, secret};
+use super::{
+    Arbiter, Check, Config, Fence, Notify, Probe, Router, Speak, TlsFiles, Track, Tracked, Unreachable, router, secret,
+};
 use crate::fence::Lifetime;
 use crate::time::Duration;
 use crate::wire::{Auth, ChecksumForm};
@@ -36,11 +38,7 @@ impl Config {
             out.key("address", text(peer.address));
             out.marked("vrrp_addresses", texts(&peer.vrrp_addresses), peer.vrrp_addresses.is_empty());
             out.marked("urls", texts(&peer.urls), peer.urls.is_empty());
-            for (key, file) in [("ca_file", &peer.tls.ca), ("cert_file", &peer.tls.cert), ("key_file", &peer.tls.key)] {
-                if let Some(file) = file {
-                    out.key(key, text(file.display()));
-                }
-            }
+            peer.tls.to_toml(&mut out);
         }
         for witness in &self.witnesses {
             out.section("[[witness]]");
@@ -53,6 +51,9 @@ impl Config {
         for router in &self.routers {
             router.to_toml(&mut out);
         }
+        if let Some(arbiter) = &self.arbiter {
+            arbiter.to_toml(&mut out);
+        }
         out.0
     }
 
@@ -62,6 +63,9 @@ impl Config {
         if let Some(interfaces) = &watch.interfaces {
             out.key("interfaces", texts(interfaces));
         }
+        if let Some(path) = &watch.keepalived_conf {
+            out.key("keepalived_conf", text(path.display()));
+        }
         out.marked("passive", watch.passive.into(), watch.passive == default.passive);
         out.marked("discover", watch.discover.into(), watch.discover == default.discover);
         let probe_interval = duration(watch.probe_interval);
@@ -70,6 +74,37 @@ impl Config {
         out.marked("max_routers", number(watch.max_routers), watch.max_routers == default.max_routers);
         out.marked("max_speakers", number(watch.max_speakers), watch.max_speakers == default.max_speakers);
         out.marked("forget_after", duration(watch.forget_after), watch.forget_after == default.forget_after);
+    }
+}
+
+impl TlsFiles {
+    fn to_toml(&self, out: &mut Writer) {
+        for (key, file) in [("ca_file", &self.ca), ("cert_file", &self.cert), ("key_file", &self.key)] {
+            if let Some(file) = file {
+                out.key(key, text(file.display()));
+            }
+        }
+    }
+}
+
+impl Arbiter {
+    fn to_toml(&self, out: &mut Writer) {
+        let default = Self::default();
+        out.section("[arbiter]");
+        out.key("etcd", texts(&self.etcd));
+        out.marked("key_prefix", text(&self.key_prefix), self.key_prefix == default.key_prefix);
+        out.marked("wait", duration(self.wait), self.wait == default.wait);
+        let unreachable = match self.unreachable {
+            Unreachable::Drop => "drop",
+            Unreachable::HoldIfUnanimous => "hold-if-unanimous",
+            Unreachable::Ignore => "ignore",
+        };
+        out.marked("unreachable", text(unreachable), self.unreachable == default.unreachable);
+        self.tls.to_toml(out);
+        if let Some(login) = &self.login {
+            out.key("user", text(&login.user));
+            out.key("password_file", text(login.password_file.display()));
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use super::read::{self, Read};
 use super::source::Sources;
 use super::value::FromText;
 use super::{
-    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, checks, cluster, hint, hostname, later, place,
-    router, speaker, web_file,
+    Config, Diagnostic, Fence, Loaded, Node, Peer, Watch, Web, Witness, arbiter, checks, cluster, hint, hostname,
+    later, place, router, speaker, web_file,
 };
 use crate::time::Duration;
 
@@ -130,6 +130,7 @@ impl<'a> Judge<'a> {
         config.peers = self.peers(&file.peer);
         config.witnesses = self.witnesses(&file.witness);
         config.checks = checks::checks(self, &file.check);
+        config.arbiter = arbiter::arbiter(self, file);
         let known = self.known(file, &config);
         config.routers = router::routers(self, &file.router, &known);
         checks::untracked(self, file);
@@ -184,6 +185,7 @@ impl<'a> Judge<'a> {
             }
             watch.interfaces = Some(list(&raw.interfaces).into_iter().map(|i| i.0).collect());
         }
+        watch.keepalived_conf = raw.keepalived_conf.as_ref().map(|file| cluster::path(self, file));
         set(&mut watch.passive, &raw.passive);
         set(&mut watch.discover, &raw.discover);
         if let Some(interval) = &raw.probe_interval {

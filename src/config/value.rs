@@ -332,11 +332,11 @@ impl FromText for Uri {
     }
 }
 
-/// Where a peer's vipwarden listens.
+/// Where somebody is asked: scheme, host and port alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PeerUrl(pub String);
+pub(super) struct BaseUrl(pub String);
 
-impl FromText for PeerUrl {
+impl FromText for BaseUrl {
     const EXPECTED: &'static str = r#"a URL in quotes, such as "http://10.0.0.6:10112""#;
 
     // The text may hold a password, so no message repeats it.
@@ -346,7 +346,7 @@ impl FromText for PeerUrl {
         let authority = url.authority().map_or("", |authority| authority.as_str());
         match url.scheme_str() {
             Some("http" | "https") if authority.contains('@') => {
-                Err("no user and no password may stand in it: trust comes from [cluster] key_file".into())
+                Err("no user and no password may stand in it: there are keys of their own for that".into())
             }
             Some("http" | "https") if !authority.is_empty() => match url.path_and_query().map(|path| path.as_str()) {
                 None | Some("/") => Ok(Self(format!("{}://{authority}", url.scheme_str().unwrap_or_default()))),

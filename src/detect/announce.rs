@@ -7,6 +7,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::MacAddr;
 
 use super::party::Party;
+use super::rules::Row;
 use super::{Cause, Finding};
 
 /// How long a new master may take to announce itself.
@@ -49,7 +50,7 @@ pub fn finding(model: &Model, router: &Router, master: &Party<'_>, found: Misdir
     let name = master.name(model);
     // Another node's interface may have another name.
     let interface = if master.here { &router.id.interface } else { "INTERFACE" };
-    let remedy = match address {
+    let command = match address {
         IpAddr::V4(_) => format!("arping -U -c 3 -I {interface} {address}"),
         IpAddr::V6(_) => {
             format!("ndsend {address} {interface}, or restart the VRRP daemon: it announces its addresses")
@@ -63,6 +64,6 @@ pub fn finding(model: &Model, router: &Router, master: &Party<'_>, found: Misdir
         here: master.here,
         local: format!("{name} advertises {address}, and was not the last to announce it"),
         remote: format!("{who} was: clients' caches point there"),
-        remedy,
+        remedy: Row::Misdirected.remedy(&[("announce", &command)]),
     }
 }

@@ -500,7 +500,8 @@ fn witness(mut found: Judgement, model: &Model, parties: &[&Party<'_>]) -> Judge
     found
 }
 
-fn blindness(model: &Model, router: &Router) -> Option<String> {
+/// What keeps this node from judging a router, if anything does.
+pub fn blindness(model: &Model, router: &Router) -> Option<String> {
     let Some(interface) = router.interface else {
         return Some(format!("there is no interface {} here now", router.id.interface));
     };

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{DaemonState, Expected, Model, Router, Speaker, Tap};
+use crate::observe::{DaemonState, Expected, Model, Router, Speaker, Tap, Told};
 use crate::time::{Duration, Instant};
 use crate::wire::{Auth, ChecksumForm, Version};
 
 use super::conflict::Conflict;
 use super::party::Party;
+use super::rules::Row;
 use super::{Cause, Finding, remote};
 
 /// What one side speaks: its last advert, or what the configuration says that it should.
@@ -35,6 +36,20 @@ impl Dialect {
             addresses,
             ttl: advert.ttl,
             multicast: advert.is_multicast(),
+        }
+    }
+
+    fn told(told: &Told) -> Self {
+        let mut addresses = told.addresses.clone();
+        addresses.sort_unstable();
+        Self {
+            version: Some(told.version),
+            auth: Some(told.auth),
+            interval: Some(told.interval),
+            checksum: None,
+            addresses,
+            ttl: 255,
+            multicast: !told.unicast,
         }
     }
 
@@ -67,6 +82,10 @@ pub fn of_conflict(
     // Two who refuse each other's adverts skip some in turn; muted is who sends none.
     if mismatched && one.here && one.speaker.is_none_or(|s| now > s.gone_at()) {
         findings.push(muted(model, one));
+    }
+    if mismatched {
+        let admitted = remote::admitted(model, conflict, [one, two]);
+        findings.extend(admitted.into_iter().filter(|finding| finding.cause == Cause::MutedMaster));
     }
     if findings.is_empty() {
         findings.extend(tie(model, one, two));
@@ -101,31 +120,49 @@ pub fn of_conflict(
 fn mismatch(model: &Model, router: &Router, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
     let dialect = |p: &Party<'_>| match p.speaker {
         Some(speaker) => Some(Dialect::of(speaker)),
-        None => router.expected.as_ref().filter(|_| p.here).map(Dialect::expected),
+        None if p.here => here(model, router),
+        None => None,
     };
     let (x, y) = (dialect(one)?, dialect(two)?);
-    let (cause, local, remote, remedy) = difference(&x, &y)?;
+    let (row, local, remote) = difference(&x, &y)?;
     Some(Finding {
-        cause,
+        cause: row.rule().cause,
         node: Some(two.name(model)),
         here: one.here,
         local: format!("{} {local}", one.name(model)),
         remote: format!("{} {remote}", two.name(model)),
-        remedy: remedy.into(),
+        remedy: row.remedy(&[]),
+    })
+}
+
+/// What the local daemon should speak: as its own configuration says, or else ours.
+fn here(model: &Model, router: &Router) -> Option<Dialect> {
+    let told = model.told_of(router).map(Dialect::told);
+    told.or_else(|| router.expected.as_ref().map(Dialect::expected))
+}
+
+/// The local daemon is a backup, and was told something that makes it refuse the master's adverts: it will take over beside it.
+pub fn latent_told(model: &Model, router: &Router, master: &Party<'_>) -> Option<Finding> {
+    let speaker = master.active.filter(|_| !master.here)?;
+    let told = Dialect::told(model.told_of(router)?);
+    let (row, local, remote) = difference(&told, &Dialect::of(speaker))?;
+    let node = &model.settings.node;
+    Some(Finding {
+        cause: row.rule().cause,
+        node: Some(node.clone()),
+        here: true,
+        local: format!("{node}, as its daemon was told, {local}"),
+        remote: format!("{} {remote}", master.name(model)),
+        remedy: row.remedy(&[]),
     })
 }
 
 /// The first difference, in the order in which a receiver checks, with both values in words.
-fn difference(x: &Dialect, y: &Dialect) -> Option<(Cause, String, String, &'static str)> {
+fn difference(x: &Dialect, y: &Dialect) -> Option<(Row, String, String)> {
     let differ = |a: Option<Version>, b: Option<Version>| a.zip(b).is_some_and(|(a, b)| a != b);
     if differ(x.version, y.version) {
         let say = |d: &Dialect| format!("speaks VRRP version {}", d.version.map_or(0, Version::number));
-        return Some((
-            Cause::VersionMismatch,
-            say(x),
-            say(y),
-            "set the same VRRP version (vrrp_version) on both nodes",
-        ));
+        return Some((Row::Versions, say(x), say(y)));
     }
     let v2 = x.version == Some(Version::V2) || y.version == Some(Version::V2);
     let auth = |d: &Dialect| d.auth.map_or("unknown", |a| a.kind());
@@ -133,44 +170,27 @@ fn difference(x: &Dialect, y: &Dialect) -> Option<(Cause, String, String, &'stat
         && a.kind() != b.kind()
     {
         let say = |d: &Dialect| format!("authenticates with {}", auth(d));
-        return Some((Cause::AuthMismatch, say(x), say(y), "set the same auth_type and auth_pass on both nodes"));
+        return Some((Row::AuthKinds, say(x), say(y)));
     }
     if v2 && x.interval.zip(y.interval).is_some_and(|(a, b)| a != b) {
         let say = |d: &Dialect| format!("advertises every {} s", d.interval.unwrap_or_default().as_secs_f64());
-        return Some((
-            Cause::IntervalMismatch,
-            say(x),
-            say(y),
-            "set the same advert interval (advert_int) on both nodes",
-        ));
+        return Some((Row::Intervals, say(x), say(y)));
     }
     if x.checksum.zip(y.checksum).is_some_and(|(a, b)| a != b) {
         let say = |d: &Dialect| d.checksum.map_or(String::new(), |c| format!("computes the checksum over {}", form(c)));
-        let remedy = "make both compute the VRRPv3 checksum alike (FRR: vrrp … checksum-with-ipv4-pseudoheader)";
-        return Some((Cause::ChecksumMismatch, say(x), say(y), remedy));
+        return Some((Row::Checksums, say(x), say(y)));
     }
     if (x.multicast && x.ttl != 255) || (y.multicast && y.ttl != 255) {
         let say = |d: &Dialect| format!("is heard with TTL {}", d.ttl);
-        return Some((
-            Cause::TtlInvalid,
-            say(x),
-            say(y),
-            "take out the router or the TTL rewrite between the two nodes",
-        ));
+        return Some((Row::Ttl, say(x), say(y)));
     }
     if x.addresses != y.addresses {
         let say = |d: &Dialect| format!("advertises {}", list(&d.addresses));
-        let remedy = "give both nodes the same list of virtual addresses (virtual_ipaddress)";
-        return Some((Cause::AddressesMismatch, say(x), say(y), remedy));
+        return Some((Row::Lists, say(x), say(y)));
     }
     if x.auth.zip(y.auth).is_some_and(|(a, b)| a != b) {
         let say = |d: &Dialect| format!("authenticates with {}", auth(d));
-        return Some((
-            Cause::AuthMismatch,
-            say(x),
-            format!("{}, and not the same secret", say(y)),
-            "set the same auth_pass on both nodes",
-        ));
+        return Some((Row::Passwords, say(x), format!("{}, and not the same secret", say(y))));
     }
     None
 }
@@ -204,7 +224,7 @@ fn tie(model: &Model, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
         here: one.here,
         local: format!("{} from {}, priority {}", x.advert.source, mac(x), x.advert.priority),
         remote: format!("{} from {}, priority {}", y.advert.source, mac(y), y.advert.priority),
-        remedy: "give the two nodes different addresses: both use the same primary address".into(),
+        remedy: Row::Tie.remedy(&[]),
     })
 }
 
@@ -213,40 +233,36 @@ fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_
     let held = own.held.unwrap_or(now);
     let spoke = own.speaker.is_some_and(|s| s.last >= held);
     let blocked = router.output.is_some_and(|(_, blocked)| blocked);
-    let finding = |cause, local: &str, remedy: String| Finding {
-        cause,
+    let protocol = protocol(router);
+    let finding = |row: Row, local: &str| Finding {
+        cause: row.rule().cause,
         node: Some(model.settings.node.clone()),
         here: true,
         local: local.into(),
         remote: format!("{} {}", other.name(model), does(other)),
-        remedy,
+        remedy: row.remedy(&[("delete", &delete(router)), ("protocol", protocol)]),
     };
     match model.daemon_of(router) {
-        DaemonState::Absent => {
-            finding(Cause::StaleAddress, "no VRRP daemon runs here, and the address is still there", delete(router))
-        }
+        DaemonState::Absent => finding(Row::DeadHere, "no VRRP daemon runs here, and the address is still there"),
         DaemonState::Frozen => finding(
-            Cause::StaleAddress,
+            Row::FrozenHere,
             "the VRRP daemon is frozen: it does not read its socket, and the address is still there",
-            format!("continue or kill the daemon, then {}", delete(router)),
         ),
-        _ if blocked => finding(
-            Cause::FirewallDrop,
-            "this host's firewall refuses to let protocol 112 out (EPERM)",
-            "nft insert rule inet filter output ip protocol 112 accept".into(),
-        ),
-        DaemonState::Alive if !spoke => finding(
-            Cause::StrayAddress,
-            "the address was added here while this node is a backup: it never advertised since",
-            delete(router),
-        ),
+        _ if blocked => finding(Row::OutputHere, "this host's firewall refuses to let protocol 112 out (EPERM)"),
+        DaemonState::Alive if !spoke => {
+            finding(Row::StrayHere, "the address was added here while this node is a backup: it never advertised since")
+        }
         DaemonState::Alive => muted(model, own),
         DaemonState::Unknown => finding(
-            Cause::Undetermined,
+            Row::SilentHere,
             "the address is held here and no advert leaves; whether a VRRP daemon runs can't be told",
-            delete(router),
         ),
     }
+}
+
+/// VRRP in nft's words.
+fn protocol(router: &Router) -> &'static str {
+    if router.id.family == crate::wire::Family::V6 { "ip6 nexthdr 112" } else { "ip protocol 112" }
 }
 
 fn muted(model: &Model, own: &Party<'_>) -> Finding {
@@ -256,7 +272,7 @@ fn muted(model: &Model, own: &Party<'_>) -> Finding {
         here: own.here,
         local: "holds the address, its VRRP daemon runs, and no advert leaves".into(),
         remote: String::new(),
-        remedy: "look at the daemon's log: it refuses the other side's adverts, or its own don't get out".into(),
+        remedy: Row::Muted.remedy(&[]),
     }
 }
 
@@ -274,19 +290,17 @@ fn silent_there(model: &Model, party: &Party<'_>) -> Finding {
     let name = party.name(model);
     let mac = party.mac.map_or_else(String::new, |mac| format!(" ({mac})"));
     let is_peer = party.mac.is_some_and(|mac| model.peer_by_mac(mac).is_some());
-    let (cause, says, remedy) = if party.speaker.is_some() {
-        let remedy =
-            format!("on {name}: see whether its VRRP daemon is dead, frozen or filtered; delete the address there");
-        (Cause::StaleAddress, "answers for the address and does not advertise any more", remedy)
+    let (row, says) = if party.speaker.is_some() {
+        (Row::SilentThere, "answers for the address and does not advertise any more")
     } else if is_peer {
-        let remedy = format!("on {name}: delete the address, it was added by hand or left behind");
-        (Cause::StrayAddress, "answers for the address and never advertised", remedy)
+        (Row::StrayThere, "answers for the address and never advertised")
     } else {
-        let remedy = format!("find the host with MAC{mac} and take the address from it");
-        (Cause::ForeignClaim, "answers for the address and is no VRRP speaker", remedy)
+        (Row::Foreign, "answers for the address and is no VRRP speaker")
     };
+    let known = party.mac.map_or_else(|| "that is not known".into(), |mac| mac.to_string());
+    let remedy = row.remedy(&[("node", &name), ("mac", &known)]);
     Finding {
-        cause,
+        cause: row.rule().cause,
         node: Some(name.clone()),
         here: false,
         local: String::new(),
@@ -304,18 +318,11 @@ pub fn dropped_here(model: &Model, router: &Router, now: Instant) -> Option<Find
     }
     let heard = router.judged().filter(|s| !s.local && s.is_fresh(now));
     let (speaker, tap) = heard.filter_map(|s| s.dropped_before(now).map(|tap| (s, tap))).next()?;
-    let (place, remedy) = match tap {
-        Tap::Ip => (
-            "ingress (netdev or tc)",
-            "nft list ruleset netdev, tc filter show: take out the rule that drops protocol 112",
-        ),
-        Tap::Raw => ("INPUT, prerouting or rp_filter", "nft insert rule inet filter input ip protocol 112 accept"),
+    let (row, place) = match tap {
+        Tap::Ip => (Row::IngressHere, "ingress (netdev or tc)"),
+        Tap::Raw => (Row::InputHere, "INPUT, prerouting or rp_filter"),
     };
-    let remedy = if router.id.family == crate::wire::Family::V6 {
-        remedy.replace("ip protocol 112", "ip6 nexthdr 112")
-    } else {
-        remedy.into()
-    };
+    let remedy = row.remedy(&[("protocol", protocol(router))]);
     let (wire, [ip, raw]) = (speaker.received, speaker.delivered);
     Some(Finding {
         cause: Cause::FirewallDrop,
@@ -337,7 +344,7 @@ fn undetermined(model: &Model, one: &Party<'_>, two: &Party<'_>) -> Finding {
         here: false,
         local: format!("{} {}", one.name(model), does(one)),
         remote: format!("{} {}", two.name(model), does(two)),
-        remedy: "see on each node whether the other's adverts reach its VRRP daemon: firewall, switch, log".into(),
+        remedy: Row::Unexplained.remedy(&[]),
     }
 }
 
@@ -371,7 +378,7 @@ pub fn collision(model: &Model, a: &Party<'_>, b: &Party<'_>) -> Option<Finding>
         here: a.here || b.here,
         local: format!("{} advertises {}", a.name(model), list(&x.advert.addresses)),
         remote: format!("{} advertises {}", b.name(model), list(&y.advert.addresses)),
-        remedy: "give one of the two clusters another VRID".into(),
+        remedy: Row::Strangers.remedy(&[]),
     })
 }
 
@@ -383,7 +390,7 @@ pub fn transient(model: &Model, a: &Party<'_>, b: &Party<'_>) -> Finding {
         here: false,
         local: format!("{} {}", a.name(model), does(a)),
         remote: format!("{} {}", b.name(model), does(b)),
-        remedy: "nothing, if it is over within one master down interval".into(),
+        remedy: Row::Settling.remedy(&[]),
     }
 }
 
@@ -405,6 +412,6 @@ pub fn latent_ttl(model: &Model, party: &Party<'_>) -> Option<Finding> {
         here: party.here,
         local: format!("{} is heard with TTL {}", speaker.advert.source, speaker.advert.ttl),
         remote: "every receiver refuses a TTL below 255".into(),
-        remedy: "take out the router or the TTL rewrite on the way".into(),
+        remedy: Row::Ttl.remedy(&[]),
     })
 }

@@ -4,6 +4,7 @@ use crate::observe::{Model, Router, Speaker, Vip};
 use crate::time::{Duration, Instant};
 
 use super::party::Party;
+use super::rules::Row;
 use super::{Cause, Finding, Verdict, cause, remote};
 
 /// Probes without an answer that are no accident.
@@ -37,7 +38,7 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
         here: master.here,
         local: format!("{} advertises priority {}", master.name(model), speaker.advert.priority),
         remote: how,
-        remedy: format!("on {}: restart its VRRP daemon, and find out who deletes its addresses", master.name(model)),
+        remedy: Row::Hollow.remedy(&[("node", &master.name(model))]),
     };
     if master.here {
         if advertised.iter().any(|vip| model.host.has_address(vip.address)) {
@@ -51,9 +52,14 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
         return Ok(Some(Hollow { verdict: Verdict::NoMaster, finding: finding(how) }));
     }
     if let Some(word) = master.word.filter(|word| !word.said.blind && word.report.as_of > speaker.spell + GRACE) {
-        let how = format!("it holds none of {}, as it says itself", list(&advertised));
-        let hollow = Hollow { verdict: Verdict::NoMaster, finding: finding(how) };
-        return Ok(word.said.held.is_empty().then_some(hollow));
+        if !word.said.held.is_empty() {
+            return Ok(None);
+        }
+        // One that says that it sends no more has gone a moment ago, or somebody plays its adverts back.
+        if word.said.advertises() {
+            let how = format!("it holds none of {}, as it says itself", list(&advertised));
+            return Ok(Some(Hollow { verdict: Verdict::NoMaster, finding: finding(how) }));
+        }
     }
     let silent = |vip: &&Vip| vip.unanswered >= UNANSWERED && vip.probed.is_some_and(|probed| probed > speaker.spell);
     let how = format!("nobody answers for {}", list(&advertised));
@@ -79,7 +85,7 @@ fn unserved(model: &Model, router: &Router, master: &Party<'_>, speaker: &Speake
             here: router.member,
             local: format!("this router is configured with {}", cause::list(expected)),
             remote: format!("{} advertises {}", master.name(model), cause::list(&speaker.advert.addresses)),
-            remedy: "give one of the two clusters another VRID".into(),
+            remedy: Row::Unserved.remedy(&[]),
         },
     })
 }
@@ -92,5 +98,6 @@ fn list(vips: &[&Vip]) -> String {
 pub fn latent(model: &Model, router: &Router, master: &Party<'_>, now: Instant) -> Option<Finding> {
     cause::dropped_here(model, router, now)
         .or_else(|| cause::latent_ttl(model, master))
+        .or_else(|| cause::latent_told(model, router, master))
         .or_else(|| remote::latent(model, router, now))
 }

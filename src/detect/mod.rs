@@ -11,6 +11,8 @@ mod deadlines;
 mod hollow;
 mod party;
 mod remote;
+pub mod rules;
+mod rules_text;
 mod snapshot;
 mod twins;
 mod view;

@@ -5,6 +5,7 @@ use crate::time::{Duration, Instant};
 
 use super::conflict::Conflict;
 use super::party::Party;
+use super::rules::Row;
 use super::{Cause, Finding, cause};
 
 /// A peer's word on a router.
@@ -55,7 +56,7 @@ fn adopted(model: &Model, word: Word<'_>, wanted: impl Fn(Cause) -> bool) -> Vec
             here: false,
             local: found.remote.clone(),
             remote: format!("{} says: {}", peer.name, found.local),
-            remedy: format!("on {}: {}", peer.name, found.remedy),
+            remedy: Row::Admitted.remedy(&[("node", &peer.name), ("remedy", &found.remedy)]),
         })
     };
     word.said.findings.iter().filter_map(adopt).collect()
@@ -96,16 +97,12 @@ fn hears(ear: &Party<'_>, mouth: &Party<'_>, since: Instant) -> Option<bool> {
 fn one_way(model: &Model, unheard: &Party<'_>, deaf: &Party<'_>) -> Finding {
     let (from, to) = (unheard.name(model), deaf.name(model));
     let unicast = unheard.active.is_some_and(|s| !s.advert.is_multicast());
-    let (node, here, remedy) = if unicast {
-        let remedy =
-            format!("on {from}: see that {to} is in its list of unicast peers; else look at the network between");
-        (from.clone(), unheard.here, remedy)
+    let (row, node, here) = if unicast {
+        (Row::OneWayUnicast, from.clone(), unheard.here)
     } else {
-        let remedy = format!(
-            "look at what lies between {from} and {to}: switch ports, VLANs, IGMP or MLD snooping, a hypervisor's port filter"
-        );
-        (to.clone(), deaf.here, remedy)
+        (Row::OneWayMulticast, to.clone(), deaf.here)
     };
+    let remedy = row.remedy(&[("from", &from), ("to", &to)]);
     Finding {
         cause: Cause::OneWayPath,
         node: Some(node),
@@ -126,9 +123,7 @@ pub fn unheard(model: &Model, party: &Party<'_>) -> Option<Finding> {
         here: true,
         local: format!("{to} does not hear {from}"),
         remote: format!("{from} {}", cause::does(party)),
-        remedy: format!(
-            "look at what lies between {from} and {to}; by unicast, see that {to} is in the list of {from}"
-        ),
+        remedy: Row::OneWayMulticast.remedy(&[("from", &from), ("to", to)]),
     })
 }
 
@@ -140,8 +135,6 @@ fn partition(model: &Model, one: &Party<'_>, two: &Party<'_>) -> Finding {
         here: one.here || two.here,
         local: format!("{a} {}, and hears nothing of {b}", cause::does(one)),
         remote: format!("{b} {}, and hears nothing of {a}, as it says over the second channel", cause::does(two)),
-        remedy: format!(
-            "mend the network between {a} and {b}; until then stop the VRRP daemon on the side that clients don't reach"
-        ),
+        remedy: Row::Cut.remedy(&[("from", &a), ("to", &b)]),
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::observe::{DaemonState, Report, RouterId, Sensor, Tap};
-pub use crate::observe::{FENCE_BUCKETS, GAP_BUCKETS, Histogram, RTT_BUCKETS, Speaking, State, Tracked};
+pub use crate::observe::{FENCE_BUCKETS, GAP_BUCKETS, Histogram, Leased, RTT_BUCKETS, Speaking, State, Tracked};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{Family, MacAddr, OtherProtocol, RejectReason};
 

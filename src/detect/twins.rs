@@ -6,6 +6,7 @@ use crate::observe::{Model, Router, Speaker};
 use crate::time::{Duration, Instant};
 
 use super::conflict::Conflict;
+use super::rules::Row;
 use super::{Cause, Finding, cause};
 
 /// Two masters of one address, told apart by their VRIDs.
@@ -70,7 +71,7 @@ impl Twins<'_> {
             here: self.own.local || other.local,
             local: says(self.own, router.id.vrid),
             remote: says(other, at.id.vrid),
-            remedy: "give both nodes the same VRID for this address (virtual_router_id)".into(),
+            remedy: Row::TwoVrids.remedy(&[]),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::observe::{Model, Router, Slot, Speaker, Tap, Vip};
 use crate::time::Instant;
 
 use super::announce;
-use super::case::Case;
+use super::case::{Case, blindness};
 use super::party::{Party, parties};
 use super::{
     AddressView, CaptureView, PeerView, RejectedView, Role, RouterView, SensorView, SpeakerView, Verdict, WitnessView,
@@ -72,14 +72,15 @@ fn speaker(model: &Model, s: &Speaker, active: bool) -> SpeakerView {
 }
 
 /// Each address with its claimants: one MAC for each host that answers, and this host's where it holds the address. Its own
-/// answer can't be heard.
+/// answer can't be heard. While this node is blind there is nothing to say: silence is no answer.
 fn addresses(model: &Model, router: &Router, now: Instant) -> Vec<AddressView> {
     let is_answered = router.vips.iter().any(|vip| !vip.claims().is_empty());
     let parties = if is_answered { parties(model, router, now) } else { Vec::new() };
+    let sees = model.is_probed(router) && blindness(model, router).is_none();
     let address = |vip: &Vip| {
         let answer = |p: &Party<'_>| p.claims.iter().find(|(a, _)| *a == vip.address).map(|(_, claim)| claim.mac);
         let own = vip.held.and_then(|_| own_mac(model, router));
-        let probed = vip.probed.is_some() && model.is_probed(router);
+        let probed = vip.probed.is_some() && sees;
         let claimants = probed.then(|| parties.iter().filter_map(answer).chain(own).collect());
         let misdirected = announce::is_misdirected(model, router, vip, now);
         AddressView { address: vip.address, owned: vip.held.is_some(), held: vip.held, claimants, misdirected }

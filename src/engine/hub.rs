@@ -13,6 +13,7 @@ use crate::sys::clock;
 use crate::time::Instant;
 use crate::wire::{Family, Seen};
 
+use super::arbiter;
 use super::core::Core;
 use super::interfaces::{Links, Wanted};
 use super::sources::{Sniffer, Tap};
@@ -142,6 +143,12 @@ impl Hub {
     /// Takes in what the kernel answered to a speaker.
     pub fn answer(self: &Rc<Self>, speaker: Id, answer: Answer) {
         self.with_speakers(|speakers, hub| speakers.on_answer(clock::now(), hub, speaker, answer));
+        self.answered.notify_one();
+    }
+
+    /// Takes in what the arbiter answered to a speaker.
+    pub fn on_arbiter(self: &Rc<Self>, answer: arbiter::Answer) {
+        self.with_speakers(|speakers, hub| speakers.on_arbiter(clock::now(), hub, answer));
         self.answered.notify_one();
     }
 

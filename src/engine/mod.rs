@@ -4,6 +4,7 @@
 //! the edge. The edge thread, which is the caller's, runs [`Engine::attend`] beside its servers. They meet in [`Shared`] and
 //! in one bounded queue of orders.
 
+pub mod arbiter;
 mod blindness;
 pub mod checks;
 mod core;
@@ -19,6 +20,7 @@ mod rest;
 mod shared;
 mod sources;
 mod speaker;
+mod told;
 pub mod tracker;
 
 use std::io;
@@ -34,6 +36,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::detect::Watcher;
+use crate::fence::lease::Holder;
 use crate::observe::{Fact, Learned, RouterId};
 use crate::sys::clock;
 use crate::sys::probe::Prober;
@@ -115,14 +118,16 @@ impl Engine {
         watcher.restore(now, &edge::restore(&state_dir));
         let fences = fences::Fences::restore(&state_dir);
         let (notices, heralded) = mpsc::channel(notify::NOTICES_MAX);
-        let start = Start { fenced: fences.names().clone(), notices };
+        let identity = Arc::new(identity(&config, now));
+        let holder = Holder { id: identity.boot_id.clone(), node: identity.node.clone() };
+        let start = Start { fenced: fences.names().clone(), notices, holder };
 
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let (order, orders) = mpsc::channel(ORDERS_MAX);
         let (learn, learned) = watch::channel(watcher.learned());
         let (end, ended) = oneshot::channel();
         let shared = Shared {
-            identity: Arc::new(identity(&config, now)),
+            identity,
             view: Arc::new(ArcSwap::from_pointee(View::first(watcher.snapshot(now)))),
             events: Arc::new(EventLog::new(EVENTS_MAX)),
             commands: command,
@@ -168,6 +173,7 @@ impl Engine {
         let keeping = edge::keep(&self.state_dir, self.learned.clone());
         let hand =
             edge::Hand { orders: self.orders.clone(), origin: self.origin, config: self.config, fences: self.fences };
+        let telling = told::follow(self.orders.clone(), hand.config.subscribe());
         let asking = peers::ask(
             self.orders.clone(),
             hand.config.subscribe(),
@@ -176,7 +182,7 @@ impl Engine {
         );
         let obeying = edge::obey(self.commands, hand, self.shared);
         let checking = edge::track(self.orders.clone(), checks_config);
-        let chores = async { tokio::join!(pings, keeping, asking, obeying, checking) };
+        let chores = async { tokio::join!(pings, keeping, telling, asking, obeying, checking) };
         // It goes on until the last word of the core is told.
         let heralding = tokio::spawn(notify::run(self.heralded));
         let was_stopped = tokio::select! {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::ledger::{Ledger, Rank, Rival};
+use super::succession::nobody_holds;
 use super::testimony::Testimonies;
 use super::{Act, Policy, Reason, Scope};
 use crate::observe::Testimony;
@@ -40,6 +41,7 @@ pub struct Guard {
 #[derive(Clone, Copy, Debug)]
 struct Out {
     reason: Reason,
+    since: Instant,
     /// The newest evidence, which keeps it out.
     evidence: Instant,
 }
@@ -68,6 +70,11 @@ impl Guard {
         self.out.map(|out| out.reason)
     }
 
+    /// The names of the configured peers.
+    pub fn peers(&self) -> &[String] {
+        &self.scope.names
+    }
+
     // ---- poll -----------------------------------------------------------------------------------------------------
 
     /// The next thing to do.
@@ -78,7 +85,7 @@ impl Guard {
     /// When [`Self::handle_timeout`] is to be called.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         match self.out {
-            Some(Out { reason: Reason::SplitBrain, evidence }) => self.release_at(now, evidence),
+            Some(Out { reason: Reason::SplitBrain, evidence, .. }) => self.release_at(now, evidence),
             Some(Out { reason: Reason::Isolation, .. }) => None,
             None => self.isolated_at(),
         }
@@ -148,6 +155,11 @@ impl Guard {
     /// addresses' own interface; `None` where none is asked.
     pub fn handle_testimony(&mut self, now: Instant, witness: Option<bool>, said: &[Testimony]) {
         self.testimonies.take(now, witness, said);
+        if let Some(Out { reason: Reason::SplitBrain, since, .. }) = self.out
+            && nobody_holds(said, &self.scope.names, since)
+        {
+            return self.come_back();
+        }
         self.judge(now);
     }
 
@@ -196,7 +208,7 @@ impl Guard {
     }
 
     fn drop_out(&mut self, now: Instant, reason: Reason, why: String) {
-        self.out = Some(Out { reason, evidence: now });
+        self.out = Some(Out { reason, since: now, evidence: now });
         self.holding = None;
         self.acts.push_back(Act::Drop { reason, why });
     }
@@ -266,9 +278,13 @@ impl Guard {
             }
         };
         if over {
-            self.out = None;
-            self.acts.push_back(Act::Release);
+            self.come_back();
         }
+    }
+
+    fn come_back(&mut self) {
+        self.out = None;
+        self.acts.push_back(Act::Release);
     }
 
     /// What keeps a fenced router out: any known rival that goes on, be it better or not.

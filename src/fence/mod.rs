@@ -26,6 +26,9 @@
 //!   what the other believes of us. So of two who know each other only by answers at most one finds itself the lower. And
 //!   they have to last longer than adverts, for a rival that hears us has dropped by then.
 //!
+//! Nobody stays out for nobody: when every peer says over the second channel, signed, that it holds nothing, a fence is over at
+//! once, and priorities decide.
+//!
 //! Who was fenced stays out while any known rival goes on without being obeyed, and for `hold_down` after the *end* of
 //! the evidence: a standing split does not flap, and when the winner falls silent the ordinary way to mastership is open.
 //!
@@ -34,6 +37,7 @@
 mod guard;
 pub mod lease;
 mod ledger;
+mod succession;
 mod testimony;
 #[cfg(test)]
 mod tests;
@@ -41,6 +45,7 @@ mod tests;
 use std::net::IpAddr;
 
 pub use guard::Guard;
+pub use succession::{master_lives_until, successor_until};
 
 use crate::time::Duration;
 
@@ -118,6 +123,8 @@ pub struct Scope {
     pub addresses: Vec<IpAddr>,
     /// Every address from which a configured peer may advertise; empty if there are no peers.
     pub peers: Vec<IpAddr>,
+    /// The names of those peers.
+    pub names: Vec<String>,
     /// Its advertisement interval.
     pub interval: Duration,
 }

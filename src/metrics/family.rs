@@ -2,10 +2,10 @@
 
 use prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 
-use crate::detect::{Histogram, RouterView, Snapshot, Speaking};
+use crate::detect::{Histogram, Leased, RouterView, Snapshot, Speaking};
 use crate::engine::{Identity, View};
 use crate::sys::process::ProcessStats;
-use crate::time::WallClock;
+use crate::time::{Instant, WallClock};
 
 /// The labels of a virtual router, before a family's own.
 pub(super) const ROUTER_LABELS: [&str; 6] = ["router", "vip", "interface", "vlan", "family", "vrid"];
@@ -55,6 +55,8 @@ pub(super) enum Read {
     Members(fn(&RouterView, WallClock, &mut Samples<'_>)),
     /// Of each virtual router as whose speaker this daemon acts; that makes this node a member.
     Speaker(fn(&Speaking, &mut Samples<'_>)),
+    /// The same, of what an arbiter says at the snapshot's time.
+    Leased(fn(&Leased, Instant, &mut Samples<'_>)),
     /// Of this node.
     Node(fn(&Facts<'_>, &mut Samples<'_>)),
 }
@@ -78,7 +80,7 @@ impl Family {
 
     /// True if only members of a virtual router export it.
     pub fn is_for_members(&self) -> bool {
-        matches!(self.read, Read::Members(_) | Read::Speaker(_))
+        matches!(self.read, Read::Members(_) | Read::Speaker(_) | Read::Leased(_))
     }
 
     /// The family with these samples.

@@ -46,6 +46,14 @@ fn collect(family: &Family, facts: &Facts<'_>, routers: &[(&RouterView, [LabelPa
                 }
             }
         }
+        Read::Leased(read) => {
+            for (router, labels) in routers {
+                if let Some(leased) = router.speaking.as_ref().and_then(|speaking| speaking.arbiter.as_ref()) {
+                    samples.of_router(labels);
+                    read(leased, facts.snapshot.at, &mut samples);
+                }
+            }
+        }
     }
     family.with(samples.finish())
 }

@@ -10,7 +10,7 @@ use crate::observe::{DaemonState, Tap};
 use crate::sys::process::ProcessStats;
 use crate::time::WallClock;
 
-use super::family::Read::{Everywhere, Members, Node, Speaker};
+use super::family::Read::{Everywhere, Leased, Members, Node, Speaker};
 use super::family::{Facts, Family, Kind, Read, Samples};
 
 use Kind::{Counter, Gauge, Histogram};
@@ -276,6 +276,22 @@ pub static FAMILIES: &[Family] = &[
         Histogram,
         &[],
         Speaker(|s, out| out.histogram(&[], &FENCE_BUCKETS, &s.fence_durations)),
+    ),
+    row(
+        "vrrp_arbiter_up",
+        "1 if the arbiter answers; absent where none is asked.",
+        Gauge,
+        &[],
+        Leased(|leased, _, out| out.flag(&[], leased.up)),
+    ),
+    row(
+        "vrrp_arbiter_hold_remaining_seconds",
+        "How long this node may hold without another word from the arbiter; 0 while it may not.",
+        Gauge,
+        &[],
+        Leased(|leased, now, out| {
+            out.put(&[], leased.until.map_or(0.0, |until| until.since(now).as_secs_f64()));
+        }),
     ),
     row(
         "vrrp_vip_owned",

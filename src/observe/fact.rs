@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, Seen};
 
 /// A network interface's index: positive, unique within a network namespace, never reused while it lives.
@@ -57,6 +57,8 @@ pub enum Fact {
         /// What it said, or why it said nothing that counts.
         said: Result<std::sync::Arc<super::Report>, super::Mute>,
     },
+    /// What the local VRRP daemon was told, of all its routers. Sent at start and when its configuration changes.
+    Told(std::sync::Arc<[super::Told]>),
     /// Capture counters of one interface since the last such fact.
     Capture {
         /// Which interface.
@@ -136,7 +138,7 @@ pub struct Speaking {
     pub gate_lacks: Option<String>,
     /// How long the kernel keeps the addresses without being told again; `None` is for ever.
     pub address_lifetime: Option<Duration>,
-    /// Fences so far, by reason: `split_brain`, `isolation`, `operator`, `kernel`.
+    /// Fences so far, by reason: `split_brain`, `isolation`, `arbiter`, `operator`, `kernel`.
     pub fences: Vec<(&'static str, u64)>,
     /// Evidence to address gone, in seconds.
     pub fence_durations: super::Histogram<8>,
@@ -146,6 +148,23 @@ pub struct Speaking {
     pub priority_zero_sent: u64,
     /// Notify commands that failed, timed out or were dropped.
     pub notify_failures: u64,
+    /// What an arbiter says, if one is asked.
+    pub arbiter: Option<Leased>,
+}
+
+/// An arbiter's lease on a router's addresses, as this node knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leased {
+    /// Whether the arbiter answers.
+    pub up: bool,
+    /// Until when this node may hold, if it does; it is renewed long before.
+    pub until: Option<Instant>,
+    /// The name of the node that holds, or did last, as the arbiter has it.
+    pub holder: Option<String>,
+    /// This node may be master although the arbiter can't be asked.
+    pub excused: bool,
+    /// What is wrong, and what to do.
+    pub trouble: Option<String>,
 }
 
 /// Upper bounds of [`Speaking::fence_durations`], in seconds.

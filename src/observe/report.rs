@@ -126,6 +126,10 @@ pub struct Testimony {
     pub blind: bool,
     /// True if its host holds an address of it.
     pub holds: bool,
+    /// True if that vipwarden itself is the router there.
+    pub speaks: bool,
+    /// Its effective priority, where it speaks and has no fault.
+    pub effective: Option<u8>,
     /// Source and priority of its adverts, while they leave.
     pub sends: Option<(IpAddr, u8)>,
     /// Its own part.
@@ -146,6 +150,8 @@ impl Testimony {
             as_of: report.as_of,
             blind: said.blind,
             holds: !said.held.is_empty(),
+            speaks: said.speaks,
+            effective: said.priority.and_then(|(_, effective)| effective),
             sends: sends.map(|sent| (sent.source, sent.priority)),
             state: said.state,
             witness: said.witness,

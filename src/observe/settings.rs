@@ -79,6 +79,27 @@ pub struct Expected {
     pub only_known_speakers: bool,
 }
 
+/// What the local VRRP daemon was told of one virtual router, by its own configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Name of its interface, where one is given.
+    pub interface: Option<String>,
+    /// Family of its addresses.
+    pub family: Family,
+    /// VRID.
+    pub vrid: u8,
+    /// What it advertises.
+    pub addresses: Vec<IpAddr>,
+    /// Version.
+    pub version: Version,
+    /// Interval.
+    pub interval: Duration,
+    /// Authentication.
+    pub auth: Auth,
+    /// By unicast.
+    pub unicast: bool,
+}
+
 /// A `[[peer]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {

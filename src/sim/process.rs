@@ -138,6 +138,7 @@ impl Process {
         let scope = Scope {
             addresses: settings.addresses.iter().map(|(address, _)| *address).collect(),
             peers: others.map(|node| primary(settings.family, node)).collect(),
+            names: Vec::new(),
             interval: settings.advert_interval,
         };
         let ops = [Op::CloseGate, Op::SetPriority(settings.priority), Op::Ask(Job::Clean)];

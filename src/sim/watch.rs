@@ -156,6 +156,7 @@ impl Watch {
             garp_sent: 0,
             priority_zero_sent: 0,
             notify_failures: 0,
+            arbiter: None,
         };
         let fact = Fact::Speaking { router: self.name.clone(), report: Some(Arc::new(speaking)) };
         self.feed(now, &fact);

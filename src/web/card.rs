@@ -97,7 +97,9 @@ fn place(router: &RouterDoc) -> String {
 fn own_part(router: &RouterDoc) -> String {
     let reason = router.fenced().map(|reason| format!("<li>{}</li>", Text(reason)));
     let not_up: String = router.not_up().map(|track| format!("<li>{}</li>", Text(&track.to_string()))).collect();
-    format!("<ul><li>{}</li>{}{not_up}</ul>", part(router), reason.unwrap_or_default())
+    let arbiter = router.arbiter.as_ref().map(|arbiter| format!("<li>{}</li>", Text(&arbiter.to_string())));
+    let more = [reason, arbiter].into_iter().flatten().collect::<String>();
+    format!("<ul><li>{}</li>{more}{not_up}</ul>", part(router))
 }
 
 fn holders(doc: &StatusDoc, router: &RouterDoc) -> String {

@@ -12,7 +12,6 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::detect::{
     AddressView, Cause, Episode, Evidence, Finding, Holder, PeerView, RouterView, SensorView, Snapshot, SpeakerView,
@@ -22,7 +21,7 @@ use crate::engine::{Identity, Logged};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{MacAddr, OtherProtocol};
 
-pub use speaking::{FenceDoc, PriorityDoc, TrackDoc};
+pub use speaking::{ArbiterDoc, FenceDoc, PriorityDoc, TrackDoc};
 
 /// A date, in UTC and whole milliseconds; RFC 3339 in JSON, like `2026-11-20T10:00:00.123Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,7 +159,7 @@ pub struct RouterDoc {
     /// Fence and gate; null while only watching.
     pub fence: Option<FenceDoc>,
     /// The arbiter's lease; null where none is asked.
-    pub arbiter: Option<Value>,
+    pub arbiter: Option<ArbiterDoc>,
     /// What the verdict rests on, newest last.
     pub evidence: Vec<EvidenceDoc>,
 }
@@ -190,7 +189,7 @@ impl RouterDoc {
             priority: speaking.map(PriorityDoc::from),
             tracks: speaking.map_or_else(Vec::new, |s| s.tracks.iter().map(TrackDoc::from).collect()),
             fence: speaking.map(FenceDoc::from),
-            arbiter: None,
+            arbiter: speaking.and_then(|s| s.arbiter.as_ref()).map(|leased| ArbiterDoc::new(leased, now)),
             evidence: view.evidence.iter().map(|e| EvidenceDoc::new(e, clock)).collect(),
         }
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vipwarden::config::{self, Check, Fence, Notify, Probe, Speak, Track, Tracked};
+use vipwarden::config::{self, Check, Config, Fence, Notify, Probe, Speak, Track, Tracked, Unreachable};
 use vipwarden::fence::Lifetime;
 use vipwarden::vrrp::{Garp, Settings};
 use vipwarden::wire::{Auth, ChecksumForm, Family, Version};
@@ -386,9 +386,55 @@ fn every_speaking_key_of_a_router_that_watches_is_warned_of() {
 }
 
 #[test]
-fn nobody_speaks_without_the_arbiter_that_was_asked_for() {
-    let (line, _, message) = only_error(&speaker("[arbiter]\netcd = ['https://10.0.0.9:2379']"));
-    assert!(line == 7 && message.contains("asks no arbiter"), "{line}: {message}");
+fn an_arbiter_is_taken_with_its_defaults() {
+    let endpoints = "[arbiter]\netcd = ['https://10.0.0.9:2379', 'https://etcd2:2379/']";
+    let arbiter = Files::new(speaker(endpoints)).config().arbiter.expect("there is one");
+    assert_eq!(
+        arbiter.etcd.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["https://10.0.0.9:2379/", "https://etcd2:2379/"]
+    );
+    assert_eq!(
+        (arbiter.key_prefix.as_str(), arbiter.wait.as_secs(), arbiter.unreachable),
+        ("/vipwarden/", 3, Unreachable::Drop)
+    );
+    assert!(arbiter.login.is_none());
+}
+
+#[test]
+fn what_an_arbiter_can_t_be_asked_with_is_an_error_with_its_place() {
+    for (keys, words) in [
+        ("", "names no endpoint"),
+        ("etcd = []", "names no endpoint"),
+        ("etcd = ['10.0.0.9:2379']", "scheme, host and port"),
+        ("etcd = ['http://me:hunter2@10.0.0.9:2379']", "no password may stand in it"),
+        ("etcd = ['http://a:1', 'http://a:1']", "already given"),
+        ("etcd = ['http://a:1']\nwait = '1s'", "2s"),
+        ("etcd = ['http://a:1']\nwait = '1h'", "600s or less"),
+        ("etcd = ['http://a:1']\nkey_prefix = ''", "prefix"),
+        ("etcd = ['http://a:1']\nunreachable = 'hold-if-unanimous'", "can't ask the peers"),
+        ("etcd = ['https://a:1']\ncert_file = 'x'", "add `key_file`"),
+        ("etcd = ['http://a:1']\nuser = 'x'", "add `password_file`"),
+        ("etcd = ['http://a:1']\npassword_file = 'x'", "add `user`"),
+        ("etcd = ['https://a:1']\nuser = 'x'\npassword_file = 'missing'", "no such file"),
+    ] {
+        let (_, _, message) = only_error(&speaker(&format!("[arbiter]\n{keys}")));
+        assert!(message.contains(words) && !message.contains("hunter2"), "{keys}: {message}");
+    }
+    let idle = warnings(&router("[arbiter]\netcd = ['http://a:1']"));
+    assert!(idle.len() == 1 && idle[0].1.contains("no effect"), "{idle:?}");
+}
+
+#[test]
+fn an_arbiter_s_password_is_read_from_its_file_and_in_no_output() {
+    let keys = "[arbiter]\netcd = ['https://a:1']\nuser = 'warden'\npassword_file = 'password'\nca_file = 'ca.pem'";
+    let files = Files::new(speaker(keys)).with("password", "hunter2\n");
+    let config = files.config();
+    let login = config.arbiter.as_ref().and_then(|arbiter| arbiter.login.as_ref()).expect("a login");
+    assert_eq!((login.user.as_str(), login.password.as_str()), ("warden", "hunter2"));
+    let shown = config.to_toml(&Config::discovery("lb01"));
+    assert!(shown.contains("[arbiter]") && shown.contains("unreachable = \"drop\""), "{shown}");
+    assert!(!shown.contains("hunter2") && !format!("{config:?}").contains("hunter2"), "{shown}");
+    assert_eq!(Files::new(shown).config().arbiter, config.arbiter, "it loads again");
 }
 
 #[test]

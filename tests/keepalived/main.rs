@@ -1,8 +1,10 @@
 //! keepalived.conf: what is read of the setups that are in use, and how their mistakes are named.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
+use vipwarden::config;
 use vipwarden::config::keepalived::{self, Conf, Kind, Note, TrackKind};
 use vipwarden::wire::{Auth, Family, Version};
 
@@ -186,4 +188,115 @@ fn includes_follow_patterns_from_the_directory_of_their_file() {
     let said: Vec<String> = conf.notes.iter().map(ToString::to_string).collect();
     assert!(said.iter().any(|said| said.contains("more/c.conf:2: mistake: `priority x`")), "{said:?}");
     assert!(said.iter().any(|said| said.contains("k.conf:2: mistake: `include`: there is no file missing.conf")));
+}
+
+/// What `import-keepalived` prints for a fixture, on stdout and on stderr, and its exit code.
+fn import(name: &str, mode: &str) -> (String, String, Option<i32>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keepalived").join(name);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vipwarden"));
+    let output = command.arg("import-keepalived").arg(path).args(["--mode", mode]).output().expect("vipwarden runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+fn fixtures(directory: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keepalived").join(directory);
+    let entries = std::fs::read_dir(path).expect("fixtures");
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+    names.sort();
+    names.iter().map(|name| format!("{directory}/{}", name.to_string_lossy())).collect()
+}
+
+/// The configuration that an import makes; it must load.
+fn loaded(toml: &str) -> config::Config {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("vipwarden.toml");
+    std::fs::write(&path, toml).expect("a file");
+    match config::load(&path) {
+        Ok(loaded) => loaded.config,
+        Err(errors) => panic!("{}\n{toml}", errors.iter().map(|error| format!("{error}\n")).collect::<String>()),
+    }
+}
+
+#[test]
+fn every_setup_imports_to_what_check_config_accepts_and_nothing_is_lost() {
+    for name in fixtures("setups") {
+        for mode in ["watch", "speak"] {
+            let (toml, said, code) = import(&name, mode);
+            let routers = loaded(&toml).routers;
+            assert_eq!(routers.len(), fixture(&name).instances.len(), "{name}");
+            assert!(routers.iter().all(|router| router.speak.is_some() == (mode == "speak")), "{name}");
+            assert_eq!(code, Some(0), "{name}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_sloppy_imports_too_and_every_mistake_is_on_stderr_but_no_password() {
+    for name in fixtures("sloppy") {
+        for mode in ["watch", "speak"] {
+            let (toml, said, code) = import(&name, mode);
+            loaded(&toml);
+            assert_eq!(code, Some(1), "{name}");
+            assert!(!said.contains("hunter2"), "{name}: {said}");
+            for (line, mistake) in mistakes(&fixture(&name)) {
+                let there =
+                    said.lines().any(|said| said.contains(&format!(":{line}: mistake:")) && said.contains(mistake));
+                assert!(there, "{name}:{line}: {mistake}\n{said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_speaker_is_told_all_that_keepalived_was_told() {
+    let speak = |name: &str| loaded(&import(name, "speak").0);
+    let nginx = speak("setups/1-nginx.conf");
+    let told = nginx.routers[0].speak.as_ref().expect("it speaks");
+    assert_eq!((told.priority, told.preempt, told.track[0].weight), (100, true, -20));
+    assert_eq!(nginx.checks[0].interval, Duration::from_secs(2));
+    assert_eq!(nginx.node.name, "lb01");
+
+    let restart = speak("setups/2-restart-first.conf");
+    let told = restart.routers[0].speak.as_ref().expect("it speaks");
+    assert_eq!(told.source.map(|source| source.to_string()).as_deref(), Some("192.168.1.11"));
+    assert!(restart.routers[0].auth == Some(Auth::Password(*b"123456\0\0")));
+    assert_eq!(restart.checks[0].timeout, Duration::from_secs(9));
+
+    let nopreempt = speak("setups/3-nopreempt.conf");
+    let told = nopreempt.routers[0].speak.as_ref().expect("it speaks");
+    assert_eq!((told.preempt, told.track[0].weight), (false, 0));
+    assert_eq!(nopreempt.routers[0].addresses[0].1, 32);
+
+    let standby = speak("setups/6-hot-standby.conf");
+    let told = standby.routers[0].speak.as_ref().expect("it speaks");
+    assert_eq!(standby.routers[0].advert_interval, Some(Duration::from_millis(30)));
+    assert_eq!(told.notify.master, ["/usr/local/bin/promote.sh", "replica one"]);
+    assert_eq!((told.preempt_delay, told.garp.refresh), (Duration::from_secs(30), Duration::from_secs(60)));
+    assert_eq!(standby.peers[0].address.to_string(), "10.9.9.2");
+
+    let edge = speak("setups/7-vmac-ipv6.conf");
+    assert!(edge.routers.iter().all(|r| r.speak.as_ref().is_some_and(|s| s.vmac && s.sync_group.is_some())));
+}
+
+#[test]
+fn what_has_no_counterpart_is_named_with_its_line_and_what_to_do() {
+    let text = "global_defs {\n smtp_server 127.0.0.1\n}\nvirtual_server 10.0.0.1 80 {\n real_server 10.0.0.2 80 {\n }\n}\n\
+                vrrp_instance A {\n interface eth0\n virtual_router_id 1\n mcast_dst_ip 224.0.0.99\n priority 255\n \
+                virtual_ipaddress {\n 10.0.0.1 dev eth1\n }\n virtual_routes {\n 10.1.0.0/16 via 10.0.0.9\n }\n}\n";
+    let (_, notes) = keepalived::import(&parse(text), keepalived::Mode::Speak, "root");
+    let lost: Vec<_> =
+        notes.iter().filter(|note| note.kind == Kind::Lost).map(|n| (n.place.line, n.says.as_str())).collect();
+    let wanted = [
+        (2, "Alertmanager"),
+        (4, "balances no load"),
+        (11, "224.0.0.99"),
+        (12, "254 is taken"),
+        (14, "`dev eth1`"),
+        (16, "`notify` program"),
+    ];
+    assert_eq!(lost.len(), wanted.len(), "{lost:#?}");
+    for ((line, says), (at, words)) in lost.iter().zip(wanted) {
+        assert!(*line == at && says.contains(words), "wanted {at} {words}, found {line} {says}");
+    }
 }

@@ -1,6 +1,6 @@
 //! A stranger on the segment: whatever it sends is bounded, named, and doesn't spoil what is said of one's own routers.
 
-use crate::lab::{Advert, Firewall, Flavour, Injector, Node, Pair, Speaker, until, verdict};
+use crate::lab::{Advert, Firewall, Flavour, Injector, Node, Pair, Speaker, any_of, second, until, verdict};
 use std::net::Ipv4Addr;
 
 fn configured(node: &Node, peer: &Node) -> String {
@@ -112,5 +112,58 @@ fn fault_23_one_vrid_tagged_and_untagged_is_two_routers_and_both_are_healthy() {
         };
         healthy(100.into()) && healthy(serde_json::Value::Null)
     });
+    pair.assert_never_split();
+}
+
+/// The adverts of a master that lives, and of one that is gone, played back by somebody else.
+#[test]
+fn replayed_adverts_make_no_split_and_a_replayed_master_that_is_gone_is_called_hollow() {
+    let mut pair = Pair::with_nodes(Flavour::V3, &["x"], second::asks);
+    second::join(&pair.a.node, &pair.b.node);
+    pair.start();
+    pair.expect_master_a();
+    let mut replayed = Advert::from_host(1, 51, vec![Ipv4Addr::new(10, 9, 9, 100)]);
+    (replayed.mac, replayed.priority) = ([2, 0, 0, 9, 9, 1], 200);
+    let frame = replayed.frame();
+    let mut injector = Injector::open(pair.lab.node("x"));
+    (0..200).for_each(|_| injector.send(&frame));
+    pair.expect_master_a();
+    pair.assert_never_split();
+    pair.a.stop();
+    pair.expect_holders(false, true);
+    let replay = Speaker::start(pair.lab.node("x"), frame);
+    // The election obeys them: b lets go, and nobody serves.
+    pair.expect_holders(false, false);
+    pair.b.watch.expect("it is told that the master is none", |router| {
+        ["degraded", "no_master"].contains(&verdict(router)) && any_of(router, &["hollow_master"])
+    });
+    drop(replay);
+    pair.a.start();
+    pair.expect_master_a();
+}
+
+/// Somebody answers in the peer's name, with another key: it is alarmed, and its word counts for nothing.
+#[test]
+fn a_report_with_another_key_is_alarmed_and_not_believed() {
+    let mut pair = Pair::with_nodes(Flavour::V3, &[], |node, peer| {
+        let sections = second::asks(node, peer);
+        if node.name() == "b" {
+            let key = node.scratch().expect("a directory").join("cluster.key");
+            std::fs::write(key, "0123456789abcdef0123456789abcdef").expect("the key is written");
+        }
+        sections
+    });
+    pair.start();
+    pair.expect_master_a();
+    for side in [&pair.a, &pair.b] {
+        until("the answer is refused", || {
+            let status = side.watch.status().expect("it answers");
+            let peer = &status["peers"][0];
+            peer["trusted"] == false && peer["trouble"].as_str().is_some_and(|why| why.contains("key_file"))
+        });
+        let events = side.watch.get("/api/v1/events").expect("events are served");
+        assert!(events.contains("refused"), "{events}");
+        assert_eq!(side.watch.metric("vrrp_peer_up", &["channel=\"api\""]), 0.0);
+    }
     pair.assert_never_split();
 }

@@ -3,15 +3,23 @@
 //! The numbers in names are the rows of the faults that this project tells apart; see `README.md`.
 #![allow(missing_docs)]
 
+mod alerting;
+mod boards;
 mod demo;
+#[path = "../support/etcd.rs"]
+mod etcd;
 mod firewall;
 mod frr;
 mod hostile;
+mod import;
 mod lab;
 mod lifecycle;
+mod matrix;
 mod mismatch;
 mod monitoring;
+mod quiet;
 mod silence;
 mod speak;
 mod stale;
 mod takeover;
+mod walk;

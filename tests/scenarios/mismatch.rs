@@ -201,3 +201,24 @@ fn fault_10_checksums_with_and_without_pseudo_header_are_a_split() {
     node.exec("ip addr del 10.9.9.100/24 dev eth0").expect("it lets the address go");
     pair.expect_master_a();
 }
+
+/// Its configuration tells what a daemon that never sent an advert would send.
+#[test]
+fn fault_34_what_the_local_keepalived_was_told_is_compared_before_anything_has_happened() {
+    let mut pair = Pair::with_nodes(Flavour::V2, &[], |node, _| {
+        let conf = node.scratch().expect("a directory").join("keepalived.conf");
+        format!("[watch]\nkeepalived_conf = \"{}\"\n", conf.display())
+    });
+    pair.start();
+    pair.expect_master_a();
+    // It is written, and the daemon does not know it yet: nothing has happened.
+    let told = Instance { advert_int: 2.0, ..pair.b.instance.clone() };
+    let conf = pair.b.node.scratch().expect("a directory").join("keepalived.conf");
+    std::fs::write(&conf, told.conf("b")).expect("the configuration is written");
+    let router = pair.b.watch.expect_verdict("degraded", &["interval_mismatch"]);
+    assert_eq!(router["findings"][0]["node"], "b", "{router:#}");
+    pair.expect_holders(true, false);
+    std::fs::write(&conf, pair.b.instance.conf("b")).expect("the configuration is written");
+    pair.expect_master_a();
+    pair.assert_never_split();
+}

@@ -49,6 +49,8 @@ fn fault_22_a_pulled_cable_is_unknown_and_never_healthy() {
     assert!(pair.b.watch.get("/-/ready").is_err(), "not ready while blind");
     assert!(pair.b.watch.get("/-/healthy").is_ok(), "a pulled cable must not get a container killed");
     assert_eq!(pair.b.watch.metric("vrrp_sensor_up", &["sensor=\"carrier\"", "interface=\"eth0\""]), 0.0);
+    let metrics = pair.b.watch.get("/metrics").expect("metrics are served");
+    assert!(!metrics.contains("vrrp_vip_claimants"), "who can't hear an answer doesn't count claimants as none");
     pair.a.watch.expect_verdict("healthy", &[]);
     plug("up");
     pair.expect_master_a();

@@ -11,7 +11,7 @@ use vipwarden::detect::{
     RejectedView, Role, RouterView, SensorView, Snapshot, SpeakerView, Speaking, State, Tracked, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
-use vipwarden::observe::{DaemonState, Report, RouterId, Sensor, Tap};
+use vipwarden::observe::{DaemonState, Leased, Report, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
 use vipwarden::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -282,6 +282,13 @@ pub fn speaking() -> RouterView {
         garp_sent: 10,
         priority_zero_sent: 2,
         notify_failures: 3,
+        arbiter: Some(Leased {
+            up: true,
+            until: Some(clock::now() + Duration::from_secs(3600)),
+            holder: Some("lb01".into()),
+            excused: false,
+            trouble: None,
+        }),
     }));
     router
 }

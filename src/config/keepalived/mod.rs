@@ -4,6 +4,7 @@
 //! circulation are sloppy: what is clear is read all the same, and every mistake is a [`Note`] that names its line. Nothing is
 //! guessed in silence, and no note holds a password.
 
+mod import;
 mod instance;
 mod lex;
 mod model;
@@ -15,6 +16,7 @@ mod words;
 
 use std::path::Path;
 
+pub use import::{Mode, import};
 pub use lex::{Alone, Files};
 pub use model::{
     Conf, Foreign, Garp, Globals, Group, Instance, Notify, PRIORITY, Process, Program, Script, Track, TrackKind,

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::time::Instant;
+use crate::vrrp::State;
 use crate::vrrp::group::{self, Exclusive, Synced};
-use crate::vrrp::{Event, State};
 
-use super::one::Speaker;
+use super::one::{Bar, Speaker};
 use super::{Id, Speakers};
 
 /// What one member does can have the others do something, and that again; a group is at rest after a few rounds.
@@ -69,21 +69,18 @@ impl Speakers {
         let members: Vec<_> = sync.members.iter().filter_map(|id| self.speakers.get(id)).collect();
         let states: Vec<_> = members
             .iter()
-            .map(|speaker| Synced { state: speaker.router().state(), ready: speaker.router().is_ready() })
+            .map(|speaker| Synced { state: speaker.router().state(), ready: speaker.is_ready() })
             .collect();
         let allowed = group::sync_allows(&states);
         if sync.allowed.replace(allowed) == Some(allowed) {
             return false;
         }
-        let odd = |speaker: &&&Speaker| speaker.router().state() != State::Master && !speaker.router().is_ready();
+        let odd = |speaker: &&&Speaker| speaker.router().state() != State::Master && !speaker.is_ready();
         let odd = members.iter().find(odd).map_or_else(String::new, |speaker| speaker.config().name.clone());
         for id in &sync.members {
             self.with(now, *id, |speaker, host, told| {
-                let event = match allowed {
-                    true => Event::Allow,
-                    false => Event::Forbid(format!("{odd} of its sync group {name} can't be master")),
-                };
-                speaker.handle(now, event, host, told);
+                let why = (!allowed).then(|| format!("{odd} of its sync group {name} can't be master"));
+                speaker.bar(now, Bar::Group, why, host, told);
             });
         }
         true

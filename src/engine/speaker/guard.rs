@@ -13,6 +13,8 @@ use crate::wire::{Family, MacAddr};
 const OPERATOR: &str = "operator";
 /// That of the kernel's.
 const KERNEL: &str = "kernel";
+/// That of a lease that was lost.
+const ARBITER: &str = "arbiter";
 
 /// What the watcher knows and the speakers' guards want.
 #[derive(Debug, Default)]
@@ -32,14 +34,19 @@ pub(in crate::engine) struct Findings {
 /// What a router's rivals are told by.
 pub(super) fn scope(config: &Config, router: &config::Router) -> Scope {
     let is_named = |peer: &&config::Peer| router.peers.as_ref().is_none_or(|names| names.contains(&peer.name));
-    let peers = config.peers.iter().filter(is_named).flat_map(|peer| peer.vrrp_addresses.iter().chain([&peer.address]));
+    let named = || config.peers.iter().filter(is_named);
+    let peers = named().flat_map(|peer| peer.vrrp_addresses.iter().chain([&peer.address]));
     let of_family = |address: &&IpAddr| Family::of(address) == router.family;
     Scope {
         addresses: router.addresses.iter().map(|(address, _)| *address).collect(),
         peers: peers.chain(&router.unicast_peers).filter(of_family).copied().collect(),
+        names: named().map(|peer| peer.name.clone()).collect(),
         interval: router.advert_interval.unwrap_or_default(),
     }
 }
+
+/// Why a router may be fenced. Each is counted from 0 on: a counter that begins at 1 has never risen as far as Prometheus can tell.
+const REASONS: [&str; 5] = ["split_brain", "isolation", "arbiter", OPERATOR, KERNEL];
 
 /// The fences of one speaker.
 #[derive(Debug)]
@@ -60,7 +67,7 @@ impl Fencing {
             peers: scope.peers.clone(),
             guard: Guard::new(policy, scope),
             by_hand: false,
-            counts: BTreeMap::new(),
+            counts: REASONS.into_iter().map(|reason| (reason, 0)).collect(),
             durations: Histogram::default(),
             began: None,
         }
@@ -112,6 +119,11 @@ impl Fencing {
     /// The guard fences, for evidence that came in at `evidence`.
     pub fn by_guard(&mut self, reason: Reason, evidence: Instant, holds: bool) {
         self.count(reason.as_str(), evidence, holds);
+    }
+
+    /// The arbiter's lease is lost, as it was found out at `evidence`.
+    pub fn by_arbiter(&mut self, evidence: Instant, holds: bool) {
+        self.count(ARBITER, evidence, holds);
     }
 
     fn count(&mut self, reason: &'static str, evidence: Instant, holds: bool) {

@@ -7,6 +7,7 @@ mod gate;
 mod groups;
 mod guard;
 mod kernel;
+mod lease;
 mod one;
 mod outlet;
 mod report;
@@ -20,12 +21,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::config::Config;
+use crate::fence::lease::Holder;
 use crate::observe::{Fact, Frame, Host, IfIndex, PacketKind};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Event, Turn};
 use crate::wire::{Advert, Family, Neighbour, NeighbourKind, Seen};
 
 use super::Act;
+use super::arbiter;
 use super::hub::Hub;
 use super::notify::Notice;
 use super::tracker::{CheckResult, Tracker};
@@ -33,6 +36,7 @@ use due::Due;
 use groups::Groups;
 pub(super) use guard::Findings;
 pub(super) use kernel::{Answer, Kernel};
+use lease::Office;
 use one::{Plan, Speaker};
 pub(super) use report::{News, Told};
 pub(super) use time::{keep_time, leave};
@@ -48,6 +52,8 @@ pub(super) struct Start {
     pub fenced: BTreeSet<String>,
     /// Where notices go.
     pub notices: mpsc::Sender<Notice>,
+    /// As whom an arbiter knows this start of the daemon.
+    pub holder: Holder,
 }
 
 /// The wait before something that is due is tried again: its interface could not be drained.
@@ -75,6 +81,10 @@ pub(super) struct Speakers {
     refused: Option<watch::Sender<BTreeSet<IpAddr>>>,
     /// Those that an operator has fenced, by name.
     fenced: BTreeSet<String>,
+    /// As whom an arbiter knows us.
+    holder: Holder,
+    /// The arbiter, if there is one; or why it can't be asked.
+    office: Option<Result<Office, String>>,
     /// Tasks of those that are gone.
     remains: Vec<JoinHandle<()>>,
     told: Told,
@@ -97,6 +107,8 @@ impl Speakers {
             groups: Groups::default(),
             refused: None,
             fenced: start.fenced,
+            holder: start.holder,
+            office: None,
             remains: Vec::new(),
             told: Told::new(),
         }
@@ -128,6 +140,7 @@ impl Speakers {
 
     /// Takes a configuration. What it says of routers that had to be started anew, in words.
     pub fn configure(&mut self, now: Instant, hub: &Rc<Hub>, config: &Config) -> Vec<String> {
+        self.open_office(hub, config);
         let mut restarted = Vec::new();
         let plans = config.routers.iter().filter_map(|router| Plan::of(config, router));
         let wanted: BTreeMap<String, Plan> = plans.map(|plan| (plan.config.name.clone(), plan)).collect();
@@ -165,11 +178,26 @@ impl Speakers {
         restarted
     }
 
+    /// Has an arbiter at hand if there is to be one. Who still asks an earlier one goes on with that.
+    fn open_office(&mut self, hub: &Rc<Hub>, config: &Config) {
+        let is_there = |office: &Office| config.arbiter.as_ref() == Some(office.settings());
+        let speaks = config.routers.iter().any(|router| router.speak.is_some());
+        if !matches!(&self.office, Some(Ok(office)) if is_there(office)) {
+            self.office = config.arbiter.as_ref().filter(|_| speaks).map(|settings| Office::open(hub, settings));
+        }
+    }
+
     fn add(&mut self, now: Instant, plan: Plan, after: Option<Id>) {
         let id = Id(self.next);
         self.next += 1;
         let is_fenced = self.fenced.contains(&plan.config.name);
         self.speakers.insert(id, Speaker::new(now, id, plan, after, self.notices.clone()));
+        let office = self.office.take();
+        if let Some(opened) = &office {
+            let (opened, me) = (opened.as_ref().map_err(String::as_str), self.holder.clone());
+            self.with(now, id, |speaker, host, told| speaker.apply(now, opened, &me, host, told));
+        }
+        self.office = office;
         if is_fenced {
             self.with(now, id, |speaker, host, told| speaker.stay_fenced(now, host, told));
         }
@@ -419,13 +447,22 @@ impl Speakers {
         self.settle(now);
     }
 
+    /// Takes in what the arbiter answered to one of them.
+    pub fn on_arbiter(&mut self, now: Instant, hub: &Rc<Hub>, answer: arbiter::Answer) {
+        let id = answer.to;
+        self.with(now, id, |speaker, host, told| speaker.on_arbiter(now, answer, host, told));
+        self.bury(now, hub, id);
+        self.settle(now);
+    }
+
     /// Does what is due. `drained` are the interfaces whose frames were all read after `now`.
-    pub fn handle_timeout(&mut self, now: Instant, drained: &BTreeSet<IfIndex>) {
+    pub fn handle_timeout(&mut self, now: Instant, hub: &Rc<Hub>, drained: &BTreeSet<IfIndex>) {
         for id in self.due.by(now) {
             self.with(now, id, |speaker, host, told| {
                 let drained = speaker.interface().is_none_or(|on| drained.contains(&on));
                 speaker.handle_timeout(Turn { now, drained }, host, told);
             });
+            self.bury(now, hub, id);
         }
         self.settle(now);
     }

@@ -4,8 +4,9 @@ mod ask;
 mod gated;
 mod hand;
 mod place;
+mod tenant;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use tokio::sync::mpsc;
@@ -25,6 +26,7 @@ use super::Id;
 use super::gate::Door;
 use super::guard::{self, Fencing};
 use super::kernel::{Answer, Job, Worker};
+use super::lease::Tenancy;
 use super::outlet::Outlet;
 use super::report::{News, Report, Told};
 
@@ -41,13 +43,16 @@ pub(super) struct Plan {
     pub config: config::Router,
     pub settings: Settings,
     pub scope: Scope,
+    /// What has a say beyond the election.
+    pub arbiter: Option<config::Arbiter>,
 }
 
 impl Plan {
     /// `None` for a router that is only watched.
     pub fn of(config: &Config, router: &config::Router) -> Option<Self> {
         let settings = router.speaker_settings(config.known_speakers(router))?;
-        Some(Self { config: router.clone(), settings, scope: guard::scope(config, router) })
+        let scope = guard::scope(config, router);
+        Some(Self { config: router.clone(), settings, scope, arbiter: config.arbiter.clone() })
     }
 }
 
@@ -81,11 +86,27 @@ pub(super) struct Speaker {
     corrected_at: Option<Instant>,
     correct_at: Option<Instant>,
     rival_alarmed_at: Option<Instant>,
+    /// Until when it is known to follow its master, as the router knows it.
+    successor: Option<Instant>,
     /// The last thorough question, and to whom.
     question: Option<(MacAddr, Question)>,
     fencing: Fencing,
+    /// The arbiter's lease, if there is an arbiter, and what that is.
+    tenancy: Option<Tenancy>,
+    arbiter: Option<config::Arbiter>,
+    /// Who doesn't let it be master, and why.
+    bars: BTreeMap<Bar, String>,
     herald: Herald,
     report: Report,
+}
+
+/// Who has a say beyond the election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Bar {
+    /// Its sync group.
+    Group,
+    /// The arbiter.
+    Arbiter,
 }
 
 /// Where it works.
@@ -102,7 +123,7 @@ struct Place {
 impl Speaker {
     /// One that waits for its interface, and until `after` has left.
     pub fn new(now: Instant, id: Id, plan: Plan, after: Option<Id>, notices: mpsc::Sender<Notice>) -> Self {
-        let Plan { config, settings, scope } = plan;
+        let Plan { config, settings, scope, arbiter } = plan;
         let speak = config.speak.clone().unwrap_or_default();
         Self {
             id,
@@ -112,6 +133,9 @@ impl Speaker {
             tracked: Some(settings.priority),
             fencing: Fencing::new(speak.fence, scope),
             router: vrrp::Router::new(now, settings),
+            tenancy: None,
+            arbiter,
+            bars: BTreeMap::new(),
             place: None,
             after,
             predecessor: None,
@@ -126,6 +150,7 @@ impl Speaker {
             corrected_at: None,
             correct_at: None,
             rival_alarmed_at: None,
+            successor: None,
             question: None,
         }
     }
@@ -145,14 +170,21 @@ impl Speaker {
     }
 
     /// True once it has left, and the kernel has confirmed that.
-    pub const fn is_gone(&self) -> bool {
-        self.leaving && !self.releasing
+    pub fn is_gone(&self) -> bool {
+        self.leaving && !self.releasing && self.tenancy.as_ref().is_none_or(Tenancy::is_over)
+    }
+
+    /// True if it would be master, were its group to let it.
+    pub fn is_ready(&self) -> bool {
+        self.router.is_ready() && self.tenancy.as_ref().is_none_or(Tenancy::may)
     }
 
     /// When something is due.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let guard = self.fencing.guard.poll_timeout(now);
-        self.router.poll_timeout().into_iter().chain(guard).chain(self.correct_at).chain(self.gate_timeout()).min()
+        let lease = self.tenancy.as_ref().and_then(Tenancy::poll_timeout);
+        let others = guard.into_iter().chain(lease).chain(self.correct_at).chain(self.gate_timeout());
+        self.router.poll_timeout().into_iter().chain(others).min()
     }
 
     /// Where its adverts come in.
@@ -215,6 +247,11 @@ impl Speaker {
     /// Does what is due.
     pub fn handle_timeout(&mut self, turn: Turn, host: &Host, told: &mut Told) {
         self.reopen_gate(turn.now, turn.drained);
+        if let Some(tenancy) =
+            self.tenancy.as_mut().filter(|tenancy| tenancy.poll_timeout().is_some_and(|at| at <= turn.now))
+        {
+            tenancy.handle_timeout();
+        }
         self.router.handle_timeout(turn);
         self.act(turn.now, host, told);
         if self.fencing.guard.poll_timeout(turn.now).is_some_and(|at| at <= turn.now) {
@@ -350,9 +387,12 @@ impl Speaker {
     /// # Errors
     /// What of it can't be, in a word.
     pub fn reconfigure(&mut self, now: Instant, plan: &Plan, host: &Host, told: &mut Told) -> Result<(), &'static str> {
-        let Plan { config, settings, scope } = plan;
+        let Plan { config, settings, scope, arbiter } = plan;
         if let Some(reason) = differs(&self.config, config) {
             return Err(reason);
+        }
+        if self.arbiter != *arbiter {
+            return Err("arbiter");
         }
         match self.router.reconfigure(now, settings.clone()) {
             vrrp::Reconfigured::Restart(reason) => return Err(reason),
@@ -378,6 +418,19 @@ impl Speaker {
 
     fn act(&mut self, now: Instant, host: &Host, told: &mut Told) {
         self.shut_gate(now, told);
+        self.obey_router(now, host, told);
+        while self.mind_the_lease(now, told) {
+            self.obey_router(now, host, told);
+        }
+        if self.router.state() != State::Master {
+            self.fencing.guard.handle_stopped(now);
+        }
+        self.report.notify_failures = self.herald.failures();
+        self.report_gate();
+        told.extend(self.report.news(&self.router, &self.fencing));
+    }
+
+    fn obey_router(&mut self, now: Instant, host: &Host, told: &mut Told) {
         while let Some(action) = self.router.poll_action() {
             match action {
                 Action::Advertise { priority } => self.advertise(now, priority, host, told),
@@ -396,12 +449,6 @@ impl Speaker {
                 Action::Alarm(why) => self.alarm(now, why, told),
             }
         }
-        if self.router.state() != State::Master {
-            self.fencing.guard.handle_stopped(now);
-        }
-        self.report.notify_failures = self.herald.failures();
-        self.report_gate();
-        told.extend(self.report.news(&self.router, &self.fencing));
     }
 
     fn herald_state(&self, state: State) {

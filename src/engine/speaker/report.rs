@@ -44,6 +44,8 @@ pub(super) struct Report {
     pub tracks: Vec<observe::Tracked>,
     /// Notify commands and lines that failed or were dropped.
     pub notify_failures: u64,
+    /// What an arbiter says.
+    pub arbiter: Option<observe::Leased>,
 }
 
 impl Report {
@@ -63,6 +65,7 @@ impl Report {
             garp_sent: 0,
             tracks: Vec::new(),
             notify_failures: 0,
+            arbiter: None,
         };
         report.rename(config, settings);
         report
@@ -74,6 +77,11 @@ impl Report {
         let all = settings.addresses.iter().map(|(address, _)| *address);
         let link_local = |a: &IpAddr| matches!(a, IpAddr::V6(v6) if v6.is_unicast_link_local());
         self.vip = all.clone().filter(|a| !link_local(a)).min().or_else(|| all.min());
+    }
+
+    /// The address by which people, and an arbiter, know the router.
+    pub const fn vip(&self) -> Option<IpAddr> {
+        self.vip
     }
 
     /// The state changed.
@@ -131,6 +139,7 @@ impl Report {
             garp_sent: self.garp_sent,
             priority_zero_sent: router.counters().priority_zero_sent,
             notify_failures: self.notify_failures,
+            arbiter: self.arbiter.clone(),
         };
         if self.said.as_deref() == Some(&now) {
             return None;

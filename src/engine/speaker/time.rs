@@ -34,7 +34,8 @@ async fn keep(hub: &Rc<Hub>) -> io::Result<Infallible> {
         // Read before the sockets are: what is in them by then was sent before.
         let now = clock::now();
         let drained = hub.drain_due(now);
-        hub.with_speakers(|speakers, _| speakers.handle_timeout(now, &drained));
+        hub.with_speakers(|speakers, hub| speakers.handle_timeout(now, hub, &drained));
+        hub.answered.notify_one();
     }
 }
 

@@ -26,6 +26,17 @@ pub struct Entry {
     pub hold: Duration,
     /// It gave the addresses up: anyone may take over at once.
     pub released: bool,
+    /// Who asks the holder to give them up.
+    pub challenger: Option<Challenger>,
+}
+
+/// Who would hold rather than the holder. It writes itself into the holder's entry, and changes nothing else there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenger {
+    /// Its node's name.
+    pub node: String,
+    /// Its priority.
+    pub priority: u8,
 }
 
 /// As JSON.
@@ -39,6 +50,8 @@ struct Text {
     hold_ms: u64,
     #[serde(default)]
     released: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenger: Option<Challenger>,
 }
 
 /// What stands there is no entry.
@@ -57,6 +70,7 @@ impl Entry {
             counter: self.counter,
             hold_ms,
             released: self.released,
+            challenger: self.challenger.clone(),
         };
         serde_json::to_string(&text).unwrap_or_else(|error| unreachable!("strings and numbers are JSON: {error}"))
     }
@@ -75,6 +89,7 @@ impl Entry {
         let is_plausible = hold <= HOLD_MAX
             && !text.holder.is_empty()
             && [&text.holder, &text.node].into_iter().all(|name| is_name(name))
+            && text.challenger.as_ref().is_none_or(|challenger| is_name(&challenger.node))
             && text.counter.max(text.epoch) < u64::MAX;
         let entry = Self {
             holder: text.holder,
@@ -83,6 +98,7 @@ impl Entry {
             counter: text.counter,
             hold,
             released: text.released,
+            challenger: text.challenger,
         };
         is_plausible.then_some(entry).ok_or(Unreadable)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Action, Entry, Holder, Loss, Outcome, Sighting, Standing, Timing, Value};
+use super::{Action, Challenger, Entry, Holder, Loss, Outcome, Sighting, Standing, Timing, Value};
 use crate::time::{Duration, Instant};
 
 /// One node's part in the lease of one router.
@@ -11,6 +11,12 @@ pub struct Lease {
     timing: Timing,
     me: Holder,
     wanted: bool,
+    /// From when on it is wanted, so long as it is.
+    wanted_since: Instant,
+    /// With which priority the holder is challenged, and not before when.
+    challenge: Option<(u8, Instant)>,
+    /// Who challenges us.
+    challenger: Option<Challenger>,
     seen: Option<Seen>,
     /// The longest hold of another one that was seen: it counts after its entry is gone, too.
     other_hold: Duration,
@@ -83,6 +89,9 @@ impl Lease {
             timing,
             me,
             wanted: false,
+            wanted_since: now,
+            challenge: None,
+            challenger: None,
             seen: None,
             other_hold: Duration::ZERO,
             ask: None,
@@ -125,6 +134,11 @@ impl Lease {
         }
     }
 
+    /// True if we wrote this entry.
+    pub fn is_own(&self, entry: &Entry) -> bool {
+        entry.holder == self.me.id
+    }
+
     /// True if something stands in the register that is no entry.
     pub fn is_foreign(&self) -> bool {
         self.seen.as_ref().is_some_and(|seen| seen.sighting.value == Value::Foreign)
@@ -134,6 +148,11 @@ impl Lease {
     pub fn is_given_up(&self) -> bool {
         let nothing_stands = self.seen.as_ref().is_none_or(|seen| !seen.doubtful && !self.is_mine(&seen.sighting));
         !self.wanted && nothing_stands && !matches!(self.ask, Some(Ask::Cas { .. }))
+    }
+
+    /// Who asks for the addresses that we hold; told once.
+    pub fn poll_challenger(&mut self) -> Option<Challenger> {
+        self.challenger.take()
     }
 
     // ---- poll -----------------------------------------------------------------------------------------------------
@@ -172,12 +191,22 @@ impl Lease {
             return;
         }
         self.wanted = wanted;
+        self.wanted_since = now;
         self.ask_at = self.ask_at.min(now);
         if !wanted {
             self.told = false;
             self.close();
         }
         self.go_on(now);
+    }
+
+    /// Whether the holder is to be asked to give the addresses to us, who have this priority. Only while they are wanted.
+    pub fn challenge(&mut self, now: Instant, priority: Option<u8>) {
+        self.challenge = match (priority, self.challenge) {
+            (Some(priority), Some((before, at))) if before == priority => Some((priority, at)),
+            (Some(priority), _) => Some((priority, now)),
+            (None, _) => None,
+        };
     }
 
     /// The answer to [`Action::Read`]; `None` if there is none.
@@ -286,7 +315,10 @@ impl Lease {
         match (self.wanted, self.gate) {
             // Not before the gate is closed: its confirmation comes back here.
             (_, Gate::Closing { .. }) => self.ask_at = NEVER,
-            (true, _) if !is_mine && self.may_take_at(seen) > now => self.read(now),
+            (true, _) if !is_mine && self.may_take_at(seen) > now => match self.challenging(now, seen) {
+                Some(entry) => self.write(now, entry, None),
+                None => self.read(now),
+            },
             (true, Gate::Closed) => {
                 let serial = self.next_serial();
                 self.ask = Some(Ask::Permit { serial });
@@ -304,29 +336,48 @@ impl Lease {
         self.actions.push_back(Action::Read { serial });
     }
 
-    /// Sends a request, with `now` as the time before it was sent.
+    /// Sends a request for the lease, or to give it back, with `now` as the time before it was sent.
     fn send(&mut self, now: Instant, permit: Option<u64>) {
         let Some(seen) = self.seen.as_ref().filter(|_| self.wanted || permit.is_none()) else {
             // It is wanted no more, and the permit expires unused.
             self.ask_at = now;
             return;
         };
-        let version = seen.sighting.version;
         let (epoch, counter) = match &seen.sighting.value {
             Value::Entry(entry) => (entry.epoch + u64::from(entry.holder != self.me.id), entry.counter + 1),
             Value::Absent | Value::Foreign => (1, 1),
         };
         let Holder { id, node } = self.me.clone();
-        let entry = Entry { holder: id, node, epoch, counter, hold: self.timing.hold, released: !self.wanted };
+        let (hold, released) = (self.timing.hold, !self.wanted);
+        self.write(now, Entry { holder: id, node, epoch, counter, hold, released, challenger: None }, permit);
+    }
+
+    /// The holder's entry with us as its challenger, if we are to be that now.
+    fn challenging(&self, now: Instant, seen: &Seen) -> Option<Entry> {
+        let (priority, _) = self.challenge.filter(|(_, at)| *at <= now)?;
+        let Value::Entry(entry) = &seen.sighting.value else { return None };
+        let challenger = Some(Challenger { node: self.me.node.clone(), priority });
+        Some(Entry { counter: entry.counter + 1, challenger, ..entry.clone() })
+    }
+
+    fn write(&mut self, now: Instant, entry: Entry, permit: Option<u64>) {
+        let Some(version) = self.seen.as_ref().map(|seen| seen.sighting.version) else { return };
         let serial = self.next_serial();
         self.ask = Some(Ask::Cas { serial, sent: now, entry: entry.clone(), permit });
         self.actions.push_back(Action::Cas { serial, version, entry });
     }
 
     fn on_done(&mut self, now: Instant, sent: Instant, version: u64, entry: Entry, permit: Option<u64>) {
-        let released = entry.released;
+        let (released, is_ours) = (entry.released, entry.holder == self.me.id);
         self.seen =
             Some(Seen { sighting: Sighting { version, value: Value::Entry(entry) }, since: now, doubtful: false });
+        if !is_ours {
+            // The holder has until its next renewal to think about it, and some time to leave.
+            self.challenge = self.challenge.map(|(priority, _)| (priority, now + self.timing.wait));
+            self.wanted_since = now;
+            self.ask_at = now + self.timing.retry;
+            return;
+        }
         if released || !self.wanted {
             self.until = None;
             // What came for nothing is given back, and what was given back in vain is taken again.
@@ -368,9 +419,15 @@ impl Lease {
         if let Some((_, hold)) = other {
             self.other_hold = self.other_hold.max(hold);
         }
+        if let Value::Entry(entry) = &sighting.value
+            && is_mine
+            && entry.challenger.is_some()
+        {
+            self.challenger.clone_from(&entry.challenger);
+        }
         let seen = Seen { sighting, since, doubtful: false };
         // Ours has to be renewed, or given up.
-        self.ask_at = if is_mine { now } else { now + self.timing.poll };
+        self.ask_at = if is_mine { now } else { now + self.pace(now) };
         if self.wanted && !is_mine {
             self.ask_at = self.ask_at.min(self.may_take_at(&seen));
         }
@@ -409,6 +466,12 @@ impl Lease {
             Value::Entry(entry) => seen.since + self.timing.wait_for(entry.hold),
             Value::Absent | Value::Foreign => seen.since + self.timing.wait_for(self.other_hold),
         }
+    }
+
+    /// Between two reads: a release that is awaited should not have to wait.
+    fn pace(&self, now: Instant) -> Duration {
+        let is_fresh = self.wanted && now.since(self.wanted_since) < self.timing.wait;
+        if is_fresh { self.timing.retry } else { self.timing.poll }
     }
 
     /// From when on no refresh may be asked for: G3.

@@ -17,13 +17,16 @@
 //! - G4: opening deletes a permit and adds the element in one transaction. The permit was made *before* the request was sent, lives
 //!   for hold − 2 slices at most, and serves only the grant that answers that very request.
 //!
+//! A candidate that ranks higher writes itself into the entry as its challenger, which leaves the holder what it is: its next renewal fails,
+//! and it reads there that somebody asks for the addresses. It releases them if it agrees.
+//!
 //! Then the gate is closed by D, always, and there is no overlap if hold/(1−ρ) + lateness ≤ wait/(1+ρ), where clocks run at 1 ± ρ.
 
 mod entry;
 mod machine;
 mod timing;
 
-pub use entry::{Entry, Unreadable};
+pub use entry::{Challenger, Entry, Unreadable};
 pub use machine::Lease;
 pub use timing::Timing;
 

@@ -14,7 +14,15 @@ struct Node {
 
 fn entry(holder: &str, counter: u64) -> Entry {
     let hold = Timing::for_wait(WAIT).hold;
-    Entry { holder: holder.into(), node: format!("node-{holder}"), epoch: 7, counter, hold, released: false }
+    Entry {
+        holder: holder.into(),
+        node: format!("node-{holder}"),
+        epoch: 7,
+        counter,
+        hold,
+        released: false,
+        challenger: None,
+    }
 }
 
 fn sighting(version: u64, entry: Entry) -> Sighting {
@@ -286,6 +294,40 @@ fn what_was_asked_for_and_is_wanted_no_more_is_given_back() {
     node.lease.handle_cas(node.now, serial, Outcome::Done(11));
     let actions = node.actions();
     assert!(matches!(&actions[..], [Action::Cas { version: 11, entry, .. }] if entry.released), "{actions:?}");
+}
+
+#[test]
+fn who_ranks_higher_writes_itself_into_the_holder_s_entry_and_changes_nothing_else() {
+    let mut node = Node::new();
+    node.lease.want(node.now, true);
+    node.lease.challenge(node.now, Some(200));
+    node.read(&sighting(5, entry("other", 3)));
+    let actions = node.pass(Timing::for_wait(WAIT).retry);
+    let [Action::Cas { serial, version: 5, entry: written }] = &actions[..] else { panic!("{actions:?}") };
+    let challenger = Some(Challenger { node: "lb01".into(), priority: 200 });
+    assert_eq!(*written, Entry { counter: 4, challenger, ..entry("other", 3) });
+    assert_eq!(Entry::from_text(written.to_text().as_bytes()).as_ref(), Ok(written));
+    node.lease.handle_cas(node.now, *serial, Outcome::Done(6));
+    assert_eq!(node.lease.standing(), Standing::Waiting(node.now + WAIT), "it is no grant");
+    node.read(&sighting(6, written.clone()));
+    let actions = node.pass(Timing::for_wait(WAIT).retry * 4);
+    assert!(!actions.iter().any(|action| matches!(action, Action::Cas { .. })), "not again at once: {actions:?}");
+}
+
+#[test]
+fn a_holder_that_is_challenged_learns_it_with_its_next_renewal_and_holds_on_meanwhile() {
+    let mut node = Node::holding();
+    let until = node.lease.standing();
+    let (serial, _, renewal) = node.renewal();
+    let challenger = Challenger { node: "lb02".into(), priority: 200 };
+    let challenged = Entry { challenger: Some(challenger.clone()), ..renewal };
+    node.lease.handle_cas(node.now, serial, Outcome::Conflict(sighting(12, challenged)));
+    assert_eq!(node.lease.poll_challenger(), Some(challenger));
+    assert_eq!(node.lease.poll_challenger(), None);
+    assert_eq!(node.lease.standing(), until);
+    let actions = node.actions();
+    let [Action::Cas { version: 12, entry, .. }] = &actions[..] else { panic!("{actions:?}") };
+    assert!(entry.challenger.is_none() && !entry.released);
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl World {
         let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let timing = Timing::for_wait(WAIT);
         let timing = match rules {
-            Rules::ShortWait => Timing { hold: timing.hold * 3 / 2, ..timing },
+            Rules::ShortWait => Timing { hold: timing.hold * 2, ..timing },
             _ => timing,
         };
         let node = |index: usize| {
@@ -286,8 +286,11 @@ impl World {
 
     /// Elections come and go.
     fn sometimes_change_mind(&mut self, index: usize, at: u64) {
-        let wants = at > TROUBLE || !self.chance.one_in(40);
         let now = self.nodes[index].local(at);
+        let challenge = (at < TROUBLE && self.chance.one_in(40)).then_some(200);
+        self.nodes[index].lease.challenge(now, challenge);
+        let yields = self.nodes[index].lease.poll_challenger().is_some() && self.chance.one_in(2);
+        let wants = !yields && (at > TROUBLE || !self.chance.one_in(40));
         self.nodes[index].lease.want(now, wants);
         if !wants {
             self.nodes[index].granted = false;

@@ -4,6 +4,7 @@ mod lease;
 mod lease_world;
 mod pairs;
 mod rows;
+mod succession;
 mod testimony;
 
 use std::net::IpAddr;
@@ -50,6 +51,7 @@ fn scope(peers: &[&str]) -> Scope {
     Scope {
         addresses: vec![ip(VIP)],
         peers: peers.iter().map(|peer| ip(peer)).collect(),
+        names: Vec::new(),
         interval: Duration::from_millis(INTERVAL_MS),
     }
 }

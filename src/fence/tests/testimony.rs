@@ -14,6 +14,8 @@ fn says(as_of: u64) -> Testimony {
         as_of: at(as_of),
         blind: false,
         holds: true,
+        speaks: true,
+        effective: None,
         sends: Some((ip(B), 200)),
         state: State::Master,
         witness: None,
@@ -173,6 +175,8 @@ impl Pair {
             peer: format!("lb{node}"),
             as_of: at(ms),
             holds: !self.dropped[node],
+            speaks: true,
+            effective: None,
             sends: (!self.dropped[node]).then_some((source, self.priorities[node])),
             witness: self.witness[node],
             ..says(ms)

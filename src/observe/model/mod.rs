@@ -12,7 +12,7 @@ use crate::wire::{Family, MacAddr, OtherProtocol, Version};
 
 use super::{
     Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Planner, Reach, Refusals, Request, Router,
-    RouterId, Sensor, Settings, Sight, Target, Vip,
+    RouterId, Sensor, Settings, Sight, Target, Told, Vip,
 };
 
 /// A router's number: unique within a life, never used again.
@@ -60,6 +60,8 @@ pub struct Model {
     pub peers: Vec<Reach>,
     /// Witnesses.
     pub witnesses: Vec<Reach>,
+    /// What the local VRRP daemon was told.
+    pub told: std::sync::Arc<[Told]>,
     /// The peers' vipwardens.
     pub channels: Vec<Channel>,
     /// The witnesses as they answer through each interface of a probed router, in the order of the configuration.
@@ -102,6 +104,7 @@ impl Model {
             sight: Sight::default(),
             peers: Vec::new(),
             witnesses: Vec::new(),
+            told: std::sync::Arc::default(),
             channels: Vec::new(),
             gateways: BTreeMap::new(),
             peer_macs: Vec::new(),
@@ -365,6 +368,7 @@ impl Model {
             }
             Fact::OutputTest { interface, family, blocked } => self.handle_output(now, *interface, *family, *blocked),
             Fact::Ping { target, rtt } => self.handle_ping(*target, *rtt),
+            Fact::Told(told) => self.take_told(told),
             Fact::PeerReport { peer, url, said } => self.handle_report(*peer, *url, said),
             Fact::Capture { interface, frames, dropped } => self.handle_capture(now, *interface, *frames, *dropped),
             Fact::Sensor { sensor, interface, state } => self.set_sensor(now, *sensor, *interface, state.clone()),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::observe::{Channel, IfIndex, Mute, Peer, Report, Router, Vip};
+use crate::observe::{Channel, IfIndex, Mute, Peer, Report, Router, Told, Vip};
 use crate::time::Instant;
 
 use super::{Model, Notice};
@@ -28,6 +28,20 @@ impl Model {
                 self.dirty.insert(*slot);
             }
         }
+    }
+
+    pub(super) fn take_told(&mut self, told: &Arc<[Told]>) {
+        self.told = told.clone();
+        self.touch_all();
+    }
+
+    /// What the local VRRP daemon was told of a router. Nothing where this daemon itself speaks for it.
+    pub fn told_of(&self, router: &Router) -> Option<&Told> {
+        let is_it = |told: &&Told| {
+            let here = told.interface.as_ref().is_none_or(|name| *name == router.id.interface);
+            here && router.id.vlan.is_none() && (told.family, told.vrid) == (router.id.family, router.id.vrid)
+        };
+        self.told.iter().filter(|_| router.speaking.is_none()).find(is_it)
     }
 
     /// Whether a witness answers ARP or neighbour requests through a router's own interface: on which side of a cut this node is.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detect::{Speaking, Tracked};
+use crate::detect::{Leased, Speaking, Tracked};
+use crate::time::Instant;
 
 /// The priority of a router that speaks; `100`, `100 → 80` or `100 → none` in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +90,54 @@ impl From<&Speaking> for FenceDoc {
             gate_open: speaking.gate_open,
             gate_lacks: speaking.gate_lacks.clone(),
             address_lifetime_seconds: speaking.address_lifetime.map(|lifetime| lifetime.as_secs()),
+        }
+    }
+}
+
+/// What an arbiter says; like `the arbiter grants it for 2.1 s` in words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArbiterDoc {
+    /// Whether it answers.
+    pub up: bool,
+    /// Whether this node holds by its leave.
+    pub holding: bool,
+    /// For how long without another word from it, in seconds; null while this node doesn't.
+    pub hold_remaining_seconds: Option<f64>,
+    /// The node that holds, or did last, as the arbiter has it; null if nobody does.
+    pub holder: Option<String>,
+    /// Whether this node may hold although the arbiter can't be asked.
+    pub ignored: bool,
+    /// What is wrong, and what to do; null if nothing is.
+    pub trouble: Option<String>,
+}
+
+impl ArbiterDoc {
+    /// The document of a lease as it was at `now`.
+    pub fn new(leased: &Leased, now: Instant) -> Self {
+        let remaining = leased.until.map(|until| until.since(now).as_secs_f64());
+        Self {
+            up: leased.up,
+            holding: remaining.is_some(),
+            hold_remaining_seconds: remaining,
+            holder: leased.holder.clone(),
+            ignored: leased.excused,
+            trouble: leased.trouble.clone(),
+        }
+    }
+}
+
+impl fmt::Display for ArbiterDoc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.hold_remaining_seconds, &self.holder) {
+            _ if self.ignored => f.write_str("the arbiter can't be asked and is ignored: two nodes may hold")?,
+            (Some(remaining), _) => write!(f, "the arbiter lets this node hold for {remaining:.1} s more")?,
+            (None, _) if !self.up => f.write_str("the arbiter can't be asked: this node may not hold")?,
+            (None, Some(holder)) => write!(f, "the arbiter says that {holder} holds, or did last")?,
+            (None, None) => f.write_str("the arbiter says that nobody holds")?,
+        }
+        match &self.trouble {
+            Some(trouble) => write!(f, " ({trouble})"),
+            None => Ok(()),
         }
     }
 }

@@ -37,6 +37,16 @@ impl Firewall {
         Self::install(&lab.switch(), "bridge", &format!("chain c {{ type filter hook forward priority 0; {rule}; }}"))
     }
 
+    /// Makes the switch lower the TTL of adverts, as a router in between would.
+    pub fn rewrite_ttl(lab: &Lab) -> Self {
+        let rule = "ip protocol 112 ip ttl set 64";
+        Self::install(
+            &lab.switch(),
+            "bridge",
+            &format!("chain c {{ type filter hook prerouting priority 0; {rule}; }}"),
+        )
+    }
+
     /// Counts at the switch the ARP requests that a host sends, once each.
     pub fn count_arp_requests(lab: &Lab, from: &str) -> Self {
         Self::count(lab, from, "arp operation request")

@@ -1,5 +1,6 @@
 //! The laboratory of these tests: the demo's network namespaces, with more kinds of peers and faults.
 
+mod alarm;
 mod delay;
 mod faults;
 mod frames;
@@ -11,13 +12,14 @@ pub mod second;
 mod speaker;
 mod watch;
 
+pub use alarm::Alarm;
 pub use delay::{Delays, Intruder};
 pub use faults::{Firewall, Hook};
 pub use frames::{Advert, Injector, Speaker};
 pub use frr::Frr;
 pub use history::History;
 pub use pair::{Flavour, Pair, Side};
-pub use prometheus::{Prometheus, promtool};
+pub use prometheus::{Prometheus, http_get, promtool};
 pub use speaker::{Recording, Stage};
 pub use vipwarden::cli::demo::daemon::Daemon;
 pub use vipwarden::cli::demo::keepalived::{Instance, Keepalived};

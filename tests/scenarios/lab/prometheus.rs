@@ -7,18 +7,25 @@ use std::process::{Command, Stdio};
 
 const LISTEN: &str = "127.0.0.1:9090";
 
-/// Scrapes the vipwarden of its own host every second.
+/// A running one.
 pub struct Prometheus {
     node: Node,
     _process: Process,
 }
 
 impl Prometheus {
-    /// Starts it and waits until it is ready.
+    /// Starts it, to scrape the vipwarden of its own host every second, and waits until it is ready.
     pub fn start(node: &Node) -> Self {
+        Self::start_with(
+            node,
+            "global: { scrape_interval: 1s }\nscrape_configs:\n  - job_name: vipwarden\n    static_configs: [ { targets: ['127.0.0.1:10112'] } ]\n",
+        )
+    }
+
+    /// Starts it with a configuration, and waits until it is ready.
+    pub fn start_with(node: &Node, text: &str) -> Self {
         let directory = node.scratch().expect("a scratch directory");
         let config = directory.join("prometheus.yml");
-        let text = "global: { scrape_interval: 1s }\nscrape_configs:\n  - job_name: vipwarden\n    static_configs: [ { targets: ['127.0.0.1:10112'] } ]\n";
         std::fs::write(&config, text).expect("the configuration is written");
         let mut command = node.command("prometheus");
         command.arg(format!("--config.file={}", config.display()));
@@ -30,22 +37,33 @@ impl Prometheus {
         this
     }
 
-    /// The value of the one series that `query` (no spaces) yields, if there is one.
+    /// The value of the first series that `query` yields, if there is one.
     pub fn query(&self, query: &str) -> Option<f64> {
-        let escaped: String = query.bytes().map(|b| format!("%{b:02x}")).collect();
-        let body = self.get(&format!("/api/v1/query?query={escaped}")).ok()?;
-        let answer: serde_json::Value = serde_json::from_str(&body).ok()?;
+        let answer = self.ask(query);
         answer["data"]["result"].as_array()?.first()?["value"][1].as_str()?.parse().ok()
     }
 
-    fn get(&self, path: &str) -> std::io::Result<String> {
-        let mut stream = self.node.inside(|| TcpStream::connect(LISTEN))??;
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
-        if head.contains(" 200 ") { Ok(body.into()) } else { Err(std::io::Error::other(head.to_owned())) }
+    /// What it answers to `query`, errors too.
+    pub fn ask(&self, query: &str) -> serde_json::Value {
+        let escaped: String = query.bytes().map(|b| format!("%{b:02x}")).collect();
+        let body = self.get(&format!("/api/v1/query?query={escaped}")).unwrap_or_default();
+        serde_json::from_str(&body).unwrap_or_default()
     }
+
+    /// GETs a path.
+    pub fn get(&self, path: &str) -> std::io::Result<String> {
+        http_get(&self.node, LISTEN, path)
+    }
+}
+
+/// GETs a path of a server on a host.
+pub fn http_get(node: &Node, address: &str, path: &str) -> std::io::Result<String> {
+    let mut stream = node.inside(|| TcpStream::connect(address))??;
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    if head.contains(" 200 ") { Ok(body.into()) } else { Err(std::io::Error::other(format!("{head}\n{body}"))) }
 }
 
 /// What `promtool check metrics` says of a text; empty if it is content.

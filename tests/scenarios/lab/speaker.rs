@@ -43,9 +43,19 @@ pub struct Stage {
 impl Stage {
     /// The bare nodes.
     pub fn new(flavour: Flavour) -> Self {
+        Self::of(flavour, &["a", "b"])
+    }
+
+    /// The nodes `a` and `b`, and others.
+    pub fn of(flavour: Flavour, names: &[&str]) -> Self {
         let slot = Slot::take();
-        let lab = Lab::new(&["a", "b"]).expect("the laboratory is made (needs root)");
+        let lab = Lab::new(names).expect("the laboratory is made (needs root)");
         Self { a: lab.node("a").clone(), b: lab.node("b").clone(), flavour, lab, _slot: slot }
+    }
+
+    /// The node of that name.
+    pub fn node(&self, name: &str) -> Node {
+        self.lab.node(name).clone()
     }
 
     fn peer(&self, node: &Node) -> &Node {

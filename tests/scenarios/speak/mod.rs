@@ -1,5 +1,6 @@
 //! vipwarden as the VRRP router itself, beside real daemons.
 
+mod arbiter;
 mod gate;
 mod groups;
 mod interop;

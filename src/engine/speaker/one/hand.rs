@@ -3,10 +3,10 @@
 use super::Speaker;
 use crate::engine::speaker::guard::Findings;
 use crate::engine::speaker::report::Told;
-use crate::fence::Act;
-use crate::observe::Host;
+use crate::fence::{self, Act};
+use crate::observe::{Host, Testimony};
 use crate::time::Instant;
-use crate::vrrp::{Event, State};
+use crate::vrrp::{Event, State, Takeover};
 
 impl Speaker {
     /// Takes in what the watcher found out.
@@ -18,6 +18,26 @@ impl Speaker {
         let witness = found.witnesses.get(&self.config.name).copied().flatten();
         self.fencing.guard.handle_testimony(now, witness, said);
         self.obey_guard(now, now, host, told);
+        self.prepare(now, said, host, told);
+    }
+
+    /// Has the router know what the peers' reports mean for its next takeover.
+    fn prepare(&mut self, now: Instant, said: &[Testimony], host: &Host, told: &mut Told) {
+        let followed = match self.router.takeover() {
+            Some((_, Takeover::Silence(master))) => Some(master),
+            _ => None,
+        };
+        let best = followed.zip(self.router.effective_priority());
+        let names = self.fencing.guard.peers();
+        let successor = best.and_then(|(master, priority)| fence::successor_until(said, names, master, priority));
+        let lives = followed.and(fence::master_lives_until(said));
+        if successor != self.successor {
+            self.successor = successor;
+            self.handle(now, Event::Successor(successor), host, told);
+        }
+        if let Some(lives) = lives {
+            self.handle(now, Event::MasterLives(lives), host, told);
+        }
     }
 
     /// Does what the guard wants, for evidence that came in at `evidence`.
@@ -32,7 +52,7 @@ impl Speaker {
                 Act::Release => self.handle(now, Event::Unfence, host, told),
                 Act::Yield { to, why } => {
                     self.alarm(now, format!("{to} does not hear this node, which yields to it: {why}"), told);
-                    self.handle(now, Event::HandOver, host, told);
+                    self.handle(now, Event::Yield(to), host, told);
                 }
             }
         }
@@ -73,9 +93,13 @@ impl Speaker {
     /// Comes back.
     ///
     /// # Errors
-    /// In words: it is not fenced.
+    /// In words: it is not fenced, nor lets a lower master alone.
     pub fn unfence_by_hand(&mut self, now: Instant, host: &Host, told: &mut Told) -> Result<String, String> {
         let name = self.config.name.clone();
+        if self.router.is_yielding() {
+            self.handle(now, Event::Unyield, host, told);
+            return Ok(format!("{name} lets no lower master alone any more"));
+        }
         if !self.fencing.lift(now) {
             return Err(format!("{name} is not fenced"));
         }

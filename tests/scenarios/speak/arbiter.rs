@@ -1,0 +1,110 @@
+//! Two speakers and an arbiter: real etcd on a third host.
+
+use crate::etcd::{Cluster, Site};
+use crate::lab::{Flavour, Node, Stage, Watch, holds, until};
+
+/// The key of the router, as `docs/arbiter.md` says.
+const KEY: &str = "/vipwarden/10.9.9.100/51";
+
+struct Court {
+    stage: Stage,
+    etcd: Cluster,
+}
+
+impl Court {
+    fn new(members: usize) -> Self {
+        let stage = Stage::of(Flavour::V3, &["a", "b", "c"]);
+        let third = stage.node("c");
+        let host = third.ipv4().to_string();
+        let etcd = Cluster::start_at(Site { host, command: Box::new(move |program| third.command(program)) }, members);
+        Self { stage, etcd }
+    }
+
+    fn speaker(&self, node: &Node, priority: u8, more: &str) -> Watch {
+        let arbiter = format!("[arbiter]\netcd = {:?}\nwait = \"2s\"\n{more}", self.etcd.urls());
+        self.stage.speaker(node, priority, &[&arbiter])
+    }
+
+    fn holding(&self, node: &Node) -> bool {
+        holds(node, self.stage.flavour.vip())
+    }
+}
+
+fn is_master(router: &serde_json::Value) -> bool {
+    router["state"] == "master" && router["arbiter"]["holding"] == true
+}
+
+#[test]
+fn one_holds_by_the_arbiter_s_leave_and_a_better_one_gets_it_from_hand_to_hand() {
+    let mut court = Court::new(1);
+    let (node_a, node_b) = (&court.stage.a.clone(), &court.stage.b.clone());
+    let b = court.speaker(node_b, 100, "");
+    b.expect("it is master by the arbiter's leave", is_master);
+    court.stage.expect_holders(false, true);
+    let entry = court.etcd.ctl(&["get", "--print-value-only", KEY], 0).expect("etcdctl reads it");
+    let entry: serde_json::Value = serde_json::from_str(&entry).expect("JSON");
+    assert_eq!((&entry["node"], &entry["released"]), (&"b".into(), &false.into()), "{entry}");
+    assert!(b.metric("vrrp_arbiter_hold_remaining_seconds", &[]) > 0.0);
+
+    // A higher priority preempts, though nobody hears of it before it holds.
+    let a = court.speaker(node_a, 200, "");
+    a.expect("it is master by the arbiter's leave", is_master);
+    b.expect("it is backup", |router| router["state"] == "backup" && router["arbiter"]["holder"] == "a");
+    court.stage.expect_holders(true, false);
+
+    let handed = a.ask(&["handover", "web"]).expect("it runs");
+    assert!(handed.status.success(), "{handed:?}");
+    b.expect("it is master by the arbiter's leave", is_master);
+    court.stage.expect_holders(false, true);
+
+    assert_eq!(a.metric("vrrp_fences_total", &["reason=\"arbiter\""]), 0.0);
+
+    // Who has had a lease, and gave it back, is no master without another one.
+    court.etcd.kill(0);
+    b.expect("it drops", |router| router["state"] == "backup" && router["arbiter"]["up"] == false);
+    a.expect("nobody is master", |router| router["verdict"] == "no_master");
+    a.expect("it waits", |router| router["state"] == "backup" && router["arbiter"]["trouble"].is_string());
+    court.stage.expect_holders(false, false);
+    court.etcd.revive(0);
+    until("one is master by the arbiter's leave", || {
+        [&a, &b].iter().any(|one| one.router(51).is_some_and(|r| is_master(&r)))
+    });
+}
+
+#[test]
+fn without_its_arbiter_a_holder_drops_and_comes_back_with_it() {
+    let mut court = Court::new(1);
+    let node = court.stage.b.clone();
+    let b = court.speaker(&node, 100, "");
+    b.expect("it is master by the arbiter's leave", is_master);
+    court.etcd.kill(0);
+    b.expect("it is no master", |router| router["state"] != "master" && router["arbiter"]["up"] == false);
+    until("the address is gone", || !court.holding(&node));
+    assert_eq!(b.metric("vrrp_fences_total", &["reason=\"arbiter\""]), 1.0);
+    assert_eq!(b.metric("vrrp_arbiter_up", &[]), 0.0);
+    let router = b.router(51).expect("it is known");
+    assert!(router["arbiter"]["trouble"].as_str().is_some_and(|why| why.contains("http://10.9.9.3:")), "{router}");
+    court.etcd.revive(0);
+    b.expect("it is master again", is_master);
+}
+
+#[test]
+fn an_arbiter_that_is_to_be_ignored_is_missed_with_an_alarm_and_obeyed_again() {
+    let mut court = Court::new(1);
+    let (node_a, node_b) = (court.stage.a.clone(), court.stage.b.clone());
+    let b = court.speaker(&node_b, 100, "unreachable = \"ignore\"\n");
+    b.expect("it is master by the arbiter's leave", is_master);
+    court.etcd.kill(0);
+    b.expect("it is ignored", |router| router["arbiter"]["ignored"] == true);
+    assert!(court.holding(&node_b));
+    assert!(b.get("/api/v1/events").expect("events").contains("two nodes may hold"));
+    // Plain VRRP meanwhile.
+    let a = court.speaker(&node_a, 200, "unreachable = \"ignore\"\n");
+    a.expect("it preempts", |router| router["state"] == "master" && router["arbiter"]["ignored"] == true);
+    b.expect("it is backup", |router| router["state"] == "backup");
+    court.etcd.revive(0);
+    a.expect("it is master by the arbiter's leave", |router| {
+        is_master(router) && router["arbiter"]["ignored"] == false
+    });
+    court.stage.expect_holders(true, false);
+}
