@@ -290,7 +290,12 @@ async fn a_speaker_tells_its_mode_priority_tracks_and_fence() {
     assert_eq!(shop["priority"]["effective"], Value::Null);
     let nginx = serde_json::json!({ "name": "nginx", "kind": "check", "up": false, "weight": -20 });
     assert_eq!((&api["tracks"][0], &api["tracks"][2]["up"]), (&nginx, &Value::Null));
-    assert_eq!(api["fence"], serde_json::json!({ "fenced": false, "reason": null, "gate_open": null }));
+    assert_eq!(
+        api["fence"],
+        serde_json::json!({
+            "fenced": false, "reason": null, "gate_open": true, "gate_lacks": null, "address_lifetime_seconds": 4
+        })
+    );
     assert_eq!(shop["fence"]["fenced"], true);
     assert!(shop["fence"]["reason"].as_str().unwrap().starts_with("split brain: lb02"));
 }

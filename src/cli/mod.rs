@@ -5,6 +5,7 @@
 mod analyze;
 mod capture_file;
 mod check_config;
+mod clean_up;
 mod client;
 mod control;
 mod decode;
@@ -84,6 +85,8 @@ enum Command {
     Unfence(unfence::Args),
     /// Have the daemon drop a learned router.
     Forget(forget::Args),
+    /// Remove what a killed daemon that spoke has left behind: addresses first, the kernel gate last (systemd's ExecStopPost).
+    CleanUp(clean_up::Args),
     /// Parse and validate a configuration: every error, with file, line and column.
     CheckConfig(check_config::Args),
     /// The effective configuration: defaults marked, secrets masked.
@@ -114,6 +117,7 @@ impl Command {
             Self::Fence(args) => fence::run(args, &global.control),
             Self::Unfence(args) => unfence::run(args, &global.control),
             Self::Forget(args) => forget::run(args, &global.control),
+            Self::CleanUp(args) => clean_up::run(&args, &global.control),
             Self::CheckConfig(args) => check_config::run(args),
             Self::ShowConfig(args) => show_config::run(args),
             Self::ImportKeepalived(args) => import_keepalived::run(args),

@@ -12,9 +12,6 @@ type Places = Vec<(&'static str, Range<usize>)>;
 /// Warns of every key that is given and changes nothing.
 pub(super) fn without_effect(judge: &mut Judge<'_>, file: &raw::File) {
     let (speaking, watching): (Vec<_>, Vec<_>) = file.router.iter().map(Spanned::get_ref).partition(|r| r.speaks());
-    for (key, span) in unbuilt(file, &speaking) {
-        judge.warn(span, format!("`{key}` has no effect yet: this version doesn't act upon it"));
-    }
     for (key, span) in watching.into_iter().flat_map(idle) {
         judge.warn(
             span,
@@ -24,21 +21,6 @@ pub(super) fn without_effect(judge: &mut Judge<'_>, file: &raw::File) {
     if let Some(fence) = file.fence.as_ref().filter(|_| speaking.is_empty()) {
         judge.warn(fence.span(), "[fence] has no effect: no [[router]] has mode = \"speak\"");
     }
-}
-
-/// What only later versions act upon.
-fn unbuilt(file: &raw::File, speaking: &[&raw::Router]) -> Places {
-    let mut found = Places::new();
-    if speaking.is_empty() {
-        return found;
-    }
-    for fence in file.fence.iter().chain(speaking.iter().filter_map(|router| router.fence.as_ref())) {
-        found.extend::<Places>(given!(
-            fence.get_ref(),
-            gate gate_timeout address_lifetime
-        ));
-    }
-    found
 }
 
 /// What only a router that speaks acts upon.

@@ -270,6 +270,9 @@ pub fn speaking() -> RouterView {
             tracked("/run/drain", "file", None, -50),
         ],
         fenced: None,
+        gate_open: Some(true),
+        gate_lacks: None,
+        address_lifetime: Some(Duration::from_secs(4)),
         fences: vec![("split_brain", 1), ("isolation", 0), ("operator", 0)],
         fence_durations: {
             let mut durations = Histogram::default();

@@ -13,6 +13,8 @@ use crate::wire::{Family, MacAddr};
 const OPERATOR: &str = "operator";
 /// That of a lease that was lost.
 const ARBITER: &str = "arbiter";
+/// That of the kernel's.
+const KERNEL: &str = "kernel";
 
 /// What the watcher knows and the speakers' guards want.
 #[derive(Debug, Default)]
@@ -50,6 +52,7 @@ const REASONS: [&str; 5] = ["split_brain", "isolation", "arbiter", OPERATOR, "ke
 #[derive(Debug)]
 pub(super) struct Fencing {
     pub guard: Guard,
+    peers: Vec<IpAddr>,
     by_hand: bool,
     counts: BTreeMap<&'static str, u64>,
     durations: Histogram<8>,
@@ -61,12 +64,29 @@ impl Fencing {
     /// Not fenced.
     pub fn new(policy: Policy, scope: Scope) -> Self {
         Self {
+            peers: scope.peers.clone(),
             guard: Guard::new(policy, scope),
             by_hand: false,
             counts: REASONS.into_iter().map(|reason| (reason, 0)).collect(),
             durations: Histogram::default(),
             began: None,
         }
+    }
+
+    /// Takes another configuration.
+    pub fn reconfigure(&mut self, now: Instant, policy: Policy, scope: Scope) {
+        self.peers.clone_from(&scope.peers);
+        self.guard.reconfigure(now, policy, scope);
+    }
+
+    /// Where configured peers advertise from.
+    pub fn peers(&self) -> &[IpAddr] {
+        &self.peers
+    }
+
+    /// The kernel has closed the gate of a master that didn't know.
+    pub fn by_kernel(&mut self) {
+        *self.counts.entry(KERNEL).or_default() += 1;
     }
 
     /// An operator has fenced in an earlier life.

@@ -3,6 +3,7 @@
 
 mod accept;
 mod due;
+mod gate;
 mod groups;
 mod guard;
 mod kernel;
@@ -414,6 +415,7 @@ impl Speakers {
             self.with_all(now, |speaker, host, told| speaker.check_addresses(now, host, told));
         }
         if concerns_all {
+            hub.kernel().gates().follow(&self.host);
             self.follow(now, hub);
         }
         if tracked {

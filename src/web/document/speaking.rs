@@ -74,11 +74,23 @@ pub struct FenceDoc {
     pub reason: Option<String>,
     /// Whether the kernel lets the addresses answer; null where no gate stands before them.
     pub gate_open: Option<bool>,
+    /// What the gate lacks on this host, in words; null if nothing.
+    #[serde(default)]
+    pub gate_lacks: Option<String>,
+    /// For how many seconds the kernel keeps the addresses unless this daemon says so again; null is for ever.
+    #[serde(default)]
+    pub address_lifetime_seconds: Option<u64>,
 }
 
 impl From<&Speaking> for FenceDoc {
     fn from(speaking: &Speaking) -> Self {
-        Self { fenced: speaking.fenced.is_some(), reason: speaking.fenced.clone(), gate_open: None }
+        Self {
+            fenced: speaking.fenced.is_some(),
+            reason: speaking.fenced.clone(),
+            gate_open: speaking.gate_open,
+            gate_lacks: speaking.gate_lacks.clone(),
+            address_lifetime_seconds: speaking.address_lifetime.map(|lifetime| lifetime.as_secs()),
+        }
     }
 }
 
