@@ -2,11 +2,36 @@
 
 use std::process::Command;
 
-#[test]
-fn the_watching_unit_is_exposed_below_2_0() {
-    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/vipwarden.service");
-    // The threshold is in tenths; above it the command fails.
-    let output = Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=20", unit]).output();
+fn exposure_is_below(unit: &str, tenths: u32) {
+    let path = format!("{}/packaging/{unit}", env!("CARGO_MANIFEST_DIR"));
+    // Above the threshold the command fails.
+    let threshold = format!("--threshold={tenths}");
+    let output = Command::new("systemd-analyze").args(["security", "--offline=true", &threshold, &path]).output();
     let output = output.expect("systemd-analyze (package systemd)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_watching_unit_is_exposed_below_2_0() {
+    exposure_is_below("vipwarden.service", 20);
+}
+
+#[test]
+fn the_speaking_unit_is_exposed_below_2_5() {
+    exposure_is_below("vipwarden-speak.service", 25);
+}
+
+/// The program is not installed where tests run: another one takes its place.
+#[test]
+fn systemd_finds_no_fault_with_the_units() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for unit in ["vipwarden.service", "vipwarden-speak.service"] {
+        let text = std::fs::read_to_string(format!("{}/packaging/{unit}", env!("CARGO_MANIFEST_DIR"))).expect("a unit");
+        let path = directory.path().join(unit);
+        std::fs::write(&path, text.replace("/usr/bin/vipwarden", "/bin/true")).expect("a file");
+        let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output();
+        let output = output.expect("systemd-analyze (package systemd)");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains(unit), "{said}");
+    }
 }

@@ -1,5 +1,7 @@
 //! `vipwarden run`: the daemon. The engine on its own thread; the servers, the signals and the engine's chores on this one.
 
+mod inform;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{Config, Loaded};
 use crate::engine::{CORE_THREAD, Command, Engine, Origin, describe};
 use crate::sys::capability::Capabilities;
+use crate::sys::service::Manager;
 use crate::web::{self, Guard};
 
 use super::terminal::complain;
@@ -111,6 +114,8 @@ fn serve(origin: Origin, config: Config, guard: Guard, control: &Path) -> Result
         let listeners = config.web.listen.iter().map(listen::bind).collect::<Result<Vec<_>, _>>()?;
         let mut control = control::Socket::bind(control).await?;
         let signals = Signals::new().map_err(|error| format!("signals can't be caught: {error}"))?;
+        let manager = Manager::of_this_process().map_err(|error| format!("NOTIFY_SOCKET can't be used: {error}"))?;
+        let manager = Arc::new(manager);
         let node = config.node.name.clone();
         let engine = Engine::start(origin, config).map_err(|error| refused(&error))?;
         let shared = engine.shared();
@@ -123,9 +128,14 @@ fn serve(origin: Origin, config: Config, guard: Guard, control: &Path) -> Result
         if let Some(control) = &mut control {
             tokio::spawn(control.serve(app.router().merge(control::routes(shared.commands.clone()))));
         }
-        tokio::spawn(reload_on(signals.hangup, shared.commands));
+        tokio::spawn(reload_on(signals.hangup, shared.commands, manager.clone()));
+        tokio::spawn(inform::keep(manager.clone(), shared.view, shared.identity.started));
         tracing::info!(%node, version = env!("CARGO_PKG_VERSION"), "watching");
-        if !engine.attend(stop_on(signals.interrupt, signals.terminate)).await {
+        let stop = async {
+            stop_on(signals.interrupt, signals.terminate).await;
+            manager.stopping();
+        };
+        if !engine.attend(stop).await {
             return Err("the core ended by itself, which is a bug: please report it with the log".into());
         }
         tracing::info!("stopped");
@@ -180,12 +190,15 @@ async fn stop_on(mut interrupt: Signal, mut terminate: Signal) {
     }
 }
 
-async fn reload_on(mut hangup: Signal, commands: mpsc::Sender<Command>) {
+async fn reload_on(mut hangup: Signal, commands: mpsc::Sender<Command>, manager: Arc<Manager>) {
     while hangup.recv().await.is_some() {
         // The answer is logged where it is found.
-        let (answer, _) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
+        manager.reloading();
         if commands.send(Command::Reload(answer)).await.is_err() {
             return;
         }
+        let _ = answered.await;
+        manager.ready();
     }
 }

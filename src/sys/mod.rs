@@ -20,6 +20,7 @@ pub mod process;
 mod reader;
 mod requests;
 pub mod script;
+pub mod service;
 mod socket;
 pub mod speaker;
 pub mod state;

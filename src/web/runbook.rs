@@ -17,6 +17,7 @@ macro_rules! pages {
 /// Every page, by file name: one for each alert, and one on causes.
 pub const PAGES: &[(&str, &str)] = pages![
     "VrrpAdvertsNotDelivered.md",
+    "VrrpArbiterUnreachable.md",
     "VrrpArpConflict.md",
     "VrrpConfigMismatch.md",
     "VrrpExporterDown.md",

@@ -5,6 +5,8 @@ mod gate;
 mod groups;
 mod interop;
 mod life;
+mod order;
 mod scale;
 mod second;
+mod service;
 mod silent;
