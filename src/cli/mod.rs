@@ -10,6 +10,7 @@ mod client;
 mod control;
 mod decode;
 pub mod demo;
+mod drill;
 mod events;
 mod explain;
 mod fence;
@@ -95,6 +96,8 @@ enum Command {
     ImportKeepalived(import_keepalived::Args),
     /// Judge capture files: 2 if a split brain is in them.
     Analyze(analyze::Args),
+    /// A failover drill from a client's side: every gap, who answered before and after, how long both did.
+    Drill(drill::Args),
     /// Print a capture file as one line an advert.
     Decode(decode::Args),
     /// Print the wire as one line an advert.
@@ -122,6 +125,7 @@ impl Command {
             Self::ShowConfig(args) => show_config::run(args),
             Self::ImportKeepalived(args) => import_keepalived::run(args),
             Self::Analyze(args) => analyze::run(args),
+            Self::Drill(args) => drill::run(&args),
             Self::Decode(args) => decode::run(args),
             Self::Sniff(args) => sniff::run(args),
             Self::Simulate(args) => simulate::run(&args),
