@@ -46,7 +46,7 @@ pub(super) fn scope(config: &Config, router: &config::Router) -> Scope {
 }
 
 /// Why a router may be fenced. Each is counted from 0 on: a counter that begins at 1 has never risen as far as Prometheus can tell.
-const REASONS: [&str; 5] = ["split_brain", "isolation", "arbiter", OPERATOR, "kernel"];
+const REASONS: [&str; 5] = ["split_brain", "isolation", "arbiter", OPERATOR, KERNEL];
 
 /// The fences of one speaker.
 #[derive(Debug)]
