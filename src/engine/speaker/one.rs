@@ -54,6 +54,15 @@ impl Plan {
         let scope = guard::scope(config, router);
         Some(Self { config: router.clone(), settings, scope, arbiter: config.arbiter.clone() })
     }
+
+    /// What keeps a router of this plan from going on by another one.
+    pub fn restarts_for(&self, other: &Self) -> Option<&'static str> {
+        let mut idle = vrrp::Router::new(Instant::ZERO, self.settings.clone());
+        differs(&self.config, &other.config).or(match idle.reconfigure(Instant::ZERO, other.settings.clone()) {
+            vrrp::Reconfigured::Restart(reason) => Some(reason),
+            vrrp::Reconfigured::Applied => None,
+        })
+    }
 }
 
 /// A router that speaks.

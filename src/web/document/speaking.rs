@@ -148,6 +148,15 @@ impl super::RouterDoc {
         self.tracks.iter().filter(|track| track.up != Some(true))
     }
 
+    /// What the kernel and an arbiter have to say about its addresses, in words.
+    pub fn guarded(&self) -> Vec<String> {
+        let gate = self.fence.as_ref().and_then(|fence| fence.gate_open);
+        let gate = gate
+            .map(|is_open| if is_open { "kernel gate open" } else { "kernel gate closed: the addresses are silent" });
+        let arbiter = self.arbiter.as_ref().map(ToString::to_string);
+        gate.map(String::from).into_iter().chain(arbiter).collect()
+    }
+
     /// Why it is fenced, in words; `None` if it is not.
     pub fn fenced(&self) -> Option<&str> {
         let fence = self.fence.as_ref().filter(|fence| fence.fenced)?;
