@@ -231,13 +231,14 @@ const API: &str = r#"router="api",vip="192.168.1.103",interface="eth0",vlan="",f
 const SHOP: &str = r#"router="shop",vip="192.168.1.104",interface="eth0",vlan="",family="ipv4",vrid="56""#;
 
 /// What is exported of a router for being its speaker.
-const SPEAKER_FAMILIES: [&str; 10] = [
+const SPEAKER_FAMILIES: [&str; 11] = [
     "vrrp_priority",
     "vrrp_garp_sent_total",
     "vrrp_priority_zero_sent_total",
     "vrrp_notify_failures_total",
     "vrrp_track_up",
     "vrrp_fenced",
+    "vrrp_gate_open",
     "vrrp_fences_total",
     "vrrp_fence_duration_seconds",
     "vrrp_arbiter_up",
@@ -257,6 +258,7 @@ fn a_speaker_says_what_it_tracks_sends_and_fences() {
         (format!("vrrp_track_up{{{API},track=\"eth1\",kind=\"interface\"}}"), Some(1.0)),
         (format!("vrrp_track_up{{{API},track=\"/run/drain\",kind=\"file\"}}"), None),
         (format!("vrrp_fenced{{{API}}}"), Some(0.0)),
+        (format!("vrrp_gate_open{{{API}}}"), Some(1.0)),
         (format!("vrrp_fences_total{{{API},reason=\"split_brain\"}}"), Some(1.0)),
         (format!("vrrp_fences_total{{{API},reason=\"operator\"}}"), Some(0.0)),
         (format!("vrrp_fence_duration_seconds_bucket{{{API},le=\"0.00025\"}}"), Some(0.0)),

@@ -273,9 +273,9 @@ async fn the_page_puts_the_worst_first_and_carries_it_in_title_and_icon() {
     assert!(page.body.contains("<title>SPLIT BRAIN · lb01 · vipwarden</title>"));
     assert!(page.body.contains("fill='%23cf222e'"));
     let place = |text: &str| page.body.find(text).unwrap_or_else(|| panic!("{text}"));
-    assert!(place("<article class=\"card split_brain\">") < place("<article class=\"card no_master\">"));
+    assert!(place("<article class=\"card split_brain\"") < place("<article class=\"card no_master\""));
     assert!(
-        place("nft insert rule inet filter input ip protocol 112 accept") < place("<article class=\"card no_master\">")
+        place("nft insert rule inet filter input ip protocol 112 accept") < place("<article class=\"card no_master\"")
     );
     assert!(page.body.contains("advertises 200, answers ARP"));
 }
@@ -290,7 +290,12 @@ async fn a_speaker_tells_its_mode_priority_tracks_and_fence() {
     assert_eq!(shop["priority"]["effective"], Value::Null);
     let nginx = serde_json::json!({ "name": "nginx", "kind": "check", "up": false, "weight": -20 });
     assert_eq!((&api["tracks"][0], &api["tracks"][2]["up"]), (&nginx, &Value::Null));
-    assert_eq!(api["fence"], serde_json::json!({ "fenced": false, "reason": null, "gate_open": null }));
+    assert_eq!(
+        api["fence"],
+        serde_json::json!({
+            "fenced": false, "reason": null, "gate_open": true, "gate_lacks": null, "address_lifetime_seconds": 4
+        })
+    );
     assert_eq!(shop["fence"]["fenced"], true);
     assert!(shop["fence"]["reason"].as_str().unwrap().starts_with("split brain: lb02"));
 }
@@ -300,8 +305,11 @@ async fn a_fence_has_a_card_and_the_header_although_another_node_serves() {
     let server = Server::start(scene::with(vec![scene::healthy(), scene::fenced()])).await;
     let page = server.get("/").await.body;
     assert!(page.contains("<title>FENCED 192.168.1.104 · lb01 · vipwarden</title>"));
-    assert!(page.contains("<header class=\"fenced\">") && page.contains("2 virtual routers, 2 healthy, 1 fenced here"));
-    let card = page.split_once("<article class=\"card fenced\">").unwrap().1.split_once("</article>").unwrap().0;
+    assert!(
+        page.contains("<header data-key=\"head\" class=\"fenced\">")
+            && page.contains("2 virtual routers, 2 healthy, 1 fenced here")
+    );
+    let card = page.split_once("<article class=\"card fenced\"").unwrap().1.split_once("</article>").unwrap().0;
     for said in [
         "FENCED</span>",
         "priority 200 → none",

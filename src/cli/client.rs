@@ -1,16 +1,18 @@
 //! Asks the daemon over its control socket.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use hyper::Method;
+use hyper::{Method, Uri};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::engine::http::{Client, Error};
+use crate::sys::tls::{self, ClientFiles};
 use crate::time::Duration;
 use crate::web::document::StatusDoc;
+use crate::web::words::quote;
 
 use super::FAILED;
 use super::select::select;
@@ -21,12 +23,56 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// An answer is never larger: a thousand routers take some four mebibytes.
 const ANSWER_MAX: usize = 64 << 20;
 
+/// Where a reader asks.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Remote {
+    /// Ask a vipwarden elsewhere, over HTTP, and not the one behind the control socket: http://lb02:10112 or https://lb02:10112.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// The CA of its certificate, in PEM [default: the system's].
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+    /// A certificate to show it, in PEM.
+    #[arg(long, value_name = "FILE", requires = "key", requires = "url")]
+    cert: Option<PathBuf>,
+    /// The key of that.
+    #[arg(long, value_name = "FILE", requires = "cert", requires = "url")]
+    key: Option<PathBuf>,
+    /// A file with USER:PASSWORD in its first line.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    user_file: Option<PathBuf>,
+}
+
+/// The door that is knocked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Door<'a> {
+    control: &'a Path,
+    remote: Option<&'a Remote>,
+}
+
+impl<'a> From<&'a Path> for Door<'a> {
+    fn from(control: &'a Path) -> Self {
+        Self { control, remote: None }
+    }
+}
+
+impl<'a> Door<'a> {
+    /// The URL's, if there is one; else the control socket.
+    pub fn new(control: &'a Path, remote: &'a Remote) -> Self {
+        Self { control, remote: remote.url.is_some().then_some(remote) }
+    }
+}
+
 /// Asks for a JSON document. Its strings hold no control characters: much of what they say comes from the wire.
 ///
 /// # Errors
 /// In words: nobody answers, or not so.
-pub fn get(control: &Path, path: &str) -> Result<Value, String> {
-    let body = ask(control, Method::GET, path)?;
+pub fn get<'a>(door: impl Into<Door<'a>>, path: &str) -> Result<Value, String> {
+    let door = door.into();
+    let body = match door.remote {
+        Some(remote) => ask_remote(remote, path)?,
+        None => ask(door.control, Method::GET, path)?,
+    };
     let mut document =
         serde_json::from_str(&body).map_err(|error| format!("the daemon's answer is no JSON: {error}"))?;
     scrub(&mut document);
@@ -37,8 +83,8 @@ pub fn get(control: &Path, path: &str) -> Result<Value, String> {
 ///
 /// # Errors
 /// Those of [`get`] and [`read`].
-pub fn status(control: &Path) -> Result<StatusDoc, String> {
-    read(get(control, "/api/v1/status")?)
+pub fn status<'a>(door: impl Into<Door<'a>>) -> Result<StatusDoc, String> {
+    read(get(door, "/api/v1/status")?)
 }
 
 /// A document's values.
@@ -81,15 +127,6 @@ pub fn act(control: &Path, what: &str, router: &str, more: &str) -> Result<Strin
     post(control, &format!("/control/{what}?router={name}{more}"))
 }
 
-/// `text` as a value in a URL's query.
-pub fn quote(text: &str) -> String {
-    let quote_byte = |byte: u8| match byte {
-        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(quote_byte).collect()
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn ask(control: &Path, method: Method, path: &str) -> Result<String, String> {
     let at = control.display();
@@ -112,6 +149,33 @@ async fn ask(control: &Path, method: Method, path: &str) -> Result<String, Strin
     if (200..300).contains(&answer.status) { Ok(body) } else { Err(plain(&body, true)) }
 }
 
+#[tokio::main(flavor = "current_thread")]
+async fn ask_remote(remote: &Remote, path: &str) -> Result<String, String> {
+    let base = remote.url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let url: Uri = format!("{base}{path}").parse().map_err(|error| format!("{base}: {error}"))?;
+    let mut client = Client::new(TIMEOUT, ANSWER_MAX);
+    if url.scheme_str() == Some("https") {
+        let files = ClientFiles { ca: remote.ca.clone(), cert: remote.cert.clone(), key: remote.key.clone() };
+        client = client.with_tls(tls::Client::load(files).map_err(|error| error.to_string())?);
+    }
+    if let Some(file) = &remote.user_file {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let login = text.lines().next().unwrap_or_default().split_once(':');
+        let (user, password) =
+            login.ok_or_else(|| format!("{}: its first line is to be USER:PASSWORD", file.display()))?;
+        client = client.with_basic_auth(user, password);
+    }
+    let answer = client.get(&url).await.map_err(|error| error.to_string())?;
+    match answer.status {
+        200..300 => Ok(String::from_utf8_lossy(&answer.body).into_owned()),
+        401 => Err(format!("{base} wants to know who asks: name a file with USER:PASSWORD by --user-file")),
+        status => Err(format!(
+            "{base} answers with status {status}: {}",
+            plain(&String::from_utf8_lossy(&answer.body), false)
+        )),
+    }
+}
+
 fn scrub(value: &mut Value) {
     match value {
         Value::String(text) => *text = plain(text, false),
@@ -130,11 +194,6 @@ mod tests {
         let mut document = serde_json::json!({ "routers": [{ "name": "a\u{1b}[2J\nb\u{202e}c" }] });
         scrub(&mut document);
         assert_eq!(document["routers"][0]["name"], "a\u{fffd}[2J\u{fffd}b\u{fffd}c");
-    }
-
-    #[test]
-    fn a_name_survives_the_query() {
-        assert_eq!(quote("10.0.0.3/51 é&"), "10.0.0.3%2F51%20%C3%A9%26");
     }
 
     #[test]

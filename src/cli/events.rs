@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::sys::clock;
-use crate::web::document::{Date, EventDoc, RouterDoc};
+use crate::web::document::{Date, EventDoc};
 
-use super::client;
+use super::client::{self, Door};
 use super::select::select;
 
 /// What `events` takes.
@@ -17,6 +17,8 @@ pub struct Args {
     /// From then on: a date, like 2026-11-20T10:00:00Z, or how long ago, like 10m or 2h.
     #[arg(long, value_name = "T", value_parser = parse_since)]
     since: Option<Date>,
+    #[command(flatten, next_help_heading = "Elsewhere")]
+    remote: client::Remote,
 }
 
 fn parse_since(text: &str) -> Result<Date, String> {
@@ -35,25 +37,20 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
 }
 
 fn events(args: &Args, control: &Path) -> Result<Vec<EventDoc>, String> {
-    let mut events: Vec<EventDoc> = client::read(client::get(control, "/api/v1/events")?)?;
+    let door = Door::new(control, &args.remote);
+    let mut events: Vec<EventDoc> = client::read(client::get(door, "/api/v1/events")?)?;
     if let Some(wanted) = &args.router {
         // A router that was forgotten has events still.
         if events.iter().any(|event| event.router == *wanted) {
             events.retain(|event| event.router == *wanted);
         } else {
-            let document = client::status(control)?;
+            let document = client::status(door)?;
             let router = select(&document, wanted)?;
-            events.retain(|event| concerns(event, router));
+            events.retain(|event| event.concerns(router));
         }
     }
     events.retain(|event| args.since.is_none_or(|since| event.at >= since));
     Ok(events)
-}
-
-/// What is told of a forgotten router says no more where it was.
-fn concerns(event: &EventDoc, router: &RouterDoc) -> bool {
-    let is_there = |interface: &String| *interface == router.interface && event.vlan == router.vlan;
-    event.router == router.name && event.interface.as_ref().is_none_or(is_there)
 }
 
 fn line(event: &EventDoc) -> String {

@@ -7,7 +7,7 @@ use crate::time::Duration;
 use crate::web::document::{HolderDoc, RouterDoc, StatusDoc};
 use crate::web::words::{how, speaker_of};
 
-use super::client;
+use super::client::{self, Door};
 use super::select::{blindness, fence, part, place, select, vip};
 
 /// What `explain` takes.
@@ -15,16 +15,19 @@ use super::select::{blindness, fence, part, place, select, vip};
 pub struct Args {
     /// Name, VIP or VRID of a virtual router. Where several are meant: with @eth0 behind it, or @eth0/100 on VLAN 100.
     router: String,
+    #[command(flatten, next_help_heading = "Elsewhere")]
+    remote: client::Remote,
 }
 
 /// Prints the explanation.
 pub fn run(args: Args, control: &Path) -> ExitCode {
-    let explained = client::status(control)
+    let explained = client::status(Door::new(control, &args.remote))
         .and_then(|document| select(&document, &args.router).map(|router| text(&document, router)));
     client::tell(explained)
 }
 
-fn text(document: &StatusDoc, router: &RouterDoc) -> String {
+/// The explanation.
+pub(super) fn text(document: &StatusDoc, router: &RouterDoc) -> String {
     let verdict = router.verdict.replace('_', " ").to_uppercase();
     let lasts = whole_seconds(document.generated_at.since(router.since));
     let mut text =

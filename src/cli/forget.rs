@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::client;
 use super::select::select;
+use crate::web::words::quote;
 
 /// What `forget` takes.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ fn forget(wanted: &str, control: &Path) -> Result<String, String> {
     let document = client::status(control)?;
     let router = select(&document, wanted)?;
     let vlan = router.vlan.map_or_else(String::new, |vlan| format!("&vlan={vlan}"));
-    let (interface, family, vrid) = (client::quote(&router.interface), &router.family, router.vrid);
+    let (interface, family, vrid) = (quote(&router.interface), &router.family, router.vrid);
     let path = format!("/control/forget?interface={interface}&family={family}&vrid={vrid}{vlan}");
     let become_of_it = |words: String| format!("{}: {words}", router.name);
     client::post(control, &path).map(become_of_it).map_err(become_of_it)

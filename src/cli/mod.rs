@@ -5,10 +5,13 @@
 mod analyze;
 mod capture_file;
 mod check_config;
+mod clean_up;
 mod client;
+mod completions;
 mod control;
 mod decode;
 pub mod demo;
+mod diff_config;
 mod drill;
 mod events;
 mod explain;
@@ -19,6 +22,7 @@ mod import_keepalived;
 mod line;
 mod listen;
 mod logging;
+mod man;
 mod reload;
 mod run;
 mod select;
@@ -27,6 +31,7 @@ mod simulate;
 mod sniff;
 mod status;
 mod terminal;
+mod top;
 mod unfence;
 
 use std::path::PathBuf;
@@ -75,6 +80,8 @@ enum Command {
     Explain(explain::Args),
     /// What happened.
     Events(events::Args),
+    /// All virtual routers, worst first, kept fresh on the whole screen.
+    Top(top::Args),
     /// Have the daemon read its configuration again.
     Reload(reload::Args),
     /// Have the daemon give mastership of a router away, in order.
@@ -85,10 +92,14 @@ enum Command {
     Unfence(unfence::Args),
     /// Have the daemon drop a learned router.
     Forget(forget::Args),
+    /// Remove what a killed daemon that spoke has left behind: addresses first, the kernel gate last (systemd's ExecStopPost).
+    CleanUp(clean_up::Args),
     /// Parse and validate a configuration: every error, with file, line and column.
     CheckConfig(check_config::Args),
     /// The effective configuration: defaults marked, secrets masked.
     ShowConfig(show_config::Args),
+    /// What a reload with another file would change, and which routers would start anew.
+    DiffConfig(diff_config::Args),
     /// Print vipwarden TOML for a keepalived.conf, and name its mistakes and what can't be carried over.
     ImportKeepalived(import_keepalived::Args),
     /// Judge capture files: 2 if a split brain is in them.
@@ -103,6 +114,10 @@ enum Command {
     Simulate(simulate::Args),
     /// A two-node laboratory on this host with real traffic: healthy, failover, split brain, healing, told step by step.
     Demo(demo::Args),
+    /// Print what makes a shell complete this command's words.
+    Completions(completions::Args),
+    /// Print the manual page of this command, or of one of its subcommands.
+    Man(man::Args),
 }
 
 impl Command {
@@ -112,13 +127,16 @@ impl Command {
             Self::Status(args) => status::run(args, &global.control),
             Self::Explain(args) => explain::run(args, &global.control),
             Self::Events(args) => events::run(args, &global.control),
+            Self::Top(args) => top::run(&args, &global.control),
             Self::Reload(args) => reload::run(args, &global.control),
             Self::Handover(args) => handover::run(args, &global.control),
             Self::Fence(args) => fence::run(args, &global.control),
             Self::Unfence(args) => unfence::run(args, &global.control),
             Self::Forget(args) => forget::run(args, &global.control),
+            Self::CleanUp(args) => clean_up::run(&args, &global.control),
             Self::CheckConfig(args) => check_config::run(args),
             Self::ShowConfig(args) => show_config::run(args),
+            Self::DiffConfig(args) => diff_config::run(&args),
             Self::ImportKeepalived(args) => import_keepalived::run(args),
             Self::Analyze(args) => analyze::run(args),
             Self::Drill(args) => drill::run(&args),
@@ -126,6 +144,8 @@ impl Command {
             Self::Sniff(args) => sniff::run(args),
             Self::Simulate(args) => simulate::run(&args),
             Self::Demo(args) => demo::run(&args),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
         }
     }
 }

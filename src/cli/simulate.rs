@@ -25,6 +25,7 @@ Examples:
   vipwarden simulate --advert-interval 100ms --fault 'sigstop lb01 at 2s for 3s' --for 8s
   vipwarden simulate --advert-interval 100ms --fault 'sigstop lb01 at 2s for 3s' --for 8s --gate off
   vipwarden simulate --node lb01:150 --node lb02:100 --fault 'partition lb01 at 10s for 20s'
+  vipwarden simulate --arbiter on --fault 'partition lb01 at 10s for 20s'
   vipwarden simulate --seeds 0..100000 --world election       worlds full of faults, and the rules they broke
   vipwarden simulate --seed 4711 --world election             one of them, told step by step
 
@@ -32,7 +33,8 @@ Faults, each with a time and most with `for HOW LONG` (for ever without):
   sigstop, sigkill, sigterm, power, cable NODE    input-drop, output-drop, ingress-drop NODE
   partition NODE[,NODE...]                        one-way NODE to NODE
   loss PERCENT%, delay TIME                       netlink-slow NODE TIME, netlink-broken NODE
-  delete-address, add-address, handover NODE      priority NODE WORTH";
+  delete-address, add-address, handover NODE      priority NODE WORTH
+  arbiter-stalls, arbiter-down, arbiter-forgets   arbiter-cut NODE";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -56,6 +58,12 @@ pub struct Args {
     /// Whether a backup asks the host of a silent master before it takes the address.
     #[arg(long, value_name = "ON|OFF", default_value = "on")]
     probe: Switch,
+    /// An arbiter: a node is master only with a lease, and two holders are impossible.
+    #[arg(long, value_name = "ON|OFF", default_value = "off")]
+    arbiter: Switch,
+    /// The wait of the arbiter's lease, 2s or more.
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = node::wait)]
+    wait: Duration,
     /// How long to look.
     #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = node::length)]
     length: Duration,
@@ -77,7 +85,7 @@ pub struct Args {
     /// Run the worlds of these seeds, and report the rules that they broke.
     #[arg(long, value_name = "FROM..TO", value_parser = campaign::range, conflicts_with_all = ["seed", "fault", "node", "pcap"])]
     seeds: Option<std::ops::Range<u64>>,
-    /// Which kind of random world: election, watch or faultless. With --seed, one of them is told step by step.
+    /// Which kind of random world: election, watch, faultless or lease. With --seed, one of them is told step by step.
     #[arg(long, value_name = "KIND", value_parser = campaign::theme)]
     world: Option<worlds::Theme>,
     /// Worlds at a time; default: one for each processor.
@@ -128,6 +136,9 @@ pub fn run(args: &Args) -> ExitCode {
 fn build(args: &Args) -> Result<Spec, String> {
     let nodes = if args.node.is_empty() { node::count(args.nodes) } else { args.node.clone() };
     node::check(&nodes)?;
+    if args.arbiter == Switch::On && args.gate == Switch::Off {
+        return Err("an arbiter's lease is held by the kernel gate: leave --gate on".into());
+    }
     let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
     let mut faults = Vec::new();
     for told in &args.fault {
@@ -142,6 +153,7 @@ fn build(args: &Args) -> Result<Spec, String> {
             .collect(),
         weather: Weather::CLEAR,
         gate: args.gate == Switch::On,
+        arbiter: (args.arbiter == Switch::On).then_some(args.wait),
         watch: args.watch,
         policy: Policy::default(),
         length: args.length,

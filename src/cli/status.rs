@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::web::document::{RouterDoc, StatusDoc};
 
+use super::client::Door;
 use super::select::{blindness, fence, part, place, select, sense, vip};
 use super::terminal::say;
 use super::{CRITICAL, FAILED, UNKNOWN, client};
@@ -20,6 +21,8 @@ pub struct Args {
     /// Print the daemon's JSON document instead.
     #[arg(long)]
     json: bool,
+    #[command(flatten, next_help_heading = "Elsewhere")]
+    remote: client::Remote,
 }
 
 /// Prints the view. 0 healthy, 1 degraded, 2 split brain or no master, 3 unknown, also if there is no daemon.
@@ -38,7 +41,7 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
 }
 
 fn view(args: &Args, control: &Path) -> Result<(String, String), String> {
-    let mut value = client::get(control, "/api/v1/status")?;
+    let mut value = client::get(Door::new(control, &args.remote), "/api/v1/status")?;
     let mut document: StatusDoc = client::read(value.clone())?;
     if let Some(wanted) = &args.router {
         let one = select(&document, wanted)?.clone();
@@ -103,7 +106,8 @@ fn headline(document: &StatusDoc) -> String {
     }
 }
 
-fn severity(verdict: &str) -> u8 {
+/// The higher, the worse; what this version does not know is the worst.
+pub(super) fn severity(verdict: &str) -> u8 {
     crate::detect::Verdict::ALL.iter().find(|known| known.as_str() == verdict).map_or(u8::MAX, |known| known.severity())
 }
 

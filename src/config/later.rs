@@ -32,12 +32,6 @@ fn unbuilt(file: &raw::File, speaking: &[&raw::Router]) -> Places {
     if speaking.is_empty() {
         return found;
     }
-    for fence in file.fence.iter().chain(speaking.iter().filter_map(|router| router.fence.as_ref())) {
-        found.extend::<Places>(given!(
-            fence.get_ref(),
-            gate gate_timeout address_lifetime
-        ));
-    }
     found
 }
 

@@ -9,6 +9,7 @@ use super::speak::{ADVERT_INTERVAL, CHECK_STATUS, UNPRIVILEGED};
 use super::{
     Arbiter, Check, Config, Fence, Notify, Probe, Router, Speak, TlsFiles, Track, Tracked, Unreachable, router, secret,
 };
+use crate::fence::Lifetime;
 use crate::time::Duration;
 use crate::wire::{Auth, ChecksumForm};
 
@@ -212,6 +213,15 @@ impl Fence {
         out.marked("probe_before_promote", probes.into(), probes == default.probe_before_promote);
         let grace = self.promote_grace.map_or_else(|| text("never"), duration);
         out.marked("promote_grace", grace, self.promote_grace == default.promote_grace);
+        out.marked("gate", self.gate.into(), self.gate == default.gate);
+        let timeout = self.gate_timeout.map_or_else(|| text("auto"), duration);
+        out.marked("gate_timeout", timeout, self.gate_timeout == default.gate_timeout);
+        let lifetime = match self.address_lifetime {
+            Lifetime::Auto => text("auto"),
+            Lifetime::Off => text("off"),
+            Lifetime::For(lifetime) => duration(lifetime),
+        };
+        out.marked("address_lifetime", lifetime, self.address_lifetime == default.address_lifetime);
         out.marked("informed_yield", number(self.informed_yield), self.informed_yield == default.informed_yield);
         out.marked("hold_down", duration(self.hold_down), self.hold_down == default.hold_down);
     }

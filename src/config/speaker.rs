@@ -8,8 +8,9 @@ use toml::Spanned;
 use super::raw::{self, Key, TextKey};
 use super::speak::{ADVERT_INTERVAL, Fence, Notify, OWNER, Speak};
 use super::validate::{Judge, Known, Seen, set, text};
-use super::value::{Command, Name, Text};
+use super::value::{Command, Name, Text, WordOrDuration};
 use super::{Router, checks, hint};
+use crate::fence::Lifetime;
 use crate::time::Duration;
 use crate::vrrp::Garp;
 use crate::wire::{Auth, ChecksumForm, Family, Version};
@@ -79,8 +80,35 @@ pub(super) fn fence(judge: &mut Judge<'_>, raw: &Key<raw::Fence>, has_witness: b
     if let Some(grace) = text(&raw.promote_grace) {
         fence.promote_grace = grace.0;
     }
+    kernel(judge, raw, fence);
     fence.informed_yield = raw.informed_yield.as_ref().map_or(fence.informed_yield, |adverts| adverts.get_ref().get());
     judge.duration(&mut fence.hold_down, &raw.hold_down, Duration::ZERO);
+}
+
+/// What the kernel does when this daemon can't.
+fn kernel(judge: &mut Judge<'_>, raw: &raw::Fence, fence: &mut Fence) {
+    set(&mut fence.gate, &raw.gate);
+    if let Some(timeout) = &raw.gate_timeout {
+        match timeout.get_ref().0 {
+            WordOrDuration::Auto => fence.gate_timeout = None,
+            WordOrDuration::For(duration) if !duration.is_zero() => fence.gate_timeout = Some(duration),
+            WordOrDuration::For(_) | WordOrDuration::Off => judge.error(
+                timeout.span(),
+                "a gate that no advert keeps open is always shut: write \"auto\" or a duration, or gate = false to have none",
+            ),
+        }
+    }
+    if let Some(lifetime) = &raw.address_lifetime {
+        match lifetime.get_ref().0 {
+            WordOrDuration::Auto => fence.address_lifetime = Lifetime::Auto,
+            WordOrDuration::Off => fence.address_lifetime = Lifetime::Off,
+            WordOrDuration::For(duration) if !duration.is_zero() => fence.address_lifetime = Lifetime::For(duration),
+            WordOrDuration::For(_) => {
+                judge
+                    .error(lifetime.span(), "an address can't live for no time: write \"auto\", \"off\" or a duration");
+            }
+        }
+    }
 }
 
 /// Whether it may send at all, and obeys somebody.

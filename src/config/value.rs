@@ -96,15 +96,20 @@ impl FromText for Duration {
 
 /// A duration, or a word in its place: which word is allowed where is for the version that acts upon it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct WordOrDuration;
+pub(super) enum WordOrDuration {
+    Auto,
+    Off,
+    For(Duration),
+}
 
 impl FromText for WordOrDuration {
     const EXPECTED: &'static str = r#"a duration in quotes, such as "3s", or a word in its place"#;
 
     fn from_text(text: &str) -> Result<Self, String> {
         match text {
-            "auto" | "off" => Ok(Self),
-            _ => Duration::from_text(text).map(|_| Self),
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            _ => Duration::from_text(text).map(Self::For),
         }
     }
 }

@@ -419,6 +419,8 @@ pub struct AddressView {
     pub claimants: Option<Vec<MacAddr>>,
     /// True if the last one that announced it is not its only advertiser: clients' caches point at the wrong node.
     pub misdirected: bool,
+    /// The MAC that announced it last, unasked.
+    pub announced: Option<MacAddr>,
 }
 
 /// A peer.

@@ -83,7 +83,14 @@ fn addresses(model: &Model, router: &Router, now: Instant) -> Vec<AddressView> {
         let probed = vip.probed.is_some() && sees;
         let claimants = probed.then(|| parties.iter().filter_map(answer).chain(own).collect());
         let misdirected = announce::is_misdirected(model, router, vip, now);
-        AddressView { address: vip.address, owned: vip.held.is_some(), held: vip.held, claimants, misdirected }
+        AddressView {
+            address: vip.address,
+            owned: vip.held.is_some(),
+            held: vip.held,
+            claimants,
+            misdirected,
+            announced: vip.announced.map(|(mac, _)| mac),
+        }
     };
     router.vips.iter().map(address).collect()
 }

@@ -130,6 +130,13 @@ async fn reload(
     Ok(taken)
 }
 
+/// What a reload from one configuration to another starts anew, and what takes a restart of the daemon, in words.
+pub fn restarts(old: &Config, new: &Config) -> Vec<String> {
+    let routers = super::speaker::restarts(old, new);
+    let daemon = needs_restart(old, new).into_iter().map(|key| format!("{key} changed: that takes a restart"));
+    routers.into_iter().chain(daemon).collect()
+}
+
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let changed = [
         ("[web] listen", old.web.listen != new.web.listen),

@@ -42,6 +42,7 @@ use crate::sys::clock;
 use crate::sys::probe::Prober;
 use crate::time::Duration;
 
+pub use edge::restarts;
 pub use origin::{Origin, describe};
 pub use shared::*;
 

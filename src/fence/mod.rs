@@ -67,6 +67,36 @@ pub struct Policy {
     pub probe_before_promote: bool,
     /// How long at most, if its daemon shows no sign of life; `None` is for as long as it answers.
     pub promote_grace: Option<Duration>,
+    /// The kernel lets the addresses answer only while our own adverts leave.
+    pub gate: bool,
+    /// For how long after each; `None` is three advertisement intervals.
+    pub gate_timeout: Option<Duration>,
+    /// How long the kernel keeps the addresses without being told again.
+    pub address_lifetime: Lifetime,
+}
+
+/// How long addresses outlive whoever has claimed them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// A little longer than the gate stays open; without a gate as short as can be.
+    Auto,
+    /// For ever.
+    Off,
+    /// So long, in whole seconds.
+    For(Duration),
+}
+
+impl Lifetime {
+    /// In whole seconds, for adverts every `interval`; `None` is for ever. `gated` if there is a gate, which is the faster one.
+    pub fn seconds(self, interval: Duration, gated: bool) -> Option<u32> {
+        let whole = |duration: Duration| u32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u32::MAX - 1);
+        match self {
+            Self::Off => None,
+            Self::For(duration) => Some(whole(duration).max(1)),
+            Self::Auto if gated => Some(whole(interval * 3) + 1),
+            Self::Auto => Some(whole(interval * 3).saturating_sub(1).max(1)),
+        }
+    }
 }
 
 impl Default for Policy {
@@ -79,6 +109,9 @@ impl Default for Policy {
             hold_down: Duration::from_secs(10),
             probe_before_promote: true,
             promote_grace: None,
+            gate: true,
+            gate_timeout: None,
+            address_lifetime: Lifetime::Auto,
         }
     }
 }

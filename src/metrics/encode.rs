@@ -7,6 +7,8 @@ use std::fmt::Write;
 
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 
+use super::family::Collected;
+
 /// A text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -51,12 +53,12 @@ impl Format {
 }
 
 /// Prints `families`; those without samples are left out.
-pub(super) fn encode(families: impl Iterator<Item = MetricFamily>, format: Format) -> String {
+pub(super) fn encode<'a>(families: impl Iterator<Item = Collected<'a>>, format: Format) -> String {
     let mut out = String::with_capacity(64 * 1024);
-    for family in families.filter(|f| !f.get_metric().is_empty()) {
+    for Collected { family, common } in families.filter(|f| !f.family.get_metric().is_empty()) {
         head(&mut out, &family, format);
-        for metric in family.get_metric() {
-            samples(&mut out, &family, metric);
+        for (metric, common) in family.get_metric().iter().zip(common) {
+            samples(&mut out, &family, metric, common);
         }
     }
     if format == Format::OpenMetrics {
@@ -81,8 +83,27 @@ fn head(out: &mut String, family: &MetricFamily, format: Format) {
     let _ = writeln!(out, "\n# TYPE {name} {word}");
 }
 
-fn samples(out: &mut String, family: &MetricFamily, metric: &Metric) {
-    let (name, labels) = (family.name(), metric.get_label());
+/// Labels as they are printed, between commas.
+pub(super) fn labels(pairs: &[LabelPair]) -> String {
+    let mut out = String::new();
+    for pair in pairs {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        label(&mut out, pair);
+    }
+    out
+}
+
+fn label(out: &mut String, pair: &LabelPair) {
+    out.push_str(pair.name());
+    out.push_str("=\"");
+    escape(out, pair.value(), true);
+    out.push('"');
+}
+
+fn samples(out: &mut String, family: &MetricFamily, metric: &Metric, common: &str) {
+    let (name, labels) = (family.name(), (common, metric.get_label()));
     match family.get_field_type() {
         MetricType::COUNTER => sample(out, name, "", labels, None, metric.get_counter().get_value()),
         MetricType::HISTOGRAM => {
@@ -100,17 +121,26 @@ fn samples(out: &mut String, family: &MetricFamily, metric: &Metric) {
     }
 }
 
-fn sample(out: &mut String, name: &str, suffix: &str, labels: &[LabelPair], bound: Option<f64>, value: f64) {
+fn sample(
+    out: &mut String,
+    name: &str,
+    suffix: &str,
+    (common, own): (&str, &[LabelPair]),
+    bound: Option<f64>,
+    value: f64,
+) {
     out.push_str(name);
     out.push_str(suffix);
     let mut separator = '{';
-    for pair in labels {
+    if !common.is_empty() {
         out.push(separator);
         separator = ',';
-        out.push_str(pair.name());
-        out.push_str("=\"");
-        escape(out, pair.value(), true);
-        out.push('"');
+        out.push_str(common);
+    }
+    for pair in own {
+        out.push(separator);
+        separator = ',';
+        label(out, pair);
     }
     if let Some(bound) = bound {
         out.push(separator);
@@ -134,12 +164,18 @@ fn number(out: &mut String, value: f64, canonical: bool) {
         out.write_str("-Inf")
     } else if canonical {
         write!(out, "{value:?}")
+    } else if value.fract() == 0.0 && value.abs() < 1e15 && (value != 0.0 || value.is_sign_positive()) {
+        // Nearly all are whole numbers, and those are written much faster as such.
+        write!(out, "{}", value as i64)
     } else {
         write!(out, "{value}")
     };
 }
 
 fn escape(out: &mut String, text: &str, quotes: bool) {
+    if !text.contains(['\\', '\n', '"']) {
+        return out.push_str(text);
+    }
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
@@ -177,10 +213,19 @@ mod tests {
     #[test]
     fn infinity_is_written_as_both_formats_want_it() {
         let mut out = String::new();
-        for (value, canonical) in [(f64::INFINITY, false), (f64::NEG_INFINITY, false), (1.0, true), (1.0, false)] {
+        for (value, canonical) in [
+            (f64::INFINITY, false),
+            (f64::NEG_INFINITY, false),
+            (1.0, true),
+            (1.0, false),
+            (-0.0, false),
+            (-3.0, false),
+            (0.25, false),
+            (1e300, false),
+        ] {
             number(&mut out, value, canonical);
             out.push(' ');
         }
-        assert_eq!(out, "+Inf -Inf 1.0 1 ");
+        assert_eq!(out, format!("+Inf -Inf 1.0 1 -0 -3 0.25 {} ", 1e300));
     }
 }

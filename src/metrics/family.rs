@@ -84,35 +84,44 @@ impl Family {
     }
 
     /// The family with these samples.
-    pub(super) fn with(&self, samples: Vec<Metric>) -> MetricFamily {
+    pub(super) fn with<'a>(&self, samples: Samples<'a>) -> Collected<'a> {
         let mut family = MetricFamily::default();
         family.set_name(self.name.into());
         family.set_help(self.help.into());
         family.set_field_type(self.kind.into());
-        family.set_metric(samples);
-        family
+        family.set_metric(samples.metrics);
+        Collected { family, common: samples.commons }
     }
+}
+
+/// A family with its samples, and for each of these the labels of its router as they are printed: thousands of samples share a few
+/// texts, and copying the labels themselves took most of a scrape.
+pub(super) struct Collected<'a> {
+    pub family: MetricFamily,
+    pub common: Vec<&'a str>,
 }
 
 /// The samples of one family, while they are gathered.
 pub(super) struct Samples<'a> {
     family: &'a Family,
-    common: &'a [LabelPair],
+    common: &'a str,
+    commons: Vec<&'a str>,
     metrics: Vec<Metric>,
 }
 
 impl<'a> Samples<'a> {
     pub fn new(family: &'a Family) -> Self {
-        Self { family, common: &[], metrics: Vec::new() }
+        Self { family, common: "", commons: Vec::new(), metrics: Vec::new() }
     }
 
-    /// What follows belongs to the router with these labels.
-    pub fn of_router(&mut self, common: &'a [LabelPair]) {
+    /// What follows belongs to the router with these labels, as they are printed.
+    pub fn of_router(&mut self, common: &'a str) {
         self.common = common;
     }
 
-    pub fn finish(self) -> Vec<Metric> {
-        self.metrics
+    fn push(&mut self, metric: Metric) {
+        self.metrics.push(metric);
+        self.commons.push(self.common);
     }
 
     /// One sample of a counter or gauge; `labels` are the values of the family's own, in order.
@@ -130,7 +139,7 @@ impl<'a> Samples<'a> {
                 metric.set_gauge(gauge);
             }
         }
-        self.metrics.push(metric);
+        self.push(metric);
     }
 
     /// A 0/1 sample.
@@ -154,13 +163,13 @@ impl<'a> Samples<'a> {
         histogram.set_sample_sum(counts.sum);
         let mut metric = self.metric(labels);
         metric.set_histogram(histogram);
-        self.metrics.push(metric);
+        self.push(metric);
     }
 
     fn metric(&self, labels: &[&str]) -> Metric {
         debug_assert_eq!(labels.len(), self.family.labels.len(), "{}", self.family.name);
         let own = self.family.labels.iter().zip(labels).map(|(name, value)| label(name, value));
-        Metric::from_label(self.common.iter().cloned().chain(own).collect())
+        Metric::from_label(own.collect())
     }
 }
 

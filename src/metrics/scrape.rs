@@ -1,12 +1,12 @@
 //! One scrape: walks the table, one family after the other.
 
-use prometheus::proto::{LabelPair, MetricFamily};
+use prometheus::proto::LabelPair;
 
 use crate::detect::{Role, RouterView};
 use crate::engine::Shared;
 use crate::sys;
 
-use super::family::{Facts, ROUTER_LABELS, Read, Samples, label};
+use super::family::{Collected, Facts, ROUTER_LABELS, Read, Samples, label};
 use super::table::FAMILIES;
 use super::{Family, Format, encode};
 
@@ -22,11 +22,12 @@ pub fn scrape(shared: &Shared, format: Format) -> String {
         process: sys::process::read().ok(),
         certificate_expires: shared.certificate_expires.load().as_deref().copied(),
     };
-    let routers: Vec<_> = snapshot.routers.iter().map(|router| (&**router, router_labels(router))).collect();
-    encode(FAMILIES.iter().map(|family| collect(family, &facts, &routers)), format)
+    let routers: Vec<_> =
+        snapshot.routers.iter().map(|router| (&**router, encode::labels(&router_labels(router)))).collect();
+    encode::encode(FAMILIES.iter().map(|family| collect(family, &facts, &routers)), format)
 }
 
-fn collect(family: &Family, facts: &Facts<'_>, routers: &[(&RouterView, [LabelPair; 6])]) -> MetricFamily {
+fn collect<'a>(family: &'a Family, facts: &Facts<'_>, routers: &'a [(&RouterView, String)]) -> Collected<'a> {
     let mut samples = Samples::new(family);
     match family.read {
         Read::Node(read) => read(facts, &mut samples),
@@ -55,7 +56,7 @@ fn collect(family: &Family, facts: &Facts<'_>, routers: &[(&RouterView, [LabelPa
             }
         }
     }
-    family.with(samples.finish())
+    family.with(samples)
 }
 
 fn router_labels(router: &RouterView) -> [LabelPair; 6] {

@@ -257,6 +257,13 @@ pub static FAMILIES: &[Family] = &[
         Speaker(|s, out| out.flag(&[], s.fenced.is_some())),
     ),
     row(
+        "vrrp_gate_open",
+        "1 while the kernel lets the addresses answer; absent where no gate stands before them.",
+        Gauge,
+        &[],
+        Speaker(|s, out| s.gate_open.iter().for_each(|open| out.flag(&[], *open))),
+    ),
+    row(
         "vrrp_fences_total",
         "Fences, by reason.",
         Counter,

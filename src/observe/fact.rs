@@ -132,7 +132,13 @@ pub struct Speaking {
     pub tracks: Vec<Tracked>,
     /// Why it is fenced, if it is.
     pub fenced: Option<String>,
-    /// Fences so far, by reason: `split_brain`, `isolation`, `arbiter`, `operator`.
+    /// Whether the kernel lets the addresses answer; `None` where no gate stands before them.
+    pub gate_open: Option<bool>,
+    /// What the gate lacks on this host, in words.
+    pub gate_lacks: Option<String>,
+    /// How long the kernel keeps the addresses without being told again; `None` is for ever.
+    pub address_lifetime: Option<Duration>,
+    /// Fences so far, by reason: `split_brain`, `isolation`, `arbiter`, `operator`, `kernel`.
     pub fences: Vec<(&'static str, u64)>,
     /// Evidence to address gone, in seconds.
     pub fence_durations: super::Histogram<8>,

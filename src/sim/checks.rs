@@ -7,6 +7,8 @@
 //!   other for more than a takeover, for the time that an advert takes; for an interval and the proof of life more where they
 //!   begin to hear each other only now. While one does not hear the other it is undecidable, and not judged. Without a gate a
 //!   stopped or killed holder answers on, and is not judged either.
+//! - `lease`: with an arbiter no two nodes answer at one time, ever; nor are two gates' leases open at one time. `unleased`:
+//!   nobody becomes master without one.
 //! - `order`: no address is released before the gate is closed.
 //! - `deaf`: nobody takes over out of silence whose socket holds an advert of the silent one that is younger than three intervals.
 //! - `empties`: a guard drops addresses only while, or right after, another node of its component answers for them.
@@ -56,6 +58,7 @@ pub struct Violation {
 struct Bounds {
     nodes: usize,
     gate: bool,
+    arbiter: bool,
     interval: Duration,
     /// The shortest one, which is a little shorter by another node's clock.
     shortest: Duration,
@@ -116,13 +119,18 @@ impl Checks {
         let bounds = Bounds {
             nodes: spec.nodes.len(),
             gate: spec.gate,
+            arbiter: spec.arbiter.is_some(),
             interval,
             shortest: shortest - shortest / 1000,
             delay,
             master_down,
             hold_down: spec.policy.hold_down,
             calm,
-            settled: calm + master_down * 2 + interval + Duration::from_millis(200),
+            settled: calm
+                + master_down * 2
+                + interval
+                + spec.arbiter.unwrap_or_default() * 3
+                + Duration::from_millis(200),
             faultless: spec.faults.is_empty() && spec.hazards == Hazards::NONE,
             lag: lag(interval),
         };
@@ -180,6 +188,25 @@ impl Checks {
         if ago < self.bounds.shortest * 3 {
             let text = format!("node {node} takes over from {silent}, whose last advert came in {ago:?} before");
             self.blame(now, "deaf", journal, text);
+        }
+    }
+
+    /// A router is master without a lease.
+    pub fn on_unleased(&mut self, now: Instant, node: usize, journal: &mut Journal) {
+        self.blame(now, "unleased", journal, format!("node {node} is master without a lease"));
+    }
+
+    /// A lease's element was opened or refreshed: no other one may be open.
+    pub fn on_lease(&mut self, now: Instant, node: usize, nodes: &[Node], journal: &mut Journal) {
+        let has_lease = |node: usize| {
+            let kernel = &nodes[node].kernel;
+            kernel.is_powered() && kernel.gate.as_ref().is_some_and(|gate| gate.has_lease(kernel.clock.local(now)))
+        };
+        if !has_lease(node) {
+            return;
+        }
+        if let Some(other) = (0..nodes.len()).find(|other| *other != node && has_lease(*other)) {
+            self.blame(now, "lease", journal, format!("the leases of nodes {node} and {other} are open at one time"));
         }
     }
 
@@ -243,7 +270,12 @@ impl Checks {
         network: &Network,
         journal: &mut Journal,
     ) {
-        let Bounds { gate, interval, delay, master_down, .. } = self.bounds;
+        let Bounds { gate, arbiter, interval, delay, master_down, .. } = self.bounds;
+        if arbiter {
+            self.both[a][b] = Some(now);
+            let text = format!("nodes {a} and {b} both answered for {:?}", now.since(since));
+            return self.blame(now, "lease", journal, text);
+        }
         let Some(audible) = network.audible_since(a, b) else { return };
         let both_run = nodes[a].runs() && nodes[b].runs();
         if !(gate || both_run) {

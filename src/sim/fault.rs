@@ -30,6 +30,10 @@ impl Fault {
             Self::SlowKernel(node, delay) => format!("netlink on {} takes {delay:?}", name(node)),
             Self::BrokenKernel(node) => format!("netlink on {} refuses", name(node)),
             Self::Priority(node, worth) => format!("tracking makes the priority of {} {worth}", name(node)),
+            Self::ArbiterStalls => "the arbiter changes its leader: writes wait".into(),
+            Self::ArbiterDown => "the arbiter answers nobody".into(),
+            Self::ArbiterCut(node) => format!("{} does not reach the arbiter", name(node)),
+            Self::ArbiterForgets => "somebody removes the key from the arbiter".into(),
             Self::HandOver(node) => format!("an operator has {} hand over", name(node)),
         }
     }

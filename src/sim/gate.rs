@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use crate::fence::lease::Action;
 use crate::time::{Duration, Instant};
 use crate::wire::Advert;
 
@@ -23,17 +24,64 @@ pub(super) struct Gate {
     rank: (u8, IpAddr),
     alive: Option<Instant>,
     latch: Option<(Instant, IpAddr)>,
+    /// With an arbiter: the second element in series, and the permit to open it.
+    lease: Option<LeaseElement>,
+}
+
+/// The element that only compare-and-set feeds, and the permit: its number and its end.
+#[derive(Clone, Copy, Debug, Default)]
+struct LeaseElement {
+    until: Option<Instant>,
+    permit: Option<(u64, Instant)>,
 }
 
 impl Gate {
     /// A closed one.
     pub fn new(timeout: Duration, rank: (u8, IpAddr), rules: Rules) -> Self {
-        Self { timeout, rules, rank, alive: None, latch: None }
+        Self { timeout, rules, rank, alive: None, latch: None, lease: None }
+    }
+
+    /// With a second element in series, closed.
+    pub fn with_lease(self) -> Self {
+        Self { lease: Some(LeaseElement::default()), ..self }
     }
 
     /// Until when it is open, if nothing more happens.
-    pub const fn open_until(&self) -> Option<Instant> {
-        self.alive
+    pub fn open_until(&self) -> Option<Instant> {
+        match &self.lease {
+            Some(lease) => Some(self.alive?.min(lease.until?)),
+            None => self.alive,
+        }
+    }
+
+    /// True while the lease's element is open, whatever the other one is.
+    pub fn has_lease(&self, now: Instant) -> bool {
+        self.lease.is_some_and(|lease| lease.until.is_some_and(|until| now < until))
+    }
+
+    /// Does what a lease wants, in one transaction whose elements expire so much `late`. True if it succeeded.
+    pub fn transact(&mut self, now: Instant, act: &Action, late: Duration) -> bool {
+        let (rules, is_open) = (self.rules, self.has_lease(now));
+        let Some(lease) = &mut self.lease else { return false };
+        match act {
+            Action::Permit { serial, lifetime } => lease.permit = Some((*serial, now + *lifetime + late)),
+            Action::Open { permit, slice, .. } => {
+                let fits = |(number, end): (u64, Instant)| (number == *permit || !rules.bound) && now < end;
+                if rules.permit && !lease.permit.take().is_some_and(fits) {
+                    return false;
+                }
+                lease.until = Some(now + *slice + late);
+            }
+            Action::Refresh { slice, .. } => {
+                if rules.delete_first && !is_open {
+                    return false;
+                }
+                lease.until = Some(now + *slice + late);
+            }
+            Action::Close { .. } => *lease = LeaseElement::default(),
+            Action::Read { .. } | Action::Cas { .. } | Action::Granted | Action::Lost(_) => return false,
+        }
+        true
     }
 
     /// The process tells what its adverts carry from now on.

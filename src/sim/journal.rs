@@ -19,6 +19,8 @@ pub enum Kind {
     Holders,
     /// A fence falls or is lifted.
     Fence,
+    /// The arbiter grants a lease, or it is lost.
+    Lease,
     /// The watcher's verdict.
     Verdict,
     /// A speaker complains.
@@ -35,6 +37,7 @@ impl Kind {
             Self::State => "state",
             Self::Holders => "holders",
             Self::Fence => "fence",
+            Self::Lease => "lease",
             Self::Verdict => "verdict",
             Self::Alarm => "alarm",
             Self::Violation => "violation",

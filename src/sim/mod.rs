@@ -20,6 +20,7 @@ mod kernel;
 mod network;
 mod process;
 mod queue;
+mod register;
 mod report;
 mod spec;
 #[cfg(test)]

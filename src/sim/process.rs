@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::fence::{Act, Guard, Scope};
+use crate::fence::{Act, Guard, Scope, lease};
 use crate::observe::{Delivered, Fact, Request, Tap};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Action, Event, OWNER, Question, Router, Settings, State, Takeover, Turn};
@@ -15,8 +15,13 @@ use crate::wire::{Advert, ArpOperation, MacAddr, Neighbour, NeighbourKind, Seen}
 
 use super::chance::Chance;
 use super::frames::{self, Packet};
+use super::register::Said;
 use super::spec::{Rules, Spec, mac, primary, vip};
 use super::watch::{Findings, INTERFACE, Watch};
+
+mod tenant;
+
+use tenant::Tenant;
 
 /// Of the echoes that a speaker sends.
 const ECHO_IDENTIFIER: u16 = 0x7678;
@@ -43,6 +48,9 @@ pub(super) enum Op {
     CloseGate,
     SetPriority(u8),
     Ask(Job),
+    /// What a lease wants done with the gate, or asked of the arbiter.
+    Lease(lease::Action),
+    Register(lease::Action),
 }
 
 /// What waits for the process besides frames.
@@ -58,6 +66,9 @@ pub(super) enum Input {
     Shutdown,
     /// The answer to the output test.
     Output(bool),
+    /// What the gate answers to a lease, and the arbiter.
+    Gate(u64, bool),
+    Register(Said),
 }
 
 /// A frame as it waits in the socket.
@@ -90,6 +101,10 @@ pub(super) enum News {
     Dropped(String),
     Released,
     Yielded(String),
+    /// It became master without a lease.
+    Unleased,
+    /// The arbiter grants, or what was granted is lost.
+    Lease(String),
     Alarm(String),
     /// It became master because this one is silent, whose last advert came in so long before.
     TookOver(IpAddr, Duration),
@@ -108,6 +123,7 @@ pub(super) struct Process {
     pub router: Router,
     pub guard: Guard,
     pub watch: Option<Box<Watch>>,
+    tenant: Option<Tenant>,
     frames: VecDeque<Waiting>,
     inputs: VecDeque<Input>,
     ops: VecDeque<Op>,
@@ -132,7 +148,7 @@ pub(super) struct Process {
 
 impl Process {
     /// One that has just been started.
-    pub fn new(now: Instant, me: usize, spec: &Spec) -> Self {
+    pub fn new(now: Instant, me: usize, life: u32, spec: &Spec) -> Self {
         let settings = spec.nodes[me].settings.clone();
         let others = (0..spec.nodes.len()).filter(|node| *node != me);
         let scope = Scope {
@@ -142,10 +158,16 @@ impl Process {
             interval: settings.advert_interval,
         };
         let ops = [Op::CloseGate, Op::SetPriority(settings.priority), Op::Ask(Job::Clean)];
+        let mut router = Router::new(now, settings.clone());
+        let tenant = spec.arbiter.map(|wait| Tenant::new(now, me, life, wait, spec));
+        if tenant.is_some() {
+            router.handle(now, Event::Forbid("the arbiter has granted no lease yet".into()));
+        }
         Self {
             me,
             rules: spec.rules,
-            router: Router::new(now, settings.clone()),
+            router,
+            tenant,
             guard: Guard::new(spec.policy.clone(), scope),
             watch: spec.watch.then(|| Box::new(Watch::new(now, me, spec))),
             frames: VecDeque::new(),
@@ -197,7 +219,7 @@ impl Process {
         if let Some(op) = self.ops.pop_front() {
             return Step::Do(op);
         }
-        if self.leaving && !self.releasing {
+        if self.leaving && !self.releasing && self.tenant.as_ref().is_none_or(Tenant::is_over) {
             return Step::Gone;
         }
         if self.turn.is_none() && self.due(now).is_some_and(|due| due <= now) {
@@ -238,7 +260,8 @@ impl Process {
     }
 
     fn due(&self, now: Instant) -> Option<Instant> {
-        [self.router.poll_timeout(), self.guard.poll_timeout(now), self.correct_at].into_iter().flatten().min()
+        let tenant = self.tenant.as_ref().and_then(Tenant::poll_timeout);
+        [self.router.poll_timeout(), self.guard.poll_timeout(now), self.correct_at, tenant].into_iter().flatten().min()
     }
 
     fn on_timer(&mut self, now: Instant) {
@@ -256,6 +279,10 @@ impl Process {
         }
         if self.correct_at.is_some_and(|at| at <= now) {
             self.correct(now);
+        }
+        if let Some(tenant) = &mut self.tenant {
+            tenant.lease.handle_timeout(now);
+            self.act(now);
         }
     }
 
@@ -293,6 +320,14 @@ impl Process {
             Input::Priority(worth) => self.handle(now, Event::Priority(Some(worth))),
             Input::HandOver => self.handle(now, Event::HandOver),
             Input::Shutdown => self.handle(now, Event::Shutdown),
+            Input::Gate(serial, done) => {
+                self.tenant.iter_mut().for_each(|tenant| tenant.lease.handle_gate(now, serial, done));
+                self.act(now);
+            }
+            Input::Register(said) => {
+                self.tenant.iter_mut().for_each(|tenant| tenant.hear(now, &said));
+                self.act(now);
+            }
             Input::Output(blocked) => {
                 let family = self.settings.family;
                 self.learn(now, Fact::OutputTest { interface: INTERFACE, family, blocked });
@@ -368,6 +403,19 @@ impl Process {
     // ---- what follows ---------------------------------------------------------------------------------------------
 
     fn act(&mut self, now: Instant) {
+        self.obey_router(now);
+        while self.mind_the_lease(now) {
+            self.obey_router(now);
+        }
+        if self.router.state() != State::Master {
+            self.guard.handle_stopped(now);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.report(now, &self.router);
+        }
+    }
+
+    fn obey_router(&mut self, now: Instant) {
         while let Some(action) = self.router.poll_action() {
             match action {
                 Action::Advertise { priority } => self.advertise(now, priority),
@@ -383,15 +431,14 @@ impl Process {
                     let frames = frames::announcements(self.me, &self.settings);
                     self.ops.extend(frames.map(Op::Send));
                 }
-                Action::Entered { from, to, reason } => self.news.push(News::Entered(from, to, reason)),
+                Action::Entered { from, to, reason } => {
+                    if to == State::Master && self.tenant.as_ref().is_some_and(|tenant| !tenant.holds()) {
+                        self.news.push(News::Unleased);
+                    }
+                    self.news.push(News::Entered(from, to, reason));
+                }
                 Action::Alarm(why) => self.news.push(News::Alarm(why)),
             }
-        }
-        if self.router.state() != State::Master {
-            self.guard.handle_stopped(now);
-        }
-        if let Some(watch) = &mut self.watch {
-            watch.report(now, &self.router);
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Spec {
     pub weather: Weather,
     /// Whether nodes have the kernel gate.
     pub gate: bool,
+    /// The wait of an arbiter's lease, where there is an arbiter: a register that knows compare-and-set.
+    pub arbiter: Option<Duration>,
     /// Whether each node watches, too.
     pub watch: bool,
     /// When a router drops its addresses.
@@ -83,11 +85,18 @@ pub struct Hazards {
     pub pause_ppm: u32,
     /// The longest of them.
     pub pause_max: Duration,
+    /// A request to the arbiter that takes long, in a million.
+    pub slow_ppm: u32,
+    /// How long at most.
+    pub slow_max: Duration,
+    /// A request, or an answer, that is lost, in a million.
+    pub lost_ppm: u32,
 }
 
 impl Hazards {
     /// None.
-    pub const NONE: Self = Self { pause_ppm: 0, pause_max: Duration::ZERO };
+    pub const NONE: Self =
+        Self { pause_ppm: 0, pause_max: Duration::ZERO, slow_ppm: 0, slow_max: Duration::ZERO, lost_ppm: 0 };
 }
 
 /// What the harness does as the daemon does it. Each can be left out, to see that a checker notices.
@@ -107,6 +116,16 @@ pub struct Rules {
     pub proof_of_life: bool,
     /// Who was fenced stays out until the guard lets it back.
     pub hold_down: bool,
+    /// Who gave its lease back may not be master until it is granted one again.
+    pub ask_again: bool,
+    /// What is refreshed is deleted first, so that an expired lease is not opened by it (G2).
+    pub delete_first: bool,
+    /// Opening needs a permit (G4).
+    pub permit: bool,
+    /// The permit is that of the request that was granted (G4).
+    pub bound: bool,
+    /// Nobody takes what may still be held: the wait is longer than the hold.
+    pub long_wait: bool,
     /// The watcher is given every frame that the speaker is given.
     pub hears: bool,
 }
@@ -121,6 +140,11 @@ impl Rules {
         latch: true,
         proof_of_life: true,
         hold_down: true,
+        ask_again: true,
+        delete_first: true,
+        permit: true,
+        bound: true,
+        long_wait: true,
         hears: true,
     };
 }
@@ -207,6 +231,14 @@ pub enum Fault {
     Priority(usize, u8),
     /// An operator hands over.
     HandOver(usize),
+    /// The arbiter changes its leader: writes wait until it is over.
+    ArbiterStalls,
+    /// The arbiter answers nobody.
+    ArbiterDown,
+    /// This node does not reach the arbiter.
+    ArbiterCut(usize),
+    /// Somebody removes the key. Lasts for an instant.
+    ArbiterForgets,
 }
 
 /// Where a host's firewall drops protocol 112. A speaker receives and sends on packet sockets, behind none of these; the

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::fence::lease::Action;
 use crate::time::{Duration, Instant};
 use crate::wire::Seen;
 
@@ -15,6 +16,7 @@ use super::kernel::Kernel;
 use super::network::Network;
 use super::process::{Input, Job, News, Op, Process, Step, Waiting};
 use super::queue::Queue;
+use super::register::{Register, Said};
 use super::report::Report;
 use super::spec::{Fault, Nodes, Spec, Wall, mac, primary, vip};
 
@@ -60,6 +62,18 @@ enum Happening {
     },
     /// A node's daemon is started.
     Start(usize),
+    /// A request reaches the arbiter.
+    Register {
+        node: usize,
+        life: u32,
+        request: Action,
+    },
+    /// Its answer reaches the node.
+    Reply {
+        node: usize,
+        life: u32,
+        said: Said,
+    },
 }
 
 /// A node.
@@ -100,6 +114,7 @@ pub(super) struct World {
     chance: Chance,
     nodes: Vec<Node>,
     network: Network,
+    register: Register,
     journal: Journal,
     checks: Checks,
     holders: Nodes,
@@ -115,6 +130,7 @@ impl World {
             chance: Chance::new(spec.seed),
             nodes: (0..spec.nodes.len()).map(|node| new_node(&spec, node)).collect(),
             network: Network::new(spec.weather),
+            register: Register::default(),
             journal: Journal::new(spec.seed, keeps),
             checks: Checks::new(&spec),
             holders: Nodes::default(),
@@ -161,6 +177,12 @@ impl World {
                 }
             }
             Happening::Start(node) => self.start(node),
+            Happening::Register { node, life, request } => self.on_request(node, life, &request),
+            Happening::Reply { node, life, said } => {
+                if self.nodes[node].life == life {
+                    self.input(node, Input::Register(said));
+                }
+            }
         }
     }
 
@@ -247,6 +269,8 @@ impl World {
         let life = self.nodes[node].life;
         match op {
             Op::Send(packet) => self.transmit(node, &packet),
+            Op::Lease(act) => self.transact(node, &act),
+            Op::Register(request) => self.send_request(node, life, request),
             Op::CloseGate => {
                 if let Some(gate) = &mut self.nodes[node].kernel.gate {
                     gate.close();
@@ -318,6 +342,8 @@ impl World {
                 self.checks.on_drop(self.now, node, &self.nodes, self.holders, &mut self.journal);
             }
             News::Released => note(Kind::Fence, &|| "the fence is lifted".into()),
+            News::Unleased => self.checks.on_unleased(self.now, node, &mut self.journal),
+            News::Lease(what) => note(Kind::Lease, &|| what.clone()),
             News::Yielded(why) => note(Kind::Fence, &|| format!("yields: {why}")),
             News::TookOver(silent, ago) => self.checks.on_takeover(self.now, node, silent, ago, &mut self.journal),
             News::Alarm(why) => note(Kind::Alarm, &|| why.clone()),
@@ -426,6 +452,7 @@ impl World {
     }
 }
 
+mod arbiter;
 mod mishaps;
 
 fn new_node(spec: &Spec, node: usize) -> Node {
@@ -456,7 +483,8 @@ fn new_node(spec: &Spec, node: usize) -> Node {
 fn new_gate(spec: &Spec, node: usize) -> Gate {
     let settings = &spec.nodes[node].settings;
     let rank = (settings.priority, primary(settings.family, node));
-    Gate::new(settings.advert_interval * GATE_ADVERTS, rank, spec.rules)
+    let gate = Gate::new(settings.advert_interval * GATE_ADVERTS, rank, spec.rules);
+    if spec.arbiter.is_some() { gate.with_lease() } else { gate }
 }
 
 /// Something that goes wrong on one node.
@@ -474,6 +502,9 @@ const fn place(fault: &Fault) -> Option<usize> {
         | Fault::BrokenKernel(node)
         | Fault::Priority(node, _)
         | Fault::HandOver(node) => Some(*node),
-        Fault::Cut { .. } | Fault::Weather(_) => None,
+        Fault::ArbiterCut(node) => Some(*node),
+        Fault::Cut { .. } | Fault::Weather(_) | Fault::ArbiterStalls | Fault::ArbiterDown | Fault::ArbiterForgets => {
+            None
+        }
     }
 }

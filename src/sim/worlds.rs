@@ -19,11 +19,13 @@ pub enum Theme {
     Watch,
     /// Nothing goes wrong.
     Faultless,
+    /// Everything goes wrong, with an arbiter.
+    Lease,
 }
 
 impl Theme {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Election, Self::Watch, Self::Faultless];
+    pub const ALL: [Self; 4] = [Self::Election, Self::Watch, Self::Faultless, Self::Lease];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Theme {
             Self::Election => "election",
             Self::Watch => "watch",
             Self::Faultless => "faultless",
+            Self::Lease => "lease",
         }
     }
 
@@ -39,6 +42,8 @@ impl Theme {
         Self::ALL.into_iter().find(|theme| theme.as_str() == name)
     }
 }
+
+mod lease;
 
 /// VRID of every world.
 const VRID: u8 = 51;
@@ -71,6 +76,9 @@ pub fn settings(priority: u8, interval: Duration) -> Settings {
 
 /// The world of this seed.
 pub fn random(theme: Theme, seed: u64) -> Spec {
+    if theme == Theme::Lease {
+        return lease::random(seed);
+    }
     let chance = &mut Chance::new(scramble(seed ^ ((theme as u64) << 56)));
     let count = chance.pick(&[2, 2, 2, 3, 3, 4, 5, 8]);
     let family = chance.pick(&[Family::V4, Family::V4, Family::V4, Family::V6]);
@@ -101,6 +109,7 @@ pub fn random(theme: Theme, seed: u64) -> Spec {
         weather: Weather { delay_max: interval / 100, ..Weather::CLEAR },
         nodes,
         gate: true,
+        arbiter: None,
         watch: theme != Theme::Election,
         policy,
         length: calm + interval * 30 + Duration::from_millis(500),
@@ -119,7 +128,7 @@ fn trouble(spec: &mut Spec, chance: &mut Chance) {
     let interval = spec.nodes[0].settings.advert_interval;
     if chance.below(2) == 0 {
         let pause_ppm = chance.pick(&[500, 5_000, 20_000]);
-        spec.hazards = Hazards { pause_ppm, pause_max: interval * 8 };
+        spec.hazards = Hazards { pause_ppm, pause_max: interval * 8, ..Hazards::NONE };
     }
     if chance.below(3) == 0 {
         spec.weather = storm(interval, chance);

@@ -127,7 +127,7 @@ mod tests {
         with_neighbour(async |far| {
             let near = index_of("near");
             let vips = VIPS.map(|vip| (vip, if vip.is_ipv4() { 32 } else { 128 }));
-            Addresses::open().expect("netlink").claim(near, &vips).await.expect("root");
+            Addresses::open().expect("netlink").claim(near, &vips, None).await.expect("root");
             take_all().await.expect("nothing was set, and that is fine");
             drop_packets_to(&["10.9.9.101".parse().expect("an address")]).await.expect("root and nft");
             for vip in VIPS {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::future::join_all;
 use rtnetlink::AddressMessageBuilder;
-use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, CacheInfo};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::netlink::parse;
@@ -84,8 +84,15 @@ impl Addresses {
     ///
     /// # Errors
     /// The first address that failed, and why. Those that were added are removed again; those that were there stay.
-    pub async fn claim(&self, interface: IfIndex, addresses: &[Prefixed]) -> Result<(), ClaimError> {
-        let adding = addresses.iter().map(|&(address, prefix)| self.add(interface, address, prefix));
+    ///
+    /// With a `lifetime` in seconds the kernel removes them by itself when it has run out, unless [`Self::renew`] is called in time.
+    pub async fn claim(
+        &self,
+        interface: IfIndex,
+        addresses: &[Prefixed],
+        lifetime: Option<u32>,
+    ) -> Result<(), ClaimError> {
+        let adding = addresses.iter().map(|&(address, prefix)| self.add(interface, address, prefix, lifetime));
         let mut results = join_all(adding).await;
         let Some(failed) = results.iter().position(Result::is_err) else { return Ok(()) };
         // What failed is removed too, unless it was there before: an answer that was lost may have been a yes.
@@ -121,12 +128,24 @@ impl Addresses {
         }
     }
 
-    async fn add(&self, interface: IfIndex, address: IpAddr, prefix: u8) -> io::Result<Claimed> {
+    /// Has the lifetime of addresses begin anew. One that is gone comes back by it, so it is for who holds them and no other.
+    ///
+    /// # Errors
+    /// What the kernel says; all are tried.
+    pub async fn renew(&self, interface: IfIndex, addresses: &[Prefixed], lifetime: u32) -> io::Result<()> {
+        let renewing = addresses.iter().map(|&(address, prefix)| {
+            let message = RouteNetlinkMessage::NewAddress(message(interface, address, prefix, Some(lifetime)));
+            self.requests.ask(message, NLM_F_CREATE | NLM_F_REPLACE)
+        });
+        join_all(renewing).await.into_iter().try_for_each(|renewed| renewed.map(drop)).map_err(in_words)
+    }
+
+    async fn add(&self, interface: IfIndex, address: IpAddr, prefix: u8, lifetime: Option<u32>) -> io::Result<Claimed> {
         if address.is_ipv4() && prefix < 32 {
             let name = interface::name(interface)?;
             sysctl::ensure(&format!("net/ipv4/conf/{name}/promote_secondaries"), "1")?;
         }
-        let message = RouteNetlinkMessage::NewAddress(message(interface, address, prefix));
+        let message = RouteNetlinkMessage::NewAddress(message(interface, address, prefix, lifetime));
         match self.requests.ask(message, NLM_F_CREATE | NLM_F_EXCL).await {
             Ok(_) => Ok(Claimed::Added),
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => self.found(interface, address).await,
@@ -145,7 +164,7 @@ impl Addresses {
     }
 
     async fn find(&self, interface: IfIndex, address: IpAddr) -> io::Result<Option<Address>> {
-        let request = RouteNetlinkMessage::GetAddress(message(interface, address, 0));
+        let request = RouteNetlinkMessage::GetAddress(message(interface, address, 0, None));
         let answer = match address {
             // Only IPv6 can be asked for one address.
             IpAddr::V4(_) => self.requests.dump(request).await,
@@ -180,7 +199,7 @@ impl Addresses {
     /// An IPv6 address is on an interface once, under one prefix length, and only that deletes it.
     async fn remove_v6(&self, interface: IfIndex, address: Ipv6Addr, mut prefix: u8) -> io::Result<()> {
         for _ in 0..=COPIES_MAX {
-            let message = message(interface, address.into(), prefix);
+            let message = message(interface, address.into(), prefix, None);
             match self.requests.ask(RouteNetlinkMessage::DelAddress(message), 0).await {
                 Err(error) if !is_absent(&error) => return Err(error),
                 Ok(_) => return Ok(()),
@@ -194,8 +213,8 @@ impl Addresses {
     }
 }
 
-fn message(interface: IfIndex, address: IpAddr, prefix: u8) -> AddressMessage {
-    match address {
+fn message(interface: IfIndex, address: IpAddr, prefix: u8, lifetime: Option<u32>) -> AddressMessage {
+    let mut message = match address {
         IpAddr::V4(address) => {
             AddressMessageBuilder::<Ipv4Addr>::new().index(interface.0).address(address, prefix).build()
         }
@@ -205,7 +224,13 @@ fn message(interface: IfIndex, address: IpAddr, prefix: u8) -> AddressMessage {
             message.header.flags = AddressHeaderFlags::Nodad;
             message
         }
+    };
+    if let Some(seconds) = lifetime {
+        let mut times = CacheInfo::default();
+        (times.ifa_valid, times.ifa_preferred) = (seconds, seconds);
+        message.attributes.push(AddressAttribute::CacheInfo(times));
     }
+    message
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -238,7 +263,7 @@ mod tests {
     fn a_confirmed_claim_is_there_and_usable_and_a_confirmed_release_is_gone() {
         with_neighbour(async |_| {
             let (addresses, near) = (Addresses::open().expect("netlink"), index_of("near"));
-            addresses.claim(near, &VIPS).await.expect("root");
+            addresses.claim(near, &VIPS, None).await.expect("root");
             let shown = on_near();
             for (address, prefix) in VIPS {
                 let line = shown.lines().find(|line| line.contains(&format!("{address}/{prefix}")));
@@ -252,12 +277,26 @@ mod tests {
     }
 
     #[test]
+    fn an_address_with_a_lifetime_goes_by_itself_unless_it_is_renewed() {
+        with_neighbour(async |_| {
+            let (addresses, near) = (Addresses::open().expect("netlink"), index_of("near"));
+            addresses.claim(near, &VIPS, Some(600)).await.expect("root");
+            assert_eq!(on_near().matches("valid_lft 600sec").count(), 3, "{}", on_near());
+            addresses.renew(near, &VIPS, 1).await.expect("root");
+            while has_any_vip() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            assert!(on_near().contains("10.9.9.1/24"), "the host's own stay");
+        });
+    }
+
+    #[test]
     fn hundreds_of_addresses_are_claimed_and_released_at_once() {
         with_neighbour(async |_| {
             let (addresses, near) = (Addresses::open().expect("netlink"), index_of("near"));
             let many: Vec<Prefixed> =
                 (0..500).map(|i: u16| (Ipv4Addr::from(0x0a0b_0000 + u32::from(i)).into(), 32)).collect();
-            addresses.claim(near, &many).await.expect("root");
+            addresses.claim(near, &many, None).await.expect("root");
             assert_eq!(on_near().matches(" 10.11.").count(), 500);
             addresses.release(near, &many).await.expect("root");
             assert_eq!(on_near().matches(" 10.11.").count(), 0);
@@ -270,10 +309,10 @@ mod tests {
             let (addresses, near) = (Addresses::open().expect("netlink"), index_of("near"));
             ip(&format!("address add {V4}/32 dev near"));
             ip(&format!("address add {V6}/128 dev near nodad"));
-            addresses.claim(near, &VIPS).await.expect("present and usable");
+            addresses.claim(near, &VIPS, None).await.expect("present and usable");
             addresses.release(near, &VIPS[1..2]).await.expect("root");
             let refused = (IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18)), 40);
-            let error = addresses.claim(near, &[VIPS[0], VIPS[1], refused]).await.expect_err("no such prefix");
+            let error = addresses.claim(near, &[VIPS[0], VIPS[1], refused], None).await.expect_err("no such prefix");
             assert_eq!((error.address, error.prefix), refused);
             assert!(error.left.is_none() && error.to_string().contains("near: 224.0.0.18/40"), "{error}");
             assert!(on_near().contains("10.9.9.100/32"), "it was not ours to remove");
@@ -287,7 +326,7 @@ mod tests {
             let (addresses, near) = (Addresses::open().expect("netlink"), index_of("near"));
             ip(&format!("address add {V4}/32 dev lo"));
             ip(&format!("address add {V6}/128 dev lo"));
-            addresses.claim(near, &VIPS).await.expect("root");
+            addresses.claim(near, &VIPS, None).await.expect("root");
             assert!(on_near().contains("10.9.9.100/32") && on_near().contains("2001:db8::100/128"));
             addresses.release(near, &VIPS).await.expect("root");
             assert!(!has_any_vip());
@@ -302,7 +341,7 @@ mod tests {
             std::fs::write("/proc/sys/net/ipv6/conf/near/accept_dad", "1").expect("sysctl");
             std::fs::write("/proc/sys/net/ipv6/conf/near/dad_transmits", "100").expect("sysctl");
             ip(&format!("address add {V6}/128 dev near"));
-            let error = addresses.claim(near, &VIPS).await.expect_err("tentative").to_string();
+            let error = addresses.claim(near, &VIPS, None).await.expect_err("tentative").to_string();
             assert!(error.contains("2001:db8::100/128") && error.contains("duplicate detection"), "{error}");
         });
     }
@@ -327,7 +366,7 @@ mod tests {
         with_neighbour(async |_| {
             let (addresses, near) = (Addresses::open().expect("netlink"), index_of("near"));
             let vip = [("10.20.0.100".parse().expect("an address"), 24)];
-            addresses.claim(near, &vip).await.expect("root");
+            addresses.claim(near, &vip, None).await.expect("root");
             ip("address add 10.20.0.7/24 dev near");
             addresses.release(near, &vip).await.expect("root");
             assert!(on_near().contains("10.20.0.7/24") && !on_near().contains("10.20.0.100"), "{}", on_near());
@@ -339,7 +378,7 @@ mod tests {
         with_neighbour(async |_| {
             let (addresses, near) = (Addresses::open().expect("netlink"), index_of("near"));
             let mut netlink = super::super::netlink::Netlink::open().await.expect("netlink");
-            addresses.claim(near, &VIPS).await.expect("root");
+            addresses.claim(near, &VIPS, None).await.expect("root");
             ip(&format!("address delete {V4}/32 dev near"));
             let is_it = |fact: &crate::observe::Fact| match fact {
                 crate::observe::Fact::AddressGone { interface, address } => *interface == near && *address == V4,
@@ -353,9 +392,9 @@ mod tests {
     fn without_the_capability_the_error_names_it_the_address_and_the_interface() {
         with_neighbour(async |_| {
             let (addresses, near) = (Addresses::open().expect("netlink"), index_of("near"));
-            addresses.claim(near, &VIPS[..1]).await.expect("root");
+            addresses.claim(near, &VIPS[..1], None).await.expect("root");
             drop_capabilities();
-            let claim = addresses.claim(near, &VIPS[2..]).await.expect_err("no capability").to_string();
+            let claim = addresses.claim(near, &VIPS[2..], None).await.expect_err("no capability").to_string();
             assert!(claim.contains("near: 2001:db8::100/128") && claim.contains("CAP_NET_ADMIN"), "{claim}");
             let release = addresses.release(near, &VIPS[..1]).await.expect_err("no capability").to_string();
             assert!(release.contains("near: 10.9.9.100") && release.contains("CAP_NET_ADMIN"), "{release}");

@@ -1,6 +1,6 @@
 //! Interfaces by name and by index.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 
 use crate::observe::IfIndex;
@@ -18,6 +18,19 @@ pub(super) fn name(interface: IfIndex) -> io::Result<String> {
     }
     // SAFETY: on success the kernel's name stands in the buffer, with a zero behind it.
     Ok(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
+}
+
+/// The index of the interface that has a name now.
+///
+/// # Errors
+/// What the kernel says: ENODEV if there is no such interface.
+pub fn index(name: &str) -> io::Result<IfIndex> {
+    let name = CString::new(name).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: a string with its zero, which lives until the call returns.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => Err(io::Error::last_os_error()),
+        index => Ok(IfIndex(index)),
+    }
 }
 
 /// The name for people: of an interface that is gone, its index.

@@ -8,7 +8,7 @@ pub mod capture;
 pub mod clock;
 pub mod daemon;
 pub mod fifo;
-mod interface;
+pub mod interface;
 pub mod neighbour;
 pub mod netlink;
 pub mod netns;

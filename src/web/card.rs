@@ -1,21 +1,21 @@
-//! What is wrong with one virtual router, on one card: the screen for three in the morning.
+//! What is known of one virtual router, on one card: the screen for three in the morning.
 
-use crate::time::Duration;
-
-use super::document::{Date, FindingDoc, RouterDoc, SpeakerDoc, StatusDoc};
-use super::html::Text;
+use super::document::{FindingDoc, HolderDoc, PeerDoc, RouterDoc, SpeakerDoc, StatusDoc};
+use super::fleet;
+use super::html::{Text, age, since};
 use super::verdict::{FENCED, Face, UNKNOWN};
 use super::words::{how, speaker_of};
 
-/// The card of `router`.
-pub(super) fn render(doc: &StatusDoc, router: &RouterDoc) -> String {
+/// The card of `router`, with its `timeline`.
+pub(super) fn render(doc: &StatusDoc, router: &RouterDoc, timeline: &str) -> String {
     let face = Face::of(&router.verdict);
     let held = if face == UNKNOWN { "last held by" } else { "held by" };
+    let key = router.key();
     let mut rows = row(held, &holders(doc, router));
-    rows += &row("heard", &speakers(&router.speakers));
+    rows += &row("heard", &speakers(doc, &router.speakers));
     rows += &row("cause", &causes(&router.findings));
-    for finding in router.findings.iter().filter(|f| !f.remedy.is_empty()) {
-        rows += &row("do", &remedy(finding));
+    for (index, finding) in router.findings.iter().enumerate().filter(|(_, f)| !f.remedy.is_empty()) {
+        rows += &row("do", &remedy(finding, &format!("{key} {index}")));
     }
     if router.priority.is_some() {
         rows += &row("this node", &own_part(router));
@@ -23,13 +23,15 @@ pub(super) fn render(doc: &StatusDoc, router: &RouterDoc) -> String {
     rows += &row("sensors", &sensors(doc, router));
     rows += &row("evidence", &evidence(doc, router));
     format!(
-        r#"<article class="card {class}">
-<h2>{badge}{fence} <span class="vip">{vip}</span></h2>
-<p class="where">{place} <span class="since">since {since}</span></p>
-<table class="facts"><tbody>{rows}</tbody></table>
+        r#"<article class="card {class}" data-key="{key}" data-parts>
+<header data-key="head"><h2>{badge}{fence} <span class="vip">{vip}</span></h2>
+<p class="where"><span>({place})</span> <span class="since">since {since}</span></p></header>
+<table data-key="facts" class="facts"><tbody>{rows}</tbody></table>
+<div data-key="timeline">{timeline}</div>
 </article>
 "#,
         class = worst(router).class,
+        key = Text(&key),
         badge = face.badge(),
         fence = if router.fenced().is_some() { FENCED.badge() } else { String::new() },
         vip = vip(router),
@@ -55,35 +57,6 @@ pub(super) fn vip(router: &RouterDoc) -> String {
     router.vip.map_or_else(|| "no address known".into(), |vip| vip.to_string())
 }
 
-/// An instant and how long ago that is.
-pub(super) fn since(now: Date, then: Date) -> String {
-    format!("{}, {}", moment(now, then), span(now.since(then)))
-}
-
-/// An instant to the second; its date only where that is not today's.
-pub(super) fn moment(now: Date, then: Date) -> String {
-    let full = then.to_string();
-    let is_today = full.get(..10) == now.to_string().get(..10);
-    let short = match (full.get(..10), full.get(11..19)) {
-        (Some(_), Some(time)) if is_today => format!("{time}Z"),
-        (Some(date), Some(time)) => format!("{date} {time}Z"),
-        _ => full.clone(),
-    };
-    format!(r#"<time datetime="{full}" title="{full}">{short}</time>"#)
-}
-
-/// A length of time in two units.
-pub(super) fn span(length: Duration) -> String {
-    let seconds = length.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
 fn row(head: &str, cell: &str) -> String {
     format!(r#"<tr><th scope="row">{head}</th><td>{cell}</td></tr>"#)
 }
@@ -95,117 +68,137 @@ fn place(router: &RouterDoc) -> String {
 
 /// What this node does as the router itself, and what keeps it from more.
 fn own_part(router: &RouterDoc) -> String {
-    let reason = router.fenced().map(|reason| format!("<li>{}</li>", Text(reason)));
-    let not_up: String = router.not_up().map(|track| format!("<li>{}</li>", Text(&track.to_string()))).collect();
-    let arbiter = router.arbiter.as_ref().map(|arbiter| format!("<li>{}</li>", Text(&arbiter.to_string())));
-    let more = [reason, arbiter].into_iter().flatten().collect::<String>();
-    format!("<ul><li>{}</li>{more}{not_up}</ul>", part(router))
+    let mut lines = vec![part(router)];
+    lines.extend(router.fenced().map(|reason| Text(reason).to_string()));
+    lines.extend(router.not_up().map(|track| Text(&track.to_string()).to_string()));
+    lines.extend(router.guarded().iter().map(|line| Text(line).to_string()));
+    list(lines)
+}
+
+fn list(lines: impl IntoIterator<Item = String>) -> String {
+    let lines = lines.into_iter().map(|line| format!("<li>{line}</li>"));
+    format!("<ul>{}</ul>", lines.collect::<String>())
 }
 
 fn holders(doc: &StatusDoc, router: &RouterDoc) -> String {
     if router.holders.is_empty() {
         return "nobody, as far as this node can see".into();
     }
-    let lines = router.holders.iter().map(|holder| {
+    let reached = reached(router);
+    list(router.holders.iter().map(|holder| {
         let speaker = speaker_of(doc, router, holder);
         let node = holder.node.as_deref().unwrap_or("an unknown host");
         let source = speaker.map(|s| s.source.to_string()).filter(|s| s != node).unwrap_or_default();
         let mac = holder.mac.as_deref().unwrap_or_default();
+        let is_reached = reached.is_some_and(|reached| std::ptr::eq(reached, holder));
+        let clients = if is_reached { r#" <span class="reached">← clients reach this one</span>"# } else { "" };
         format!(
-            r#"<li><strong>{}</strong> {source} <code>{}</code> <span class="how">{}</span></li>"#,
+            r#"<strong>{}</strong> {source} <code>{}</code> <span class="how">{}</span>{clients}"#,
             Text(node),
             Text(mac),
             Text(&how(holder, speaker))
         )
-    });
-    format!("<ul>{}</ul>", lines.collect::<String>())
+    }))
 }
 
-fn speakers(speakers: &[SpeakerDoc]) -> String {
+/// Which of several holders was the last to announce the VIP: clients' caches point at it.
+fn reached(router: &RouterDoc) -> Option<&HolderDoc> {
+    let vip = router.addresses.iter().find(|address| Some(address.address) == router.vip)?;
+    let announced = vip.announced_by.as_ref()?;
+    let mut named = router.holders.iter().filter(|holder| holder.mac.as_ref() == Some(announced));
+    named.next().filter(|_| router.holders.len() > 1 && named.next().is_none())
+}
+
+fn speakers(doc: &StatusDoc, speakers: &[SpeakerDoc]) -> String {
     if speakers.is_empty() {
         return "no adverts".into();
     }
-    let lines = speakers.iter().map(|s| {
+    list(speakers.iter().map(|s| {
         let name = match (&s.peer, s.local) {
             (_, true) => "this node, ".into(),
             (Some(peer), _) => format!("{}, ", Text(peer)),
             (None, _) => String::new(),
         };
+        let last = doc.generated_at.before(crate::time::Duration::from_secs_f64(s.last_advert_seconds.clamp(0.0, 1e9)));
         format!(
-            r#"<li>{} <span class="how">{name}VRRPv{}, priority {}, every {} s, last {:.1} s ago</span></li>"#,
-            s.source, s.version, s.priority, s.advert_interval_seconds, s.last_advert_seconds
+            r#"{} <span class="how">{name}VRRPv{}, priority {}, every {} s, last {} ago</span>"#,
+            s.source,
+            s.version,
+            s.priority,
+            s.advert_interval_seconds,
+            age(doc.generated_at, last)
         )
-    });
-    format!("<ul>{}</ul>", lines.collect::<String>())
+    }))
 }
 
 fn causes(findings: &[FindingDoc]) -> String {
     if findings.is_empty() {
         return "none known".into();
     }
-    let lines = findings.iter().map(|finding| {
+    list(findings.iter().map(|finding| {
         let sides = [&finding.local, &finding.remote].map(|side| Text(side).to_string());
         let sides = sides.into_iter().filter(|side| !side.is_empty()).collect::<Vec<_>>().join("; ");
         let colon = if sides.is_empty() { "" } else { ":" };
-        format!("<li><strong>{}</strong>{}{colon} {sides}</li>", Text(&finding.cause), on_node(finding))
-    });
-    format!("<ul>{}</ul>", lines.collect::<String>())
+        format!("<strong>{}</strong>{}{colon} {sides}", Text(&finding.cause), on_node(finding))
+    }))
 }
 
-fn remedy(finding: &FindingDoc) -> String {
-    format!("{} <code class=\"remedy\">{}</code>", on_node(finding), Text(&finding.remedy))
+/// The one thing to do; `id` tells it from all others.
+fn remedy(finding: &FindingDoc, id: &str) -> String {
+    let (on, what, id) = (on_node(finding), Text(&finding.remedy), Text(id));
+    // Only an address on the web: what else could be clicked on comes from who knows where.
+    let runbook = finding.runbook.as_deref().filter(|address| address.starts_with("https://"));
+    let runbook =
+        runbook.map(|address| format!(r#" <a data-focus="runbook {id}" href="{}">runbook</a>"#, Text(address)));
+    let on = if on.is_empty() { on } else { format!("{}: ", on.trim_start()) };
+    format!(
+        r#"{on}<code class="remedy" id="do {id}">{what}</code> <button type="button" class="script" hidden data-focus="copy {id}" data-copies="do {id}">copy</button>{}"#,
+        runbook.unwrap_or_default()
+    )
 }
 
 fn on_node(finding: &FindingDoc) -> String {
     finding.node.as_ref().map_or_else(String::new, |node| format!(" on {}", Text(node)))
 }
 
+/// What this node and its peers see of it.
 fn sensors(doc: &StatusDoc, router: &RouterDoc) -> String {
     let concerns = |interface: &str| interface.is_empty() || interface == router.interface;
     let mut blind: Vec<_> =
         doc.sensors.blind.iter().filter(|b| concerns(&b.interface)).map(|b| Text(&b.says).to_string()).collect();
     blind.dedup();
-    if blind.is_empty() { "all see".into() } else { format!("<strong>blind</strong>: {}", blind.join("; ")) }
+    let own = if blind.is_empty() { "all see".into() } else { format!("<strong>blind</strong>: {}", blind.join("; ")) };
+    let seen_by = doc.peers.iter().filter_map(|peer| seen_by(peer, router));
+    let lines: Vec<String> = [own].into_iter().chain(seen_by).collect();
+    if let [only] = &lines[..] { only.clone() } else { list(lines) }
+}
+
+fn seen_by(peer: &PeerDoc, router: &RouterDoc) -> Option<String> {
+    let seen = fleet::seen(peer, router)?;
+    let kind = if peer.trusted { "signed report" } else { "report without a signature" };
+    let old = peer.report_age_seconds.unwrap_or_default();
+    Some(format!(
+        r#"{} says: {seen} <span class="how">({kind}, <span class="age">{old:.1} s</span> old)</span>"#,
+        Text(&peer.name)
+    ))
 }
 
 fn evidence(doc: &StatusDoc, router: &RouterDoc) -> String {
     if router.evidence.is_empty() {
         return "none".into();
     }
+    let now = doc.generated_at;
     let lines = router.evidence.iter().rev().map(|e| {
-        format!("<li><code>{}</code> {} <span class=\"since\">{} ago</span></li>", Text(&e.kind), Text(&e.says), {
-            span(doc.generated_at.since(e.at))
-        })
+        format!("<code>{}</code> {} <span class=\"since\">{} ago</span>", Text(&e.kind), Text(&e.says), age(now, e.at))
     });
+    let key = router.key();
     format!(
-        r#"<details data-key="{} {}"><summary>{}</summary><ul>{}</ul></details>"#,
-        Text(&router.interface),
-        Text(&router.name),
+        r#"<details data-key="evidence {}"><summary>{}</summary>{}</details>"#,
+        Text(&key),
         match router.evidence.len() {
             1 => "1 piece".into(),
             n => format!("{n} pieces, newest first"),
         },
-        lines.collect::<String>()
+        list(lines)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::time::{Instant, WallClock};
-
-    #[test]
-    fn lengths_are_told_in_two_units() {
-        for (seconds, text) in [(0, "0 s"), (59, "59 s"), (252, "4 min 12 s"), (3600, "1 h 0 min"), (93_600, "1 d 2 h")]
-        {
-            assert_eq!(span(Duration::from_secs(seconds)), text);
-        }
-    }
-
-    #[test]
-    fn the_date_is_told_when_it_was_another_day() {
-        let date = |seconds| Date::new(WallClock::default(), Instant::ZERO + Duration::from_secs(seconds));
-        assert!(since(date(86_500), date(86_440)).contains(">00:00:40Z</time>, 1 min 0 s"));
-        assert!(since(date(86_500), date(10)).contains(">1970-01-01 00:00:10Z</time>, 1 d 0 h"));
-    }
 }

@@ -3,6 +3,7 @@
 //! Version 1 only ever adds fields, and what is an enumeration here may grow: so its words are strings, and a reader
 //! skips fields that it doesn't know. The JSON Schemas in `docs/schema` say the same to other languages.
 
+mod peer;
 mod speaking;
 
 use std::collections::BTreeMap;
@@ -14,13 +15,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::{
-    AddressView, Cause, Episode, Evidence, Finding, Holder, PeerView, RouterView, SensorView, Snapshot, SpeakerView,
-    WitnessView,
+    AddressView, Cause, Episode, Evidence, Finding, Holder, RouterView, SensorView, Snapshot, SpeakerView, WitnessView,
 };
 use crate::engine::{Identity, Logged};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{MacAddr, OtherProtocol};
 
+pub use peer::{PeerDoc, PeerRouterDoc};
 pub use speaking::{ArbiterDoc, FenceDoc, PriorityDoc, TrackDoc};
 
 /// A date, in UTC and whole milliseconds; RFC 3339 in JSON, like `2026-11-20T10:00:00.123Z`.
@@ -38,6 +39,14 @@ impl Date {
     /// How long after `earlier` it is; zero if it is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::try_from(self.0.duration_since(earlier.0)).unwrap_or(Duration::ZERO)
+    }
+}
+
+impl Date {
+    /// The date so long before.
+    pub fn before(self, length: Duration) -> Self {
+        let length = jiff::SignedDuration::try_from(length).unwrap_or(jiff::SignedDuration::MAX);
+        Self(self.0.checked_sub(length).unwrap_or(Timestamp::UNIX_EPOCH))
     }
 }
 
@@ -165,6 +174,12 @@ pub struct RouterDoc {
 }
 
 impl RouterDoc {
+    /// What tells it from all others of this node.
+    pub fn key(&self) -> String {
+        let vlan = self.vlan.map_or_else(String::new, |vlan| format!("/{vlan}"));
+        format!("{}@{}{vlan}/{}/{}", self.name, self.interface, self.family, self.vrid)
+    }
+
     /// The document of one router; `now` is when its view was taken.
     pub fn from_view(view: &RouterView, clock: WallClock, now: Instant) -> Self {
         let speaking = view.speaking.as_deref();
@@ -299,6 +314,9 @@ pub struct AddressDoc {
     pub claimants: Option<Vec<String>>,
     /// True if the last one that announced it is not its only advertiser.
     pub misdirected: bool,
+    /// The MAC that announced it last, unasked: clients' caches point there.
+    #[serde(default)]
+    pub announced_by: Option<String>,
 }
 
 impl From<&AddressView> for AddressDoc {
@@ -308,6 +326,7 @@ impl From<&AddressView> for AddressDoc {
             owned: view.owned,
             claimants: view.claimants.as_ref().map(|list| list.iter().map(ToString::to_string).collect()),
             misdirected: view.misdirected,
+            announced_by: mac(view.announced),
         }
     }
 }
@@ -326,44 +345,6 @@ pub struct EvidenceDoc {
 impl EvidenceDoc {
     fn new(evidence: &Evidence, clock: WallClock) -> Self {
         Self { kind: evidence.kind.into(), at: Date::new(clock, evidence.at), says: evidence.says.clone() }
-    }
-}
-
-/// A peer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PeerDoc {
-    /// Name.
-    pub name: String,
-    /// The address that is pinged.
-    pub address: IpAddr,
-    /// Whether it answers; null before the first answer or loss.
-    pub ping: Option<bool>,
-    /// Last round trip.
-    pub rtt_seconds: Option<f64>,
-    /// Whether its vipwarden answers; null where it is not asked.
-    pub api: Option<bool>,
-    /// True if its reports are signed with the cluster's key.
-    pub trusted: bool,
-    /// Age of its newest report; null if there was none.
-    #[serde(default)]
-    pub report_age_seconds: Option<f64>,
-    /// What is wrong with its answers.
-    #[serde(default)]
-    pub trouble: Option<String>,
-}
-
-impl PeerDoc {
-    fn new(peer: &PeerView, now: Instant) -> Self {
-        Self {
-            name: peer.name.clone(),
-            address: peer.address,
-            ping: peer.up,
-            rtt_seconds: peer.rtt.map(|rtt| rtt.as_secs_f64()),
-            api: peer.api,
-            trusted: peer.trusted,
-            report_age_seconds: peer.report.as_ref().map(|report| now.since(report.as_of).as_secs_f64()),
-            trouble: peer.trouble.clone(),
-        }
     }
 }
 
@@ -491,6 +472,12 @@ pub struct EventDoc {
 }
 
 impl EventDoc {
+    /// True if it concerns this router. What is told of a forgotten one says no more where it was.
+    pub fn concerns(&self, router: &RouterDoc) -> bool {
+        let is_there = |interface: &String| *interface == router.interface && self.vlan == router.vlan;
+        self.router == router.name && self.interface.as_ref().is_none_or(is_there)
+    }
+
     /// The document of one logged event.
     pub fn new(logged: &Logged) -> Self {
         let event = &logged.event;

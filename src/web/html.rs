@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use crate::time::Duration;
+
+use super::document::Date;
+
 /// Text as it may stand between tags and in quoted attributes. Control characters, and those that turn the direction of
 /// writing so that a name reads as another, are replaced.
 pub(super) struct Text<'a>(pub &'a str);
@@ -27,14 +31,65 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// An instant to the second; its date only where that is not today's. The script puts it into the viewer's zone.
+pub(super) fn moment(now: Date, then: Date) -> String {
+    let full = then.to_string();
+    let is_today = full.get(..10) == now.to_string().get(..10);
+    let short = match (full.get(..10), full.get(11..19)) {
+        (Some(_), Some(time)) if is_today => format!("{time}Z"),
+        (Some(date), Some(time)) => format!("{date} {time}Z"),
+        _ => full.clone(),
+    };
+    format!(r#"<time datetime="{full}" title="{full}">{short}</time>"#)
+}
+
+/// An instant and how long ago that is; the script keeps the age right.
+pub(super) fn since(now: Date, then: Date) -> String {
+    format!("{}, {}", moment(now, then), age(now, then))
+}
+
+/// How long ago something is.
+pub(super) fn age(now: Date, then: Date) -> String {
+    format!(r#"<span class="age" data-since="{then}">{}</span>"#, span(now.since(then)))
+}
+
+/// A length of time in two units.
+pub(super) fn span(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::{Instant, WallClock};
 
     #[test]
     fn nothing_opens_a_tag_or_leaves_an_attribute() {
         let evil = "<script>\"'&\u{0}\n\u{202e}";
         assert_eq!(Text(evil).to_string(), "&lt;script&gt;&quot;&#39;&amp;\u{fffd}\u{fffd}\u{fffd}");
         assert_eq!(Text("lb01 – Zürich").to_string(), "lb01 – Zürich");
+    }
+
+    #[test]
+    fn lengths_are_told_in_two_units() {
+        for (seconds, text) in [(0, "0 s"), (59, "59 s"), (252, "4 min 12 s"), (3600, "1 h 0 min"), (93_600, "1 d 2 h")]
+        {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn the_date_is_told_when_it_was_another_day() {
+        let date = |seconds| Date::new(WallClock::default(), Instant::ZERO + Duration::from_secs(seconds));
+        assert!(moment(date(86_500), date(86_440)).ends_with(">00:00:40Z</time>"));
+        assert!(since(date(86_500), date(10)).contains(">1970-01-01 00:00:10Z</time>, <span"));
+        assert!(since(date(86_500), date(10)).ends_with(">1 d 0 h</span>"));
     }
 }

@@ -6,19 +6,23 @@
 mod api;
 mod card;
 pub mod document;
+mod fleet;
 mod guard;
 mod html;
+mod list;
 mod page;
 pub mod runbook;
 mod serve;
 mod stream;
+mod timeline;
 mod verdict;
 pub mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
 use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -26,10 +30,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::detect::Snapshot;
-use crate::engine::{Identity, Shared};
+use crate::engine::{Identity, Shared, View};
 use crate::metrics;
 use crate::sys::clock;
 
@@ -63,9 +68,31 @@ impl App {
 struct Context {
     shared: Shared,
     streams: Arc<Semaphore>,
+    scraped: Arc<Mutex<Option<Scraped>>>,
+}
+
+/// The last scrape.
+struct Scraped {
+    view: Arc<View>,
+    format: metrics::Format,
+    text: Bytes,
 }
 
 impl Context {
+    /// Printed once for each snapshot, however many ask: who scrapes a thousand times a second costs hardly more than who does so
+    /// once, and slow readers share one text. A loop that is dead is not cached: how long it has been so changes.
+    fn scrape(&self, format: metrics::Format) -> Bytes {
+        let view = self.shared.view.load_full();
+        let mut scraped = self.scraped.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = scraped.as_ref().filter(|last| Arc::ptr_eq(&last.view, &view) && last.format == format);
+        if let Some(last) = same.filter(|_| view.is_alive(clock::now())) {
+            return last.text.clone();
+        }
+        let text = Bytes::from(metrics::scrape(&self.shared, format));
+        *scraped = Some(Scraped { view, format, text: text.clone() });
+        text
+    }
+
     /// Calls `read` with the snapshot as far as it can be believed now.
     fn with_snapshot<T>(&self, read: impl FnOnce(&Identity, &Snapshot) -> T) -> T {
         let view = self.shared.view.load();
@@ -88,7 +115,8 @@ impl Context {
 
 /// Builds the pages and the API.
 pub fn app(shared: Shared) -> App {
-    let context = Context { shared: shared.clone(), streams: Arc::new(Semaphore::new(MAX_STREAMS)) };
+    let context =
+        Context { shared: shared.clone(), streams: Arc::new(Semaphore::new(MAX_STREAMS)), scraped: Arc::default() };
     let router = Router::new()
         .route("/", get(status_page))
         .route("/app.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/app.css"))))
@@ -106,15 +134,20 @@ pub fn app(shared: Shared) -> App {
     App { router, shared }
 }
 
-async fn status_page(State(context): State<Context>) -> Html<String> {
+/// Which router the page is about; all without.
+#[derive(Deserialize)]
+struct Chosen {
+    router: Option<String>,
+}
+
+async fn status_page(State(context): State<Context>, Query(chosen): Query<Chosen>) -> Html<String> {
     let (events, _) = context.events_after(0);
-    let recent = &events[events.len().saturating_sub(RECENT_EVENTS)..];
-    Html(page::render(&context.status(), recent))
+    Html(page::render(&context.status(), &events, RECENT_EVENTS, chosen.router.as_deref()))
 }
 
 async fn scrape(State(context): State<Context>, headers: HeaderMap) -> impl IntoResponse {
     let format = metrics::Format::preferred(&accepted(&headers));
-    ([(CONTENT_TYPE, format.content_type())], metrics::scrape(&context.shared, format))
+    ([(CONTENT_TYPE, format.content_type())], context.scrape(format))
 }
 
 async fn not_found() -> impl IntoResponse {

@@ -1,42 +1,55 @@
 //! The status page: worst first, plain HTML, the same facts as `/api/v1/status`.
+//!
+//! What has a `data-key` is a part that the script leaves alone as long as it says the same; `data-parts` says that there are smaller
+//! ones in it. `class="age"` marks what only grows older.
 
-use super::card;
 use super::document::{EventDoc, RouterDoc, StatusDoc};
-use super::html::Text;
+use super::html::{Text, moment, since, span};
 use super::verdict::{Face, UNKNOWN};
+use super::{card, fleet, list, timeline};
 
-/// Cards and table rows at most: a mirror port may see thousands of routers, and a person reads the worst.
+/// Cards at most: a mirror port may see thousands of routers, and a person reads the worst.
 const MAX_CARDS: usize = 50;
-const MAX_ROWS: usize = 500;
 
-/// The page.
-pub(super) fn render(doc: &StatusDoc, events: &[EventDoc]) -> String {
-    let mut routers: Vec<&RouterDoc> = doc.routers.iter().collect();
+/// Up to so many routers have their timelines on the first page, well or not.
+const FEW: usize = 8;
+
+/// The page; with a `chosen` router, its card and nothing of others.
+pub(super) fn render(doc: &StatusDoc, events: &[EventDoc], recent: usize, chosen: Option<&str>) -> String {
+    let mut routers: Vec<&RouterDoc> =
+        doc.routers.iter().filter(|router| chosen.is_none_or(|name| router.name == name)).collect();
     routers.sort_by_key(|r| std::cmp::Reverse((card::worst(r).severity, Face::of(&r.verdict).severity)));
     let ill: Vec<_> = routers.iter().copied().filter(|r| card::worst(r).severity > 0).collect();
     let fences = routers.iter().filter(|r| r.fenced().is_some()).count();
-    let cards: String = ill.iter().take(MAX_CARDS).map(|router| card::render(doc, router)).collect();
     // With nothing to watch there is nothing to call healthy.
-    let face = if routers.is_empty() { UNKNOWN } else { Face::of(&doc.verdict).with_fence(fences > 0) };
+    let worst = routers.first().map_or(UNKNOWN, |router| Face::of(&router.verdict));
+    let worst = if chosen.is_none() { Face::of(&doc.verdict) } else { worst };
+    let face = if routers.is_empty() { UNKNOWN } else { worst.with_fence(fences > 0) };
     let word = if routers.is_empty() { "NOTHING SEEN YET" } else { face.word };
     let subject = if let [only] = ill[..] { format!(" {}", card::vip(only)) } else { String::new() };
     let title = format!("{word}{subject} · {} · vipwarden", Text(&doc.node));
+    let shown = if chosen.is_some() { &routers } else { &ill };
+    let cards =
+        shown.iter().take(MAX_CARDS).map(|router| card::render(doc, router, &timeline::render(doc, router, events)));
     let main = format!(
-        r#"<header class="{class}"><h1>{shape} {word}</h1>
-<p>{node}: {count}. As of <time datetime="{now}">{now}</time>.</p></header>
-{banner}{cards}{table}{others}{events}"#,
+        r#"<header data-key="head" class="{class}"><h1>{shape} {word}</h1>
+<p>{node}: {count}. As of <time class="age" datetime="{now}">{now}</time>.</p></header>
+{banner}{cards}{timelines}{table}{elsewhere}{others}{happened}"#,
         class = face.class,
         shape = face.shape(),
         node = Text(&doc.node),
         count = count(&routers, fences),
         now = doc.generated_at,
         banner = banner(doc),
-        table = table(doc, &routers),
+        cards = cards.collect::<String>(),
+        timelines = if chosen.is_none() { timelines(doc, &routers, events) } else { String::new() },
+        table = if chosen.is_some() { back() } else { list::render(doc, &routers) },
+        elsewhere = if chosen.is_some() { String::new() } else { fleet::elsewhere(&doc.peers, &routers) },
         others = reachability(doc),
-        events = happened(doc, events),
+        happened = happened(doc, events, recent, chosen.and(routers.first().copied())),
     );
     let last_event = events.last().map_or(0, |e| e.id);
-    frame(&title, face, &format!(r#"<main id="view" data-last-event="{last_event}">{main}</main>"#), doc)
+    frame(&title, face, &format!(r#"<main id="view" data-last-event="{last_event}" data-parts>{main}</main>"#), doc)
 }
 
 /// What is served where there is nothing.
@@ -64,8 +77,9 @@ fn frame(title: &str, face: Face, main: &str, doc: &StatusDoc) -> String {
 </head>
 <body data-stale-icon="{stale_icon}">
 <p id="stale" role="alert" hidden></p>
+<p id="news" role="status" aria-live="polite"></p>
 {main}
-<footer><nav><a href="/metrics">metrics</a> <a href="/api/v1/status">status JSON</a> <a href="/api/v1/events">events JSON</a>
+<footer><nav aria-label="Machine-readable"><a href="/metrics">metrics</a> <a href="/api/v1/status">status JSON</a> <a href="/api/v1/events">events JSON</a>
 <a href="/-/healthy">healthy</a> <a href="/-/ready">ready</a></nav>
 <p>vipwarden {version}, up {uptime}</p></footer>
 </body>
@@ -74,8 +88,12 @@ fn frame(title: &str, face: Face, main: &str, doc: &StatusDoc) -> String {
         icon = face.icon(),
         stale_icon = UNKNOWN.icon(),
         version = Text(&doc.version),
-        uptime = card::span(crate::time::Duration::try_from_secs_f64(doc.uptime_seconds).unwrap_or_default()),
+        uptime = span(crate::time::Duration::try_from_secs_f64(doc.uptime_seconds).unwrap_or_default()),
     )
+}
+
+fn back() -> String {
+    r#"<p data-key="back" class="hint"><a href="/">All virtual routers</a></p>"#.into()
 }
 
 fn count(routers: &[&RouterDoc], fences: usize) -> String {
@@ -100,50 +118,34 @@ fn banner(doc: &StatusDoc) -> String {
     }
     let lines = doc.sensors.blind.iter().map(|b| {
         let place = if b.interface.is_empty() { String::new() } else { format!(" on {}", Text(&b.interface)) };
-        let since = card::since(doc.generated_at, b.since);
+        let since = since(doc.generated_at, b.since);
         format!("<li><strong>{}</strong>{place}, since {since}: {}</li>", Text(&b.sensor), Text(&b.says))
     });
     format!(
-        r#"<section class="blind" role="status"><h2>This node is partly blind</h2><ul>{}</ul>
+        r#"<section data-key="blind" class="blind" role="status"><h2>This node is partly blind</h2><ul>{}</ul>
 <p>What depends on it is unknown; what is shown of it is what was last known.</p></section>"#,
         lines.collect::<String>()
     )
 }
 
-fn table(doc: &StatusDoc, routers: &[&RouterDoc]) -> String {
-    if routers.is_empty() {
-        return r#"<p class="hint">Virtual routers appear here with their first advert, or when a [[router]] names them.</p>"#
-            .into();
+/// Those of the routers that have no card, where they are few.
+fn timelines(doc: &StatusDoc, routers: &[&RouterDoc], events: &[EventDoc]) -> String {
+    let well: Vec<_> = routers.iter().filter(|router| card::worst(router).severity == 0).collect();
+    if routers.len() > FEW || well.is_empty() {
+        return String::new();
     }
-    let rows: String = routers.iter().take(MAX_ROWS).map(|router| line(doc, router)).collect();
-    let more = match routers.len().saturating_sub(MAX_ROWS) {
-        0 => String::new(),
-        n => format!(r#"<p class="hint">{n} more are in the <a href="/api/v1/status">status JSON</a>.</p>"#),
-    };
+    let lines = well.iter().map(|router| {
+        let (name, key) = (Text(&router.name), router.key());
+        let bar = timeline::render(doc, router, events);
+        format!(
+            r#"<div data-key="{}"><h3>{} <span class="how">{name}</span></h3>{bar}</div>"#,
+            Text(&key),
+            card::vip(router)
+        )
+    });
     format!(
-        r#"<section><h2>Virtual routers</h2><table class="list"><thead><tr><th scope="col">verdict</th><th scope="col">VIP</th>
-<th scope="col">name</th><th scope="col">VRID</th><th scope="col">interface</th><th scope="col">held by</th>
-<th scope="col">this node</th><th scope="col">since</th></tr></thead><tbody>{rows}</tbody></table>{more}</section>"#
-    )
-}
-
-fn line(doc: &StatusDoc, router: &RouterDoc) -> String {
-    let holders: Vec<_> =
-        router.holders.iter().map(|h| h.node.as_ref().or(h.mac.as_ref()).map_or("?", String::as_str)).collect();
-    let vlan = router.vlan.map_or_else(String::new, |vlan| format!(" VLAN {vlan}"));
-    let part = if router.role == "observer" { Text(&router.role).to_string() } else { card::part(router) };
-    format!(
-        r#"<tr><td>{}</td><td data-head="VIP">{}</td><td data-head="name">{}</td><td data-head="VRID">{}</td>
-<td data-head="interface">{}{vlan}</td><td data-head="held by">{}</td><td data-head="this node">{}</td>
-<td data-head="since">{}</td></tr>"#,
-        Face::of(&router.verdict).badge(),
-        card::vip(router),
-        Text(&router.name),
-        router.vrid,
-        Text(&router.interface),
-        if holders.is_empty() { "nobody".into() } else { Text(&holders.join(", ")).to_string() },
-        part,
-        card::since(doc.generated_at, router.since),
+        r#"<section data-key="timelines" data-parts><h2 data-key="head">Who held what</h2>{}</section>"#,
+        lines.collect::<String>()
     )
 }
 
@@ -151,48 +153,60 @@ fn reachability(doc: &StatusDoc) -> String {
     if doc.peers.is_empty() && doc.witnesses.is_empty() {
         return String::new();
     }
-    let line = |kind: &str, name: &str, address: &std::net::IpAddr, ping: Option<bool>, rtt: Option<f64>| {
+    let line = |kind: &str, name: &str, address: &std::net::IpAddr, ping: Option<bool>, rtt: Option<f64>, api: &str| {
         let answers = match ping {
             Some(true) => "answers ping",
             Some(false) => "does not answer",
             None => "not known yet",
         };
-        let rtt = rtt.filter(|_| ping == Some(true)).map_or_else(String::new, |s| format!(", {:.2} ms", s * 1000.0));
+        let rtt = rtt.filter(|_| ping == Some(true));
+        let rtt = rtt.map_or_else(String::new, |s| format!(r#"<span class="age">, {:.2} ms</span>"#, s * 1000.0));
         format!(
             r#"<tr><td>{kind}</td><td data-head="name">{}</td><td data-head="address">{address}</td>
-<td data-head="reachable">{answers}{rtt}</td></tr>"#,
-            Text(name)
+<td data-head="reachable">{answers}{rtt}</td><td data-head="vipwarden">{}</td></tr>"#,
+            Text(name),
+            Text(api)
         )
     };
-    let peers = doc.peers.iter().map(|p| line("peer", &p.name, &p.address, p.ping, p.rtt_seconds));
-    let witnesses = doc.witnesses.iter().map(|w| line("witness", &w.name, &w.address, w.ping, None));
+    let peers = doc.peers.iter().map(|p| {
+        let api = match (p.api, p.trusted) {
+            (Some(true), true) => "answers, signed",
+            (Some(true), false) => "answers, not signed",
+            (Some(false), _) => p.trouble.as_deref().unwrap_or("does not answer"),
+            (None, _) => "not asked",
+        };
+        line("peer", &p.name, &p.address, p.ping, p.rtt_seconds, api)
+    });
+    let witnesses = doc.witnesses.iter().map(|w| line("witness", &w.name, &w.address, w.ping, None, "–"));
     format!(
-        r#"<section><h2>Peers and witnesses</h2><table class="list"><thead><tr><th scope="col">kind</th>
-<th scope="col">name</th><th scope="col">address</th><th scope="col">reachable</th></tr></thead><tbody>{}</tbody></table></section>"#,
+        r#"<section data-key="reachability"><h2>Peers and witnesses</h2><table class="list"><thead><tr><th scope="col">kind</th>
+<th scope="col">name</th><th scope="col">address</th><th scope="col">reachable</th><th scope="col">vipwarden</th></tr></thead><tbody>{}</tbody></table></section>"#,
         peers.chain(witnesses).collect::<String>()
     )
 }
 
-fn happened(doc: &StatusDoc, events: &[EventDoc]) -> String {
-    if events.is_empty() {
+fn happened(doc: &StatusDoc, events: &[EventDoc], recent: usize, router: Option<&RouterDoc>) -> String {
+    let concerned: Vec<_> = events.iter().filter(|event| router.is_none_or(|r| event.concerns(r))).collect();
+    if concerned.is_empty() {
         return String::new();
     }
-    let lines = events.iter().rev().map(|event| {
+    let lines = concerned.iter().rev().take(recent).map(|event| {
         let side = |side: &Option<String>| side.as_deref().map_or_else(|| "–".into(), |s| Text(s).to_string());
         let router = if event.router.is_empty() { "this node" } else { &event.router };
         format!(
-            r#"<tr><td>{at}</td><td data-head="router">{}</td>
+            r#"<tr data-key="{id}"><td>{at}</td><td data-head="router">{}</td>
 <td data-head="what">{}: {} → {}</td><td data-head="why">{}</td></tr>"#,
             Text(router),
             Text(&event.kind),
             side(&event.from),
             side(&event.to),
             Text(&event.reason),
-            at = card::moment(doc.generated_at, event.at),
+            id = event.id,
+            at = moment(doc.generated_at, event.at),
         )
     });
     format!(
-        r#"<section><h2>What happened</h2><table class="list"><thead><tr><th scope="col">at</th><th scope="col">router</th>
+        r#"<section data-key="happened"><h2>What happened</h2><table class="list"><thead><tr><th scope="col">at</th><th scope="col">router</th>
 <th scope="col">what</th><th scope="col">why</th></tr></thead><tbody>{}</tbody></table></section>"#,
         lines.collect::<String>()
     )

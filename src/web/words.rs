@@ -26,3 +26,22 @@ pub fn how(holder: &HolderDoc, speaker: Option<&SpeakerDoc>) -> String {
     };
     holder.how.iter().map(in_words).collect::<Vec<_>>().join(", ")
 }
+
+/// `text` as a value in a URL's query.
+pub fn quote(text: &str) -> String {
+    let quote_byte = |byte: u8| match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(quote_byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_survives_the_query() {
+        assert_eq!(quote("10.0.0.3/51 é&"), "10.0.0.3%2F51%20%C3%A9%26");
+    }
+}

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use vipwarden::config::{
     self, Check, Config, Fence, Notify, Peer, Probe, Router, Speak, TlsFiles, Track, Tracked, Witness,
 };
+use vipwarden::fence::Lifetime;
 use vipwarden::vrrp::Garp;
 use vipwarden::wire::{Auth, ChecksumForm, Family, Version};
 
@@ -105,6 +106,9 @@ prop_compose! {
                 hold_down: delays[5],
                 probe_before_promote: flags[8],
                 promote_grace: flags[9].then_some(delays[5]),
+                gate: flags[1],
+                gate_timeout: flags[2].then_some(Duration::from_millis(300)),
+                address_lifetime: if flags[3] { Lifetime::Off } else { Lifetime::For(Duration::from_secs(4)) },
             },
         }
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vipwarden::config::{self, Check, Config, Fence, Notify, Probe, Speak, Track, Tracked, Unreachable};
+use vipwarden::fence::Lifetime;
 use vipwarden::vrrp::{Garp, Settings};
 use vipwarden::wire::{Auth, ChecksumForm, Family, Version};
 
@@ -101,6 +102,9 @@ const EVERY_KEY: &str = r#"
     informed_yield = 3
     probe_before_promote = false
     promote_grace = "10s"
+    gate = false
+    gate_timeout = "400ms"
+    address_lifetime = "5s"
     [fence]
     on_split_brain = false
     on_isolation = false
@@ -157,6 +161,9 @@ fn every_key_of_a_speaking_router_arrives() {
             hold_down: Duration::ZERO,
             probe_before_promote: false,
             promote_grace: Some(Duration::from_secs(10)),
+            gate: false,
+            gate_timeout: Some(Duration::from_millis(400)),
+            address_lifetime: Lifetime::For(Duration::from_secs(5)),
         },
     };
     assert_eq!(router.speak, Some(expected));
@@ -346,7 +353,6 @@ fn a_key_that_changes_nothing_is_warned_of() {
         (speaker("exclusive_group = 'edge'"), 7, "no other router has exclusive_group \"edge\""),
         (router("accept = true"), 5, "only watches"),
         (router("[fence]\non_split_brain = true"), 5, "no [[router]] has mode = \"speak\""),
-        (speaker("[fence]\ngate = true"), 8, "`gate` has no effect yet"),
     ] {
         let (at, message) = only_warning(&main);
         assert!(at == line && message.contains(says), "{main}: {at}: {message}");

@@ -11,7 +11,7 @@ use vipwarden::detect::{
     RejectedView, Role, RouterView, SensorView, Snapshot, SpeakerView, Speaking, State, Tracked, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
-use vipwarden::observe::{DaemonState, Leased, Report, RouterId, Sensor, Tap};
+use vipwarden::observe::{DaemonState, Leased, Report, Reported, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
 use vipwarden::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -94,7 +94,7 @@ pub fn with(routers: Vec<RouterView>) -> Snapshot {
         api: Some(true),
         trusted: true,
         trouble: None,
-        report: Some(Arc::new(Report::new("lb02".into(), "fedcba98".into(), true, ago(0.4)))),
+        report: Some(Arc::new(report())),
     }];
     snapshot.witnesses = vec![WitnessView {
         name: "gateway".into(),
@@ -104,6 +104,28 @@ pub fn with(routers: Vec<RouterView>) -> Snapshot {
         interfaces: vec![("eth0".into(), true)],
     }];
     snapshot
+}
+
+/// What the peer says: it knows of the first address, and is a backup.
+fn report() -> Report {
+    let router = Reported {
+        name: "web".into(),
+        interface: "ens3".into(),
+        family: Family::V4,
+        vrid: 51,
+        addresses: vec![ip("192.168.1.100")],
+        speaks: false,
+        state: State::Backup,
+        blind: false,
+        held: Vec::new(),
+        priority: None,
+        sends: None,
+        hears: Vec::new(),
+        daemon: DaemonState::Alive,
+        witness: None,
+        findings: Vec::new(),
+    };
+    Report::new("lb02".into(), "fedcba98".into(), true, ago(0.4)).with_routers(vec![router])
 }
 
 /// A speaker; `local` is this node.
@@ -168,6 +190,7 @@ pub fn healthy() -> RouterView {
             held: Some(ago(252.0)),
             claimants: Some(vec![MAC_A]),
             misdirected: false,
+            announced: Some(MAC_A),
         }],
         split_brain_episodes: 0,
         episodes: Vec::new(),
@@ -225,6 +248,7 @@ pub fn no_master() -> RouterView {
         held: None,
         claimants: Some(Vec::new()),
         misdirected: true,
+        announced: None,
     };
     router
 }
@@ -270,6 +294,9 @@ pub fn speaking() -> RouterView {
             tracked("/run/drain", "file", None, -50),
         ],
         fenced: None,
+        gate_open: Some(true),
+        gate_lacks: None,
+        address_lifetime: Some(Duration::from_secs(4)),
         fences: vec![("split_brain", 1), ("isolation", 0), ("operator", 0)],
         fence_durations: {
             let mut durations = Histogram::default();
@@ -300,6 +327,7 @@ pub fn fenced() -> RouterView {
         held: None,
         claimants: Some(vec![MAC_B]),
         misdirected: false,
+        announced: Some(MAC_A),
     };
     router.evidence[0].says = "10.0.0.6 advertises priority 100".into();
     router.state = State::Fenced;

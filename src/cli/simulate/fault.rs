@@ -64,6 +64,10 @@ impl Told {
             ["handover", name] => Fault::HandOver(node(name)?),
             ["netlink-broken", name] => Fault::BrokenKernel(node(name)?),
             ["netlink-slow", name, delay] => Fault::SlowKernel(node(name)?, duration(delay)?),
+            ["arbiter-stalls"] => Fault::ArbiterStalls,
+            ["arbiter-down"] => Fault::ArbiterDown,
+            ["arbiter-forgets"] => Fault::ArbiterForgets,
+            ["arbiter-cut", name] => Fault::ArbiterCut(node(name)?),
             ["priority", name, worth] => {
                 let worth = worth.parse().ok().filter(|worth| (1..=254).contains(worth));
                 Fault::Priority(node(name)?, worth.ok_or("a priority is 1 to 254")?)

@@ -6,6 +6,7 @@ use crate::vrrp;
 
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 const INTERVAL_MAX: Duration = Duration::from_secs(40);
+const WAIT_MIN: Duration = Duration::from_secs(2);
 const LENGTH_MAX: Duration = Duration::from_secs(3600);
 /// Of the first of several nodes, and by how much the next one's is lower.
 const PRIORITY_FIRST: u8 = 200;
@@ -68,6 +69,16 @@ pub fn interval(text: &str) -> Result<Duration, String> {
         return Err("adverts are sent every 10ms to 40s, in steps of 10ms".into());
     }
     Ok(interval)
+}
+
+/// The wait of a lease.
+pub fn wait(text: &str) -> Result<Duration, String> {
+    let wait = duration(text)?;
+    if wait < WAIT_MIN {
+        Err("2s is the least: an arbiter's change of leader takes longer than less".into())
+    } else {
+        Ok(wait)
+    }
 }
 
 /// How long to look.

@@ -30,7 +30,11 @@ impl Told {
             nodes.join(", "),
             first.advert_interval,
             if first.preempt { "" } else { ", no preemption" },
-            if spec.gate { ", kernel gate" } else { ", no kernel gate" },
+            match (spec.gate, spec.arbiter) {
+                (true, None) => ", kernel gate".into(),
+                (true, Some(wait)) => format!(", kernel gate, an arbiter with a wait of {wait:?}"),
+                (false, _) => ", no kernel gate".to_owned(),
+            },
         );
         let names = spec.nodes.iter().map(|node| node.name.clone()).collect();
         Self { headline, names, interval: first.advert_interval, seed: spec.seed }
@@ -105,6 +109,7 @@ const fn mark(kind: Kind) -> &'static str {
         Kind::Violation => "RULE BROKEN: ",
         Kind::Verdict => "verdict of ",
         Kind::Fence => "fence on ",
+        Kind::Lease => "lease of ",
         Kind::Alarm => "alarm on ",
         Kind::State | Kind::Holders => "",
     }

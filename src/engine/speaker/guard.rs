@@ -11,6 +11,8 @@ use crate::wire::{Family, MacAddr};
 
 /// The `reason` label of an operator's fence.
 const OPERATOR: &str = "operator";
+/// That of the kernel's.
+const KERNEL: &str = "kernel";
 /// That of a lease that was lost.
 const ARBITER: &str = "arbiter";
 
@@ -44,12 +46,13 @@ pub(super) fn scope(config: &Config, router: &config::Router) -> Scope {
 }
 
 /// Why a router may be fenced. Each is counted from 0 on: a counter that begins at 1 has never risen as far as Prometheus can tell.
-const REASONS: [&str; 5] = ["split_brain", "isolation", "arbiter", OPERATOR, "kernel"];
+const REASONS: [&str; 5] = ["split_brain", "isolation", "arbiter", OPERATOR, KERNEL];
 
 /// The fences of one speaker.
 #[derive(Debug)]
 pub(super) struct Fencing {
     pub guard: Guard,
+    peers: Vec<IpAddr>,
     by_hand: bool,
     counts: BTreeMap<&'static str, u64>,
     durations: Histogram<8>,
@@ -61,12 +64,29 @@ impl Fencing {
     /// Not fenced.
     pub fn new(policy: Policy, scope: Scope) -> Self {
         Self {
+            peers: scope.peers.clone(),
             guard: Guard::new(policy, scope),
             by_hand: false,
             counts: REASONS.into_iter().map(|reason| (reason, 0)).collect(),
             durations: Histogram::default(),
             began: None,
         }
+    }
+
+    /// Takes another configuration.
+    pub fn reconfigure(&mut self, now: Instant, policy: Policy, scope: Scope) {
+        self.peers.clone_from(&scope.peers);
+        self.guard.reconfigure(now, policy, scope);
+    }
+
+    /// Where configured peers advertise from.
+    pub fn peers(&self) -> &[IpAddr] {
+        &self.peers
+    }
+
+    /// The kernel has closed the gate of a master that didn't know.
+    pub fn by_kernel(&mut self) {
+        *self.counts.entry(KERNEL).or_default() += 1;
     }
 
     /// An operator has fenced in an earlier life.

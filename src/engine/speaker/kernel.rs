@@ -11,15 +11,17 @@ use tokio::time::sleep;
 
 use crate::observe::IfIndex;
 use crate::sys::address::{Addresses, Prefixed};
+use crate::sys::nft::gate::Router;
 use crate::sys::vmac::{Vmac, Vmacs};
 use crate::time::Duration;
 use crate::wire::Family;
 
 use super::Id;
+use super::gate::Gates;
 use crate::engine::hub::Hub;
 
-/// Jobs that wait: a router has one claim and one release under way at most.
-const JOBS_MAX: usize = 4;
+/// Jobs that wait: a router has one claim and one release under way at most, and renews seldom.
+const JOBS_MAX: usize = 8;
 /// The wait before what the kernel refused is tried again doubles from the first up to the second.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -29,9 +31,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 pub(in crate::engine) struct Kernel {
     addresses: OnceCell<Rc<Addresses>>,
     vmacs: OnceCell<Rc<Mutex<Vmacs>>>,
+    gates: Rc<Gates>,
 }
 
 impl Kernel {
+    /// The kernel gates.
+    pub(in crate::engine) fn gates(&self) -> Rc<Gates> {
+        self.gates.clone()
+    }
+
     fn addresses(&self) -> io::Result<Rc<Addresses>> {
         get_or_open(&self.addresses, Addresses::open)
     }
@@ -58,12 +66,17 @@ pub(super) struct Site {
     pub vmac: bool,
     /// What an earlier life may have left behind; none of an owner's.
     pub leftovers: Vec<Prefixed>,
+    /// The gate before the addresses; `None` if there is to be none.
+    pub gate: Option<Router>,
 }
 
 /// What is asked of the kernel.
 #[derive(Clone, Debug)]
 pub(super) enum Job {
-    Claim(Vec<Prefixed>),
+    /// Put them there, for so many seconds if there is an end to it.
+    Claim(Vec<Prefixed>, Option<u32>),
+    /// Let them live so many seconds from now.
+    Renew(Vec<Prefixed>, u32),
     Release(Vec<Prefixed>),
 }
 
@@ -122,10 +135,14 @@ async fn work(hub: &Rc<Hub>, speaker: Id, site: &Site, mut jobs: mpsc::Receiver<
     hub.answer(speaker, Answer::Ready(holder));
     while let Some(job) = jobs.recv().await {
         let answer = match job {
-            Job::Claim(wanted) => {
-                let claimed = addresses.claim(holder, &wanted).await;
+            Job::Claim(wanted, lifetime) => {
+                let claimed = addresses.claim(holder, &wanted, lifetime).await;
                 Answer::Claimed(claimed.map_err(|error| error.to_string()))
             }
+            Job::Renew(held, lifetime) => match addresses.renew(holder, &held, lifetime).await {
+                Ok(()) => continue,
+                Err(error) => Answer::Trouble(format!("the lifetime of the addresses can't be renewed: {error}")),
+            },
             Job::Release(held) => {
                 release(hub, speaker, &addresses, holder, &held).await;
                 Answer::Released
@@ -137,6 +154,9 @@ async fn work(hub: &Rc<Hub>, speaker: Id, site: &Site, mut jobs: mpsc::Receiver<
         && let Err(error) = vmacs.lock().await.remove(vmac).await
     {
         tracing::error!("{error}");
+    }
+    if let Some(router) = &site.gate {
+        hub.kernel().gates().uninstall(router.key);
     }
 }
 
@@ -160,6 +180,9 @@ async fn prepare(
 }
 
 async fn prepare_once(hub: &Rc<Hub>, site: &Site) -> Result<(Rc<Addresses>, Option<Vmac>), String> {
+    if let Some(router) = &site.gate {
+        hub.kernel().gates().install(router)?;
+    }
     let addresses = hub.kernel().addresses().map_err(|error| format!("no netlink connection: {error}"))?;
     addresses.release(site.interface, &site.leftovers).await.map_err(|error| error.to_string())?;
     if !site.vmac {

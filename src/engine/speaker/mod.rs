@@ -3,6 +3,7 @@
 
 mod accept;
 mod due;
+mod gate;
 mod groups;
 mod guard;
 mod kernel;
@@ -414,6 +415,7 @@ impl Speakers {
             self.with_all(now, |speaker, host, told| speaker.check_addresses(now, host, told));
         }
         if concerns_all {
+            hub.kernel().gates().follow(&self.host);
             self.follow(now, hub);
         }
         if tracked {
@@ -474,4 +476,17 @@ impl Speakers {
 
 const fn is_unsolicited(kind: NeighbourKind) -> bool {
     matches!(kind, NeighbourKind::Advertisement { solicited: false, .. })
+}
+
+/// Which routers a reload from one configuration to another starts anew, and why, in words.
+pub fn restarts(old: &Config, new: &Config) -> Vec<String> {
+    let plans =
+        |config: &Config| config.routers.iter().filter_map(|router| Plan::of(config, router)).collect::<Vec<_>>();
+    let (was, is) = (plans(old), plans(new));
+    let anew = was.iter().filter_map(|was| {
+        let is = is.iter().find(|is| is.config.name == was.config.name)?;
+        let reason = was.restarts_for(is)?;
+        Some(format!("{} starts anew, for its {reason} changed", is.config.name))
+    });
+    anew.collect()
 }

@@ -1,6 +1,7 @@
 //! One router that speaks: its state machine, and what that has its hands do.
 
 mod ask;
+mod gated;
 mod hand;
 mod place;
 mod tenant;
@@ -22,6 +23,7 @@ use crate::vrrp::{self, Action, Event, OWNER, Question, Settings, State, Turn};
 use crate::wire::{Advert, MacAddr};
 
 use super::Id;
+use super::gate::Door;
 use super::guard::{self, Fencing};
 use super::kernel::{Answer, Job, Worker};
 use super::lease::Tenancy;
@@ -52,6 +54,15 @@ impl Plan {
         let scope = guard::scope(config, router);
         Some(Self { config: router.clone(), settings, scope, arbiter: config.arbiter.clone() })
     }
+
+    /// What keeps a router of this plan from going on by another one.
+    pub fn restarts_for(&self, other: &Self) -> Option<&'static str> {
+        let mut idle = vrrp::Router::new(Instant::ZERO, self.settings.clone());
+        differs(&self.config, &other.config).or(match idle.reconfigure(Instant::ZERO, other.settings.clone()) {
+            vrrp::Reconfigured::Restart(reason) => Some(reason),
+            vrrp::Reconfigured::Applied => None,
+        })
+    }
 }
 
 /// A router that speaks.
@@ -72,6 +83,10 @@ pub(super) struct Speaker {
     releasing: bool,
     leaving: bool,
     sent_at: Instant,
+    /// When the addresses' lifetime began anew.
+    renewed_at: Instant,
+    /// It was told that the gate is closed, and it has not opened since.
+    gate_alarmed: bool,
     /// What keeps adverts or announcements from leaving.
     trouble: Option<String>,
     /// What the kernel refuses.
@@ -110,6 +125,8 @@ struct Place {
     worker: Worker,
     /// Open once the kernel is ready for it.
     outlet: Option<Outlet>,
+    /// The gate before its addresses, if there is to be one.
+    door: Option<Door>,
 }
 
 impl Speaker {
@@ -135,6 +152,8 @@ impl Speaker {
             releasing: false,
             leaving: false,
             sent_at: Instant::ZERO,
+            renewed_at: Instant::ZERO,
+            gate_alarmed: false,
             trouble: None,
             refusal: None,
             corrected_at: None,
@@ -173,7 +192,8 @@ impl Speaker {
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let guard = self.fencing.guard.poll_timeout(now);
         let lease = self.tenancy.as_ref().and_then(Tenancy::poll_timeout);
-        self.router.poll_timeout().into_iter().chain(guard).chain(lease).chain(self.correct_at).min()
+        let others = guard.into_iter().chain(lease).chain(self.correct_at).chain(self.gate_timeout());
+        self.router.poll_timeout().into_iter().chain(others).min()
     }
 
     /// Where its adverts come in.
@@ -235,6 +255,7 @@ impl Speaker {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, turn: Turn, host: &Host, told: &mut Told) {
+        self.reopen_gate(turn.now, turn.drained);
         if let Some(tenancy) =
             self.tenancy.as_mut().filter(|tenancy| tenancy.poll_timeout().is_some_and(|at| at <= turn.now))
         {
@@ -292,6 +313,7 @@ impl Speaker {
         let taken = self.router.counters().adverts_received;
         self.handle(now, Event::Advert(advert), host, told);
         let obeyed = self.router.counters().adverts_received > taken;
+        self.after_peer(now, advert.source, told);
         self.fencing.guard.handle_advert(now, advert, obeyed);
         self.obey_guard(now, at, host, told);
     }
@@ -387,10 +409,11 @@ impl Speaker {
         }
         let speak = config.speak.clone().unwrap_or_default();
         self.herald.reconfigure(speak.notify);
-        self.fencing.guard.reconfigure(now, speak.fence, scope.clone());
+        self.fencing.reconfigure(now, speak.fence, scope.clone());
         self.obey_guard(now, now, host, told);
         self.config = config.clone();
         self.report.rename(config, self.router.settings());
+        self.change_gate(now, told);
         self.act(now, host, told);
         Ok(())
     }
@@ -403,6 +426,7 @@ impl Speaker {
     // ---- what it does ---------------------------------------------------------------------------------------------
 
     fn act(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        self.shut_gate(now, told);
         self.obey_router(now, host, told);
         while self.mind_the_lease(now, told) {
             self.obey_router(now, host, told);
@@ -411,6 +435,7 @@ impl Speaker {
             self.fencing.guard.handle_stopped(now);
         }
         self.report.notify_failures = self.herald.failures();
+        self.report_gate();
         told.extend(self.report.news(&self.router, &self.fencing));
     }
 
@@ -419,7 +444,7 @@ impl Speaker {
             match action {
                 Action::Advertise { priority } => self.advertise(now, priority, host, told),
                 Action::Claim => {
-                    if let Err(why) = self.ask(Job::Claim(self.held_with_prefixes())) {
+                    if let Err(why) = self.ask(Job::Claim(self.held_with_prefixes(), self.lifetime())) {
                         self.router.handle(now, Event::ClaimFailed(why));
                     }
                 }
@@ -459,12 +484,17 @@ impl Speaker {
     }
 
     fn advertise(&mut self, now: Instant, priority: u8, host: &Host, told: &mut Told) {
-        let Some((outlet, mac)) = self.way_out(host) else { return };
+        let Some((_, mac)) = self.way_out(host) else { return };
         let Some(source) = self.primary else { return };
+        self.before_advert(clock::now(), priority, told);
+        let Some((outlet, _)) = self.way_out(host) else { return };
         let sent = outlet.advertise(self.router.settings(), priority, source, mac);
         self.sent_at = clock::now();
         if priority > 0 && sent.is_ok() {
             self.fencing.guard.handle_sent(now, priority, source);
+        }
+        if sent.is_ok() {
+            self.after_advert(now, priority, told);
         }
         self.note(now, sent, told);
     }
@@ -502,7 +532,8 @@ impl Speaker {
 fn differs(old: &config::Router, new: &config::Router) -> Option<&'static str> {
     let of = |router: &config::Router| {
         let speak = router.speak.as_ref();
-        (speak.map(|s| (s.vmac, s.vmac_xmit_base)), speak.map(|s| s.source), router.unicast_peers.clone())
+        let gate = speak.map(|s| s.fence.gate);
+        (speak.map(|s| (s.vmac, s.vmac_xmit_base)), speak.map(|s| s.source), router.unicast_peers.clone(), gate)
     };
     let (was, is) = (of(old), of(new));
     if old.interface != new.interface {
@@ -513,6 +544,8 @@ fn differs(old: &config::Router, new: &config::Router) -> Option<&'static str> {
         Some("source")
     } else if was.2 != is.2 {
         Some("unicast_peers")
+    } else if was.3 != is.3 {
+        Some("gate")
     } else {
         None
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config;
 use crate::detect;
 use crate::observe::{self, Fact, RouterId, Speaking};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Settings, State};
 
 use super::guard::Fencing;
@@ -32,6 +32,12 @@ pub(super) struct Report {
     said: Option<Arc<Speaking>>,
     /// Why it is fenced.
     pub fenced: Option<String>,
+    /// Whether the kernel lets the addresses answer; `None` without a gate.
+    pub gate_open: Option<bool>,
+    /// What the gate lacks on this host.
+    pub gate_lacks: Option<String>,
+    /// How long the kernel keeps the addresses without being told again.
+    pub address_lifetime: Option<Duration>,
     /// Announcements sent, one an address.
     pub garp_sent: u64,
     /// What it tracks.
@@ -53,6 +59,9 @@ impl Report {
             id,
             said: None,
             fenced: None,
+            gate_open: None,
+            gate_lacks: None,
+            address_lifetime: None,
             garp_sent: 0,
             tracks: Vec::new(),
             notify_failures: 0,
@@ -122,6 +131,9 @@ impl Report {
             effective: router.effective_priority(),
             tracks: self.tracks.clone(),
             fenced: self.fenced.clone(),
+            gate_open: self.gate_open,
+            gate_lacks: self.gate_lacks.clone(),
+            address_lifetime: self.address_lifetime,
             fences: fencing.counts(),
             fence_durations: fencing.durations(),
             garp_sent: self.garp_sent,

@@ -50,4 +50,5 @@ pub(in crate::engine) async fn leave(hub: &Rc<Hub>) {
         // One that panicked has ended the daemon.
         let _ = task.await;
     }
+    hub.kernel().gates().take_down();
 }

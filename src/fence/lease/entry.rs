@@ -8,6 +8,8 @@ use crate::time::Duration;
 const TEXT_MAX: usize = 4096;
 /// No id and no node's name is longer, in bytes.
 const NAME_MAX: usize = 512;
+/// The holder, and the node, of an entry that is nobody's.
+const NOBODY: &str = "nobody";
 /// No wait is so long that it makes such a hold.
 const HOLD_MAX: Duration = Duration::from_secs(3600);
 
@@ -60,6 +62,12 @@ struct Text {
 pub struct Unreadable;
 
 impl Entry {
+    /// Nobody's, written where nothing stands: whoever held before may hold for so long.
+    pub fn vacant(hold: Duration) -> Self {
+        let nobody = || NOBODY.to_owned();
+        Self { holder: nobody(), node: nobody(), epoch: 0, counter: 0, hold, released: false, challenger: None }
+    }
+
     /// As it is written: one line of JSON.
     pub fn to_text(&self) -> String {
         let hold_ms = u64::try_from(self.hold.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);

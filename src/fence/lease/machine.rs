@@ -315,6 +315,11 @@ impl Lease {
         match (self.wanted, self.gate) {
             // Not before the gate is closed: its confirmation comes back here.
             (_, Gate::Closing { .. }) => self.ask_at = NEVER,
+            // That there is nothing has no version of its own: it may have come and gone meanwhile.
+            _ if seen.sighting.value == Value::Absent => {
+                let vacant = Entry::vacant(self.timing.hold.max(self.other_hold));
+                self.write(now, vacant, None);
+            }
             (true, _) if !is_mine && self.may_take_at(seen) > now => match self.challenging(now, seen) {
                 Some(entry) => self.write(now, entry, None),
                 None => self.read(now),
@@ -356,6 +361,10 @@ impl Lease {
     fn challenging(&self, now: Instant, seen: &Seen) -> Option<Entry> {
         let (priority, _) = self.challenge.filter(|(_, at)| *at <= now)?;
         let Value::Entry(entry) = &seen.sighting.value else { return None };
+        // Each write begins the wait anew: while it stands unanswered it is not repeated, or a dead holder would be challenged for ever.
+        if entry.challenger.as_ref().is_some_and(|standing| standing.priority >= priority) {
+            return None;
+        }
         let challenger = Some(Challenger { node: self.me.node.clone(), priority });
         Some(Entry { counter: entry.counter + 1, challenger, ..entry.clone() })
     }

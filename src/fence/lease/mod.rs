@@ -7,7 +7,8 @@
 //! The register holds an [`Entry`]. The holder renews it by compare-and-set; if the one that was sent at `s` succeeds, the addresses may be
 //! held until D = `s` + hold. One that is not answered is *unknown*: D stays, the register is read again, and a read that says "it's me"
 //! opens nothing. A candidate that first saw a version at `o` may replace it no earlier than `o` + the longer of its own wait and
-//! what the entry's hold needs; at once if the entry is released.
+//! what the entry's hold needs; at once if the entry is released. Where nothing stands it first writes an entry that is nobody's: only what is
+//! written has a version of its own, and a key that was removed looks like one that never was.
 //!
 //! A process may be paused anywhere, also between a look at the clock and what follows. So it is the kernel that holds the gate:
 //! - G1: the gate's element for the lease has a timeout of one slice.

@@ -168,11 +168,25 @@ fn a_longer_hold_is_waited_for_also_when_its_key_is_gone() {
 }
 
 #[test]
-fn an_absent_key_is_waited_for_as_if_somebody_held() {
+fn where_nothing_stands_it_writes_nobody_s_entry_and_waits_from_then_as_if_somebody_held() {
     let mut node = Node::new();
+    node.read(&ABSENT);
+    let is_cas = |action: &Action| matches!(action, Action::Cas { .. });
+    let cas = node.pass(WAIT * 4).into_iter().find(is_cas);
+    let Some(Action::Cas { version: 0, entry, .. }) = cas else { panic!("{cas:?}") };
+    assert!(entry.holder != "me" && !entry.released, "{entry:?}");
+    // However long ago nothing was seen: it may have come and gone meanwhile, and nobody can tell.
     node.lease.want(node.now, true);
     node.read(&ABSENT);
-    assert_eq!(node.lease.standing(), Standing::Waiting(node.now + WAIT));
+    let serial = loop {
+        let found = node.pass(Duration::from_millis(1)).into_iter().find(is_cas);
+        if let Some(Action::Cas { serial, version: 0, .. }) = found {
+            break serial;
+        }
+    };
+    node.lease.handle_cas(node.now, serial, Outcome::Done(7));
+    let until = node.now + Timing::for_wait(WAIT).wait_for(entry.hold);
+    assert_eq!(node.lease.standing(), Standing::Waiting(until));
 }
 
 #[test]
@@ -347,4 +361,31 @@ fn entries_are_text_that_people_can_read_and_nothing_else_is_taken_for_one() {
     ] {
         assert_eq!(Entry::from_text(wrong.as_bytes()), Err(Unreadable), "{wrong}");
     }
+}
+
+#[test]
+fn a_challenge_to_a_dead_holder_is_not_repeated_and_the_addresses_are_taken_when_the_wait_is_over() {
+    let mut node = Node::new();
+    node.lease.want(node.now, true);
+    node.lease.challenge(node.now, Some(200));
+    node.read(&sighting(10, entry("other", 3)));
+    let (mut version, mut challenges, mut standing) = (10, 0, entry("other", 3));
+    for _ in 0..WAIT.as_millis() * 2 {
+        for action in node.pass(Duration::from_millis(1)) {
+            match action {
+                Action::Cas { serial, entry, .. } => {
+                    challenges += 1;
+                    version += 1;
+                    standing = entry;
+                    node.lease.handle_cas(node.now, serial, Outcome::Done(version));
+                }
+                Action::Read { serial } => {
+                    node.lease.handle_read(node.now, serial, Some(sighting(version, standing.clone())));
+                }
+                Action::Permit { .. } => return assert_eq!(challenges, 1),
+                _ => {}
+            }
+        }
+    }
+    panic!("after {challenges} challenges nobody has taken it");
 }

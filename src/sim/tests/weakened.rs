@@ -75,3 +75,28 @@ fn a_watcher_that_is_deaf_and_does_not_know_it_is_noticed() {
     expect("verdict", Theme::Watch, |spec| spec.rules.hears = false);
     expect("silence", Theme::Faultless, |spec| spec.rules.hears = false);
 }
+
+#[test]
+fn a_lease_that_is_refreshed_without_deleting_it_first_is_noticed_g2() {
+    expect("lease", Theme::Lease, |spec| spec.rules.delete_first = false);
+}
+
+#[test]
+fn a_lease_that_opens_without_a_permit_is_noticed_g4() {
+    expect("lease", Theme::Lease, |spec| spec.rules.permit = false);
+}
+
+#[test]
+fn a_permit_that_serves_any_grant_is_noticed_g4() {
+    expect("lease", Theme::Lease, |spec| spec.rules.bound = false);
+}
+
+#[test]
+fn a_wait_that_is_shorter_than_the_hold_is_noticed() {
+    expect("lease", Theme::Lease, |spec| spec.rules.long_wait = false);
+}
+
+#[test]
+fn who_is_master_again_on_a_lease_that_it_gave_back_is_noticed() {
+    expect("unleased", Theme::Lease, |spec| spec.rules.ask_again = false);
+}

@@ -20,6 +20,7 @@ pub(super) fn pair(gate: bool, faults: &[Mishap]) -> Spec {
         nodes: (0..2).map(node).collect(),
         weather: Weather::CLEAR,
         gate,
+        arbiter: None,
         watch: false,
         policy: Policy::default(),
         length: SECOND * 8,
@@ -94,4 +95,17 @@ fn two_lower_rivals_at_a_time_do_not_silence_the_master_for_long() {
     let report = run(spec, true);
     assert_eq!(report.violations, []);
     assert!(report.spans.nobody.1 < INTERVAL, "{:?}", report.spans);
+}
+
+#[test]
+fn an_arbiter_makes_of_a_partition_one_holder_and_outlives_its_own_leader() {
+    let (one, two) = (Nodes::one(0), Nodes::one(1));
+    let cut = |from, to| mishap(SECOND * 5, SECOND * 8, Fault::Cut { from, to });
+    let stall = mishap(SECOND * 14, Duration::from_millis(1300), Fault::ArbiterStalls);
+    let mut spec = pair(true, &[cut(one, two), cut(two, one), stall]);
+    (spec.arbiter, spec.length, spec.calm_from) = (Some(SECOND * 3), SECOND * 30, SECOND * 16);
+    let report = run(spec, true);
+    assert_eq!((report.violations, report.spans.several.1), (vec![], Duration::ZERO));
+    let gap = report.spans.nobody.0;
+    assert!(gap < INTERVAL, "neither the partition nor the change of leader costs service: {gap:?}");
 }

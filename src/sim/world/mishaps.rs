@@ -50,6 +50,10 @@ impl World {
             Fault::BrokenKernel(node) => self.nodes[node].netlink_broken += 1,
             Fault::Priority(node, worth) => self.input(node, Input::Priority(worth)),
             Fault::HandOver(node) => self.input(node, Input::HandOver),
+            Fault::ArbiterStalls => self.register.stalls += 1,
+            Fault::ArbiterDown => self.register.outages += 1,
+            Fault::ArbiterCut(node) => self.register.cuts.set(node, true),
+            Fault::ArbiterForgets => self.register.forget(),
         }
     }
 
@@ -74,7 +78,13 @@ impl World {
                 let configured = self.spec.nodes[node].settings.priority;
                 self.input(node, Input::Priority(configured));
             }
-            Fault::DeleteAddress(_) | Fault::AddAddress(_) | Fault::HandOver(_) => {}
+            Fault::ArbiterStalls => {
+                self.register.stalls = count(self.register.stalls, false);
+                self.write_queued();
+            }
+            Fault::ArbiterDown => self.register.outages = count(self.register.outages, false),
+            Fault::ArbiterCut(node) => self.register.cuts.set(node, false),
+            Fault::DeleteAddress(_) | Fault::AddAddress(_) | Fault::HandOver(_) | Fault::ArbiterForgets => {}
         }
     }
 
@@ -104,7 +114,7 @@ impl World {
         }
         this.life += 1;
         this.pauses = 0;
-        let mut process = Process::new(local, node, &self.spec);
+        let mut process = Process::new(local, node, this.life, &self.spec);
         process.push(Input::Carrier(this.kernel.has_carrier()));
         if this.kernel.address {
             process.push(Input::Address(true));

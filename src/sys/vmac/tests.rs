@@ -21,7 +21,7 @@ const FAR_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
 /// Makes the macvlan and puts addresses on it.
 async fn hold(vmacs: &mut Vmacs, family: Family, addresses: &[Prefixed]) -> Vmac {
     let vmac = vmacs.create(index_of("near"), family, 51).await.expect("root");
-    Addresses::open().expect("netlink").claim(vmac.interface, addresses).await.expect("root");
+    Addresses::open().expect("netlink").claim(vmac.interface, addresses, None).await.expect("root");
     vmac
 }
 

@@ -74,11 +74,23 @@ pub struct FenceDoc {
     pub reason: Option<String>,
     /// Whether the kernel lets the addresses answer; null where no gate stands before them.
     pub gate_open: Option<bool>,
+    /// What the gate lacks on this host, in words; null if nothing.
+    #[serde(default)]
+    pub gate_lacks: Option<String>,
+    /// For how many seconds the kernel keeps the addresses unless this daemon says so again; null is for ever.
+    #[serde(default)]
+    pub address_lifetime_seconds: Option<u64>,
 }
 
 impl From<&Speaking> for FenceDoc {
     fn from(speaking: &Speaking) -> Self {
-        Self { fenced: speaking.fenced.is_some(), reason: speaking.fenced.clone(), gate_open: None }
+        Self {
+            fenced: speaking.fenced.is_some(),
+            reason: speaking.fenced.clone(),
+            gate_open: speaking.gate_open,
+            gate_lacks: speaking.gate_lacks.clone(),
+            address_lifetime_seconds: speaking.address_lifetime.map(|lifetime| lifetime.as_secs()),
+        }
     }
 }
 
@@ -134,6 +146,15 @@ impl super::RouterDoc {
     /// The tracked things that are not known to be up.
     pub fn not_up(&self) -> impl Iterator<Item = &TrackDoc> {
         self.tracks.iter().filter(|track| track.up != Some(true))
+    }
+
+    /// What the kernel and an arbiter have to say about its addresses, in words.
+    pub fn guarded(&self) -> Vec<String> {
+        let gate = self.fence.as_ref().and_then(|fence| fence.gate_open);
+        let gate = gate
+            .map(|is_open| if is_open { "kernel gate open" } else { "kernel gate closed: the addresses are silent" });
+        let arbiter = self.arbiter.as_ref().map(ToString::to_string);
+        gate.map(String::from).into_iter().chain(arbiter).collect()
     }
 
     /// Why it is fenced, in words; `None` if it is not.

@@ -28,8 +28,10 @@ impl Speaker {
                 self.predecessor = self.place.take().map(|place| place.worker.finish());
             }
             let Some(interface) = interface else { return };
-            let worker = Worker::start(hub, self.id, self.site(interface), self.predecessor.take());
-            self.place = Some(Place { interface, worker, outlet: None });
+            let door = self.door(hub, interface);
+            let site = Site { gate: door.as_ref().map(|door| door.router().clone()), ..self.site(interface) };
+            let worker = Worker::start(hub, self.id, site, self.predecessor.take());
+            self.place = Some(Place { interface, worker, outlet: None, door });
         }
         self.look(now, host, vips, told);
     }
@@ -41,6 +43,7 @@ impl Speaker {
             family: settings.family,
             vrid: settings.vrid,
             vmac: self.config.speak.as_ref().is_some_and(|speak| speak.vmac),
+            gate: None,
             leftovers: if self.is_owner() { Vec::new() } else { self.held_with_prefixes() },
         }
     }

@@ -65,7 +65,13 @@ impl Speaker {
         // Without adverts, which nobody sends who doesn't hold, the holder can't know that it is outranked.
         let preempts = matches!(self.router.takeover(), Some((_, Takeover::Preemption(_))) if self.router.is_ready());
         let challenge = self.router.effective_priority().filter(|_| preempts);
-        tenancy.want(serves || self.releasing, challenge, self.leaving);
+        let wanted = serves || self.releasing;
+        tenancy.want(wanted, challenge, self.leaving);
+        if !wanted && !self.bars.contains_key(&Bar::Arbiter) {
+            // What was granted is given back with the addresses: it has to be granted again.
+            self.set_bar(now, Bar::Arbiter, Some("the arbiter has granted no new lease yet".into()));
+        }
+        let Some(tenancy) = &mut self.tenancy else { return false };
         if let Some((priority, node)) = tenancy.poll_challenger()
             && self.router.effective_priority().is_some_and(|own| priority > own)
         {

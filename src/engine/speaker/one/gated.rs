@@ -1,0 +1,178 @@
+//! A speaker and its kernel gate: closed first, opened last, and never taken for open when it isn't.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::Speaker;
+use crate::engine::hub::Hub;
+use crate::engine::speaker::gate::Door;
+use crate::engine::speaker::kernel::Job;
+use crate::engine::speaker::report::Told;
+use crate::observe::IfIndex;
+use crate::sys::nft::gate::{Key, Rank, Router};
+use crate::time::{Duration, Instant};
+use crate::vrrp::State;
+
+/// The addresses' lifetime is renewed when this part of it is over.
+const RENEWALS: u32 = 4;
+
+impl Speaker {
+    /// The gate for its addresses, if there is to be one.
+    pub(super) fn door(&self, hub: &Rc<Hub>, interface: IfIndex) -> Option<Door> {
+        self.fence_policy().gate.then(|| Door::new(hub.kernel().gates(), self.gated(interface)))
+    }
+
+    fn fence_policy(&self) -> crate::fence::Policy {
+        self.config.speak.as_ref().map(|speak| speak.fence.clone()).unwrap_or_default()
+    }
+
+    /// This router as its gate knows it.
+    fn gated(&self, interface: IfIndex) -> Router {
+        let settings = self.router.settings();
+        let interval = settings.advert_interval;
+        Router {
+            key: Key { family: settings.family, vrid: settings.vrid, interface },
+            addresses: self.held().collect(),
+            vmac: self.config.speak.as_ref().is_some_and(|speak| speak.vmac),
+            version: settings.version,
+            auth: settings.auth.clone(),
+            interval,
+            timeout: self.fence_policy().gate_timeout.unwrap_or(interval * 3),
+            peers: self.fencing.peers().to_vec(),
+            rank: Rank { priority: self.router.effective_priority().unwrap_or_default(), source: self.primary },
+            leased: false,
+        }
+    }
+
+    /// The configuration has changed.
+    pub(super) fn change_gate(&mut self, now: Instant, told: &mut Told) {
+        let Some(interface) = self.interface() else { return };
+        let router = self.gated(interface);
+        self.at_gate(now, told, |door| door.change(router));
+    }
+
+    /// Does something with the gate, and says what fails.
+    fn at_gate(&mut self, now: Instant, told: &mut Told, work: impl FnOnce(&mut Door) -> Result<(), String>) {
+        let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
+        if let Err(why) = work(door) {
+            self.alarm(now, why, told);
+        }
+    }
+
+    /// Who doesn't hold is silent, and gives way to all who are better than it is by now.
+    pub(super) fn shut_gate(&mut self, now: Instant, told: &mut Told) {
+        if self.router.holds() {
+            return;
+        }
+        self.at_gate(now, told, |door| if door.is_open() == Some(true) { door.close() } else { Ok(()) });
+        if self.router.state() != State::Master {
+            let (priority, source) = (self.router.effective_priority().unwrap_or_default(), self.primary);
+            self.at_gate(now, told, |door| door.set_rank(priority, source));
+        }
+    }
+
+    /// An advert is about to leave. A lower priority counts before others hear of it.
+    pub(super) fn before_advert(&mut self, now: Instant, priority: u8, told: &mut Told) {
+        let source = self.primary;
+        self.at_gate(now, told, |door| match priority > 0 && priority < door.priority() {
+            true => door.set_rank(priority, source),
+            false => Ok(()),
+        });
+        let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
+        let is_late = clock_late(now, self.sent_at, door.router().interval);
+        if priority > 0 && is_late && door.was_closed() {
+            self.fencing.by_kernel();
+            let why = "the kernel had closed the gate, for no advert has left in time: this daemon was late or stopped";
+            self.alarm(now, why.into(), told);
+        }
+    }
+
+    /// An advert has left. A higher priority counts after others could hear of it.
+    pub(super) fn after_advert(&mut self, now: Instant, priority: u8, told: &mut Told) {
+        if priority == 0 {
+            return;
+        }
+        let source = self.primary;
+        self.at_gate(now, told, |door| door.set_rank(priority, source));
+        let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
+        if door.on_sent() {
+            self.gate_alarmed = false;
+            return self.renew_addresses(now);
+        }
+        let restored = door.restore();
+        if !restored {
+            door.plan_reopening(now);
+        }
+        if !std::mem::replace(&mut self.gate_alarmed, true) {
+            let why = match restored {
+                true => "somebody has removed the kernel gate: it is put up again, and the next advert opens it",
+                false => "master with a closed gate: an advert left, and the kernel does not let the addresses answer",
+            };
+            self.alarm(now, why.into(), told);
+        }
+        self.renew_addresses(now);
+    }
+
+    /// A peer's advert has been judged. The kernel may have closed the gate on one that this router does not give way to.
+    pub(super) fn after_peer(&mut self, now: Instant, peer: IpAddr, told: &mut Told) {
+        if !self.router.holds() || !self.fencing.peers().contains(&peer) {
+            return;
+        }
+        let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
+        if door.was_closed() {
+            door.plan_reopening(now);
+            self.fencing.by_kernel();
+            self.alarm(
+                now,
+                format!("the kernel closed the gate on an advert of {peer} that the election does not obey: it is opened again"),
+                told,
+            );
+        }
+    }
+
+    /// Opens the gate again, if everything received is read and this router still holds.
+    pub(super) fn reopen_gate(&mut self, now: Instant, drained: bool) {
+        let holds = self.router.holds();
+        let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
+        if drained && door.poll_timeout().is_some_and(|at| at <= now) && door.reopen(holds) {
+            self.gate_alarmed = false;
+        }
+    }
+
+    /// When something is due at the gate.
+    pub(super) fn gate_timeout(&self) -> Option<Instant> {
+        self.place.as_ref()?.door.as_ref()?.poll_timeout()
+    }
+
+    /// How long the kernel keeps the addresses without being told again, in seconds.
+    pub(super) fn lifetime(&self) -> Option<u32> {
+        let door = self.place.as_ref().and_then(|place| place.door.as_ref());
+        let gated = door.is_some_and(|door| door.is_open().is_some());
+        let interval = self.router.settings().advert_interval;
+        if self.is_owner() { None } else { self.fence_policy().address_lifetime.seconds(interval, gated) }
+    }
+
+    /// Has the kernel keep the addresses for another while.
+    fn renew_addresses(&mut self, now: Instant) {
+        let Some(seconds) = self.lifetime() else { return };
+        let every = Duration::from_secs(seconds.into()) / RENEWALS;
+        if self.router.holds() && now.since(self.renewed_at) >= every {
+            self.renewed_at = now;
+            // With too much to do already the next advert asks again.
+            let _ = self.ask(Job::Renew(self.held_with_prefixes(), seconds));
+        }
+    }
+
+    /// What is told of the gate.
+    pub(super) fn report_gate(&mut self) {
+        let door = self.place.as_ref().and_then(|place| place.door.as_ref());
+        self.report.gate_open = door.and_then(Door::is_open);
+        self.report.gate_lacks = door.and_then(Door::lacks);
+        self.report.address_lifetime = self.lifetime().map(|seconds| Duration::from_secs(seconds.into()));
+    }
+}
+
+/// So late that the gate may have closed meanwhile.
+fn clock_late(now: Instant, sent_at: Instant, interval: Duration) -> bool {
+    now.since(sent_at) > interval * 2
+}
