@@ -86,12 +86,17 @@ fn what_the_example_leaves_out_or_comments_out_is_known_too() {
     let uncommented: String = text
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if rest.contains(" = ") && !rest.starts_with(' ') => format!("{rest}\n"),
+            Some(rest) if (rest.contains(" = ") || rest.starts_with("[cluster]")) && !rest.starts_with(' ') => {
+                format!("{rest}\n")
+            }
             _ => format!("{line}\n"),
         })
         .collect();
-    let files = Files::new(uncommented).with("auth", "1111\n").with("web.yml", "");
-    fs::set_permissions(files.path("auth"), fs::Permissions::from_mode(0o600)).unwrap();
+    let key = "6f2d1c3b4a5968778695a4b3c2d1e0f0";
+    let files = Files::new(uncommented).with("auth", "1111\n").with("cluster.key", key).with("web.yml", "");
+    for secret in ["auth", "cluster.key"] {
+        fs::set_permissions(files.path(secret), fs::Permissions::from_mode(0o600)).unwrap();
+    }
     let loaded = files.load().unwrap_or_else(|errors| panic!("{}", all(&errors)));
     assert!(loaded.warnings.is_empty(), "{}", all(&loaded.warnings));
     assert_eq!(loaded.config.routers[0].auth, Some(Auth::Password(*b"1111\0\0\0\0")));
