@@ -136,7 +136,7 @@ fn one(vip: IpAddr, args: &Args, links: &[NetworkInterface]) -> Result<Drill, St
     if links.iter().any(|link| link.ips.iter().any(|ip| ip.ip() == vip)) {
         return Err(format!("{vip} is this host's own: run the drill on another host, as a client"));
     }
-    let mac = link.mac.map(MacAddr::from).ok_or_else(|| format!("{} is no Ethernet interface", link.name))?;
+    let mac = link.mac.ok_or_else(|| format!("{} is no Ethernet interface", link.name))?;
     let interface = IfIndex(link.index);
     let request = match (vip, own.ip()) {
         (IpAddr::V4(target), IpAddr::V4(sender_ip)) => Request::Arp { interface, sender_mac: mac, sender_ip, target },

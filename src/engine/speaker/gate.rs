@@ -96,7 +96,8 @@ impl Gates {
         state.interfaces = interfaces;
     }
 
-    fn gate(&self) -> Option<RefMut<'_, Gate>> {
+    /// The gates, if the kernel has any.
+    pub(super) fn gate(&self) -> Option<RefMut<'_, Gate>> {
         RefMut::filter_map(self.0.borrow_mut(), |state| state.gate.as_mut()).ok()
     }
 

@@ -11,10 +11,10 @@ use crate::wire::{Family, MacAddr};
 
 /// The `reason` label of an operator's fence.
 const OPERATOR: &str = "operator";
-/// That of the kernel's.
-const KERNEL: &str = "kernel";
 /// That of a lease that was lost.
 const ARBITER: &str = "arbiter";
+/// That of the kernel's.
+const KERNEL: &str = "kernel";
 
 /// What the watcher knows and the speakers' guards want.
 #[derive(Debug, Default)]

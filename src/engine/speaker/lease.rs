@@ -5,12 +5,14 @@ use std::rc::Rc;
 use tokio::task::spawn_local;
 
 use super::Id;
+use super::gate::Gates;
 use crate::config::{Arbiter, Unreachable};
 use crate::engine::arbiter::{Answer, Clerk, Said};
 use crate::engine::hub::Hub;
 use crate::fence::lease::{Action, Entry, Holder, Lease, Loss, Standing, Timing};
 use crate::observe::Leased;
 use crate::sys::clock;
+use crate::sys::nft::gate::{Key, Permit};
 use crate::time::{Duration, Instant};
 
 /// How long a speaker that leaves waits until its lease is given back. The others wait longer if it isn't.
@@ -46,6 +48,43 @@ impl Office {
     }
 }
 
+/// What of the kernel's gate a lease opens. Without a gate everything is taken for done: then the daemon itself has to drop the addresses.
+#[derive(Debug)]
+pub(super) struct Latch {
+    gates: Rc<Gates>,
+    key: Key,
+    permit: Option<(u64, Permit)>,
+}
+
+impl Latch {
+    /// That of one gate.
+    pub const fn new(gates: Rc<Gates>, key: Key) -> Self {
+        Self { gates, key, permit: None }
+    }
+
+    /// Does what a lease wants of the gate. True if it is done.
+    fn act(&mut self, action: &Action) -> bool {
+        let Some(mut gate) = self.gates.gate() else { return true };
+        let done = match *action {
+            Action::Permit { serial, lifetime } => gate.permit(self.key, lifetime).map(|permit| {
+                self.permit = Some((serial, permit));
+                true
+            }),
+            Action::Open { permit: wanted, slice, .. } => match self.permit.take_if(|(serial, _)| *serial == wanted) {
+                Some((_, permit)) => gate.grant(permit, slice),
+                None => Ok(false),
+            },
+            Action::Refresh { slice, .. } => gate.renew(self.key, slice),
+            Action::Close { .. } => gate.close(self.key).map(|()| true),
+            _ => Ok(true),
+        };
+        done.unwrap_or_else(|error| {
+            tracing::error!("the arbiter's lease and the kernel gate: {error}");
+            false
+        })
+    }
+}
+
 /// What became of a lease.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
@@ -63,6 +102,7 @@ pub(super) struct Tenancy {
     id: Id,
     lease: Lease,
     clerk: Clerk,
+    latch: Option<Latch>,
     key: String,
     timing: Timing,
     policy: Unreachable,
@@ -87,6 +127,7 @@ impl Tenancy {
             id,
             lease: Lease::new(now, me, timing),
             clerk: office.clerk.clone(),
+            latch: None,
             key: format!("{}{name}", office.settings.key_prefix),
             timing,
             policy: office.settings.unreachable,
@@ -149,6 +190,11 @@ impl Tenancy {
         self.lease.poll_challenger().map(|challenger| (challenger.priority, challenger.node))
     }
 
+    /// Whether the gate is to ask for a lease: not while the arbiter is ignored.
+    pub const fn guards_gate(&self) -> bool {
+        self.excused.is_none()
+    }
+
     // ---- what happens ---------------------------------------------------------------------------------------------
 
     /// Whether the router is master, or would be. Who no longer wants to has taken the addresses from the host before.
@@ -165,6 +211,11 @@ impl Tenancy {
             self.leave_by = Some(now + LEAVE_MAX);
         }
         self.work();
+    }
+
+    /// The gate that it opens; none where there is none.
+    pub fn set_latch(&mut self, latch: Option<Latch>) {
+        self.latch = latch;
     }
 
     /// Takes in what the register answered.
@@ -191,7 +242,11 @@ impl Tenancy {
                 Action::Permit { serial, .. }
                 | Action::Open { serial, .. }
                 | Action::Refresh { serial, .. }
-                | Action::Close { serial } => self.lease.handle_gate(clock::now(), serial, true),
+                | Action::Close { serial } => {
+                    let done = self.latch.as_mut().is_none_or(|latch| latch.act(&action));
+                    // The time after it is done: a request that waits for a permit is sent later than that.
+                    self.lease.handle_gate(clock::now(), serial, done);
+                }
                 Action::Granted => self.on_granted(),
                 Action::Lost(loss) => self.on_lost(&loss),
             }

@@ -192,8 +192,8 @@ impl Speaker {
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let guard = self.fencing.guard.poll_timeout(now);
         let lease = self.tenancy.as_ref().and_then(Tenancy::poll_timeout);
-        let others = guard.into_iter().chain(lease).chain(self.correct_at).chain(self.gate_timeout());
-        self.router.poll_timeout().into_iter().chain(others).min()
+        let own = [guard, lease, self.correct_at, self.gate_timeout()];
+        own.into_iter().flatten().chain(self.router.poll_timeout()).min()
     }
 
     /// Where its adverts come in.
@@ -255,12 +255,12 @@ impl Speaker {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, turn: Turn, host: &Host, told: &mut Told) {
-        self.reopen_gate(turn.now, turn.drained);
         if let Some(tenancy) =
             self.tenancy.as_mut().filter(|tenancy| tenancy.poll_timeout().is_some_and(|at| at <= turn.now))
         {
             tenancy.handle_timeout();
         }
+        self.reopen_gate(turn.now, turn.drained);
         self.router.handle_timeout(turn);
         self.act(turn.now, host, told);
         if self.fencing.guard.poll_timeout(turn.now).is_some_and(|at| at <= turn.now) {
@@ -426,7 +426,6 @@ impl Speaker {
     // ---- what it does ---------------------------------------------------------------------------------------------
 
     fn act(&mut self, now: Instant, host: &Host, told: &mut Told) {
-        self.shut_gate(now, told);
         self.obey_router(now, host, told);
         while self.mind_the_lease(now, told) {
             self.obey_router(now, host, told);
@@ -440,6 +439,7 @@ impl Speaker {
     }
 
     fn obey_router(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        self.shut_gate(now, told);
         while let Some(action) = self.router.poll_action() {
             match action {
                 Action::Advertise { priority } => self.advertise(now, priority, host, told),

@@ -7,6 +7,7 @@ use super::Speaker;
 use crate::engine::hub::Hub;
 use crate::engine::speaker::gate::Door;
 use crate::engine::speaker::kernel::Job;
+use crate::engine::speaker::lease::{Latch, Tenancy};
 use crate::engine::speaker::report::Told;
 use crate::observe::IfIndex;
 use crate::sys::nft::gate::{Key, Rank, Router};
@@ -20,6 +21,15 @@ impl Speaker {
     /// The gate for its addresses, if there is to be one.
     pub(super) fn door(&self, hub: &Rc<Hub>, interface: IfIndex) -> Option<Door> {
         self.fence_policy().gate.then(|| Door::new(hub.kernel().gates(), self.gated(interface)))
+    }
+
+    /// Has the arbiter's lease open the gate of the place where this works now.
+    pub(super) fn latch_gate(&mut self, hub: &Rc<Hub>) {
+        let door = self.place.as_ref().and_then(|place| place.door.as_ref());
+        let latch = door.map(|door| Latch::new(hub.kernel().gates(), door.router().key));
+        if let Some(tenancy) = &mut self.tenancy {
+            tenancy.set_latch(latch);
+        }
     }
 
     fn fence_policy(&self) -> crate::fence::Policy {
@@ -40,7 +50,7 @@ impl Speaker {
             timeout: self.fence_policy().gate_timeout.unwrap_or(interval * 3),
             peers: self.fencing.peers().to_vec(),
             rank: Rank { priority: self.router.effective_priority().unwrap_or_default(), source: self.primary },
-            leased: false,
+            leased: self.arbiter.is_some() && self.tenancy.as_ref().is_none_or(Tenancy::guards_gate),
         }
     }
 
@@ -49,6 +59,15 @@ impl Speaker {
         let Some(interface) = self.interface() else { return };
         let router = self.gated(interface);
         self.at_gate(now, told, |door| door.change(router));
+    }
+
+    /// The arbiter is ignored from now on, or heard again.
+    pub(super) fn change_lease_of_gate(&mut self, now: Instant, told: &mut Told) {
+        let leased = self.tenancy.as_ref().is_some_and(Tenancy::guards_gate);
+        let door = self.place.as_ref().and_then(|place| place.door.as_ref());
+        if door.is_some_and(|door| door.router().leased != leased) {
+            self.change_gate(now, told);
+        }
     }
 
     /// Does something with the gate, and says what fails.

@@ -32,6 +32,7 @@ impl Speaker {
             let site = Site { gate: door.as_ref().map(|door| door.router().clone()), ..self.site(interface) };
             let worker = Worker::start(hub, self.id, site, self.predecessor.take());
             self.place = Some(Place { interface, worker, outlet: None, door });
+            self.latch_gate(hub);
         }
         self.look(now, host, vips, told);
     }

@@ -83,8 +83,12 @@ impl Speaker {
         self.report.arbiter = Some(tenancy.report());
         let mut bar = (!may).then(|| NO_LEASE.to_owned());
         match change {
-            None | Some(Change::Granted) => {}
-            Some(Change::Excused(why)) => self.alarm(now, why, told),
+            None => {}
+            Some(Change::Granted) => self.change_lease_of_gate(now, told),
+            Some(Change::Excused(why)) => {
+                self.alarm(now, why, told);
+                self.change_lease_of_gate(now, told);
+            }
             Some(Change::Lost(why)) => {
                 self.alarm(now, why.clone(), told);
                 self.fencing.by_arbiter(now, self.router.holds());
