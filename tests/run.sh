@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 needs='
 ip:iproute2 nft:nftables keepalived:keepalived /usr/lib/frr/vrrpd:frr prometheus:prometheus promtool:prometheus
 prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager
-ping:iputils-ping arping:iputils-arping setpriv:util-linux /bin/kill:procps systemd-analyze:systemd chromium:chromium cc:gcc
+ping:iputils-ping arping:iputils-arping setpriv:util-linux /bin/kill:procps systemd-analyze:systemd tshark:tshark tcpdump:tcpdump chromium:chromium cc:gcc
     etcd:etcd-server etcdctl:etcd-client
 '
 

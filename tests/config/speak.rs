@@ -126,7 +126,7 @@ const EVERY_KEY: &str = r#"
 fn every_key_of_a_speaking_router_arrives() {
     let config = Files::new(speaker_v3(EVERY_KEY)).config();
     let router = &config.routers[0];
-    let track = |what, weight| Track { what, weight };
+    let track = |what, weight| Track { what, weight, reverse: false };
     let expected = Speak {
         priority: 150,
         preempt: false,
@@ -496,7 +496,7 @@ fn the_drop_in_is_the_pair_of_nginx_nodes_that_it_replaces() {
     assert_eq!((settings.version, settings.vrid, settings.priority), (Version::V2, 51, 100));
     assert_eq!((settings.auth, settings.advert_interval), (Auth::Password(*b"1111\0\0\0\0"), Duration::from_secs(1)));
     let tracked = Tracked::Check(config.checks[0].name.clone());
-    assert_eq!(config.routers[0].speak.as_ref().unwrap().track, [Track { what: tracked, weight: -20 }]);
+    assert_eq!(config.routers[0].speak.as_ref().unwrap().track, [Track { what: tracked, weight: -20, reverse: false }]);
     assert_eq!(config.checks[0].interval, Duration::from_secs(2));
 }
 
