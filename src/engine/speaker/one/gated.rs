@@ -45,7 +45,7 @@ impl Speaker {
             addresses: self.held().collect(),
             vmac: self.config.speak.as_ref().is_some_and(|speak| speak.vmac),
             version: settings.version,
-            auth: settings.auth.clone(),
+            auth: settings.auth,
             interval,
             timeout: self.fence_policy().gate_timeout.unwrap_or(interval * 3),
             peers: self.fencing.peers().to_vec(),
