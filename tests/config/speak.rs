@@ -94,7 +94,7 @@ const EVERY_KEY: &str = r#"
     sync_group = "edge"
     exclusive_group = "pair"
     garp = { repeat = 2, delay = "1s", refresh = "60s" }
-    track = [{ check = "nginx", weight = -20 }, { interface = "eth1" }, { process = "haproxy", weight = 253 },
+    track = [{ check = "nginx", weight = -20 }, { interface = "eth1", reverse = true }, { process = "haproxy", weight = 253 },
              { file = "/run/drain", weight = -253 }]
     notify = { master = ["/bin/a", "b c"], timeout = "1s", user = "www-data", fifo = "/run/f" }
     [router.fence]
@@ -142,7 +142,7 @@ fn every_key_of_a_speaking_router_arrives() {
         garp: Garp { repeat: 2, delay: Duration::from_secs(1), refresh: Duration::from_secs(60) },
         track: vec![
             track(Tracked::Check("nginx".into()), -20),
-            track(Tracked::Interface("eth1".into()), 0),
+            Track { reverse: true, ..track(Tracked::Interface("eth1".into()), 0) },
             track(Tracked::Process("haproxy".into()), 253),
             track(Tracked::File("/run/drain".into()), -253),
         ],
