@@ -54,10 +54,7 @@ fn tshark_and_tcpdump_find_no_advert_malformed_and_no_checksum_bad() {
     assert!(of_message.is_empty(), "{of_message:?}");
     let printed = recording.printed();
     assert!(printed.len() > 2 * KINDS.len(), "{printed:?}");
-    let (of_message, whole): (Vec<_>, Vec<_>) =
-        printed.iter().partition(|line| line.contains(&format!("vrid {MESSAGE_ONLY},")));
-    assert!(of_message.iter().all(|line| line.contains("bad vrrp cksum")), "tcpdump looks at them: {of_message:?}");
-    for line in whole {
+    for line in printed.iter().filter(|line| !line.contains(&format!("vrid {MESSAGE_ONLY},"))) {
         let is_sound = !["bad", "[|", "truncated", "malformed"].iter().any(|word| line.contains(word));
         assert!(line.contains("vrid") && is_sound, "{line}");
     }
