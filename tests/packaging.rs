@@ -35,3 +35,14 @@ fn systemd_finds_no_fault_with_the_units() {
         assert!(output.status.success() && !said.contains(unit), "{said}");
     }
 }
+
+/// One that was killed leaves addresses and its kernel gate behind.
+#[test]
+fn the_speaking_unit_cleans_up_whatever_ended_it() {
+    let unit = format!("{}/packaging/vipwarden-speak.service", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(unit).expect("a unit");
+    let line =
+        text.lines().find_map(|line| line.strip_prefix("ExecStopPost=/usr/bin/vipwarden ")).expect("it cleans up");
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_vipwarden")).args([line, "--help"]).output();
+    assert!(help.expect("it runs").status.success(), "vipwarden {line} is a command");
+}

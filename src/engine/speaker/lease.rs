@@ -75,7 +75,10 @@ impl Latch {
                 None => Ok(false),
             },
             Action::Refresh { slice, .. } => gate.renew(self.key, slice),
-            Action::Close { .. } => gate.close(self.key).map(|()| true),
+            Action::Close { .. } => {
+                self.permit = None;
+                gate.close(self.key).map(|()| true)
+            }
             _ => Ok(true),
         };
         done.unwrap_or_else(|error| {

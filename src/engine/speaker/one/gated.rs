@@ -17,6 +17,10 @@ use crate::vrrp::State;
 /// The addresses' lifetime is renewed when this part of it is over.
 const RENEWALS: u32 = 4;
 
+/// What an arbiter's lease is worth without a gate.
+const UNPROVEN: &str = "no kernel gate ends the arbiter's lease: the daemon itself drops the addresses before its end, but one that is \
+                        frozen or killed doesn't, so that two holders are not ruled out";
+
 impl Speaker {
     /// The gate for its addresses, if there is to be one.
     pub(super) fn door(&self, hub: &Rc<Hub>, interface: IfIndex) -> Option<Door> {
@@ -45,7 +49,7 @@ impl Speaker {
             addresses: self.held().collect(),
             vmac: self.config.speak.as_ref().is_some_and(|speak| speak.vmac),
             version: settings.version,
-            auth: settings.auth.clone(),
+            auth: settings.auth,
             interval,
             timeout: self.fence_policy().gate_timeout.unwrap_or(interval * 3),
             peers: self.fencing.peers().to_vec(),
@@ -186,7 +190,12 @@ impl Speaker {
     pub(super) fn report_gate(&mut self) {
         let door = self.place.as_ref().and_then(|place| place.door.as_ref());
         self.report.gate_open = door.and_then(Door::is_open);
-        self.report.gate_lacks = door.and_then(Door::lacks);
+        let unproven = self.arbiter.is_some() && self.place.is_some() && self.report.gate_open.is_none();
+        self.report.gate_lacks = match (door.and_then(Door::lacks), unproven) {
+            (lacks, false) => lacks,
+            (None, true) => Some(UNPROVEN.into()),
+            (Some(lacks), true) => Some(format!("{lacks}; {UNPROVEN}")),
+        };
         self.report.address_lifetime = self.lifetime().map(|seconds| Duration::from_secs(seconds.into()));
     }
 }
