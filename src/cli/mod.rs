@@ -12,6 +12,7 @@ mod control;
 mod decode;
 pub mod demo;
 mod diff_config;
+mod doctor;
 mod drill;
 mod events;
 mod explain;
@@ -104,6 +105,8 @@ enum Command {
     ImportKeepalived(import_keepalived::Args),
     /// Judge capture files: 2 if a split brain is in them.
     Analyze(analyze::Args),
+    /// Check this host: each finding with why it matters and the command that mends it.
+    Doctor(doctor::Args),
     /// A failover drill from a client's side: every gap, who answered before and after, how long both did.
     Drill(drill::Args),
     /// Print a capture file as one line an advert.
@@ -139,6 +142,7 @@ impl Command {
             Self::DiffConfig(args) => diff_config::run(&args),
             Self::ImportKeepalived(args) => import_keepalived::run(args),
             Self::Analyze(args) => analyze::run(args),
+            Self::Doctor(args) => doctor::run(&args),
             Self::Drill(args) => drill::run(&args),
             Self::Decode(args) => decode::run(args),
             Self::Sniff(args) => sniff::run(args),

@@ -1,5 +1,7 @@
 //! What `/proc` says of VRRP daemons on this host: who has a raw protocol-112 socket, and whether it is read.
 
+mod owners;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -7,6 +9,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::observe::DaemonState;
 use crate::wire::Family;
+
+pub use owners::{Owner, owners};
 
 /// VRRP's groups (RFC 9568 §5.1.1.2, §5.1.2.2).
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);

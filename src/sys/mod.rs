@@ -8,6 +8,7 @@ pub mod capture;
 pub mod clock;
 pub mod daemon;
 pub mod fifo;
+pub mod group;
 pub mod interface;
 pub mod neighbour;
 pub mod netlink;
@@ -24,7 +25,7 @@ pub mod service;
 mod socket;
 pub mod speaker;
 pub mod state;
-mod sysctl;
+pub mod sysctl;
 pub mod taps;
 #[cfg(test)]
 mod testing;

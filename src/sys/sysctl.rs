@@ -5,7 +5,10 @@ use std::io;
 use std::{fs, path::PathBuf};
 
 /// Reads a setting, such as `net/ipv4/conf/eth0/arp_ignore`. Those of the network are of this thread's namespace.
-pub(super) fn read(key: &str) -> io::Result<String> {
+///
+/// # Errors
+/// There is no such setting; the key is named.
+pub fn read(key: &str) -> io::Result<String> {
     fs::read_to_string(path(key)).map(|text| text.trim().to_owned()).map_err(|error| at(key, &error))
 }
 

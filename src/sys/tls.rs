@@ -71,6 +71,19 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> 
     }
 }
 
+/// When the first certificate of a chain expires, in Unix seconds. `path` is where it was read.
+///
+/// # Errors
+/// One of them can't be read.
+pub fn expires(path: &Path, chain: &[CertificateDer<'_>]) -> Result<i64, Error> {
+    let ends = chain.iter().map(|certificate| {
+        let (_, read) = x509_parser::parse_x509_certificate(certificate)
+            .map_err(|error| content(path, &format!("a certificate in it can't be read: {error}")))?;
+        Ok(read.validity().not_after.timestamp())
+    });
+    Ok(ends.collect::<Result<Vec<_>, Error>>()?.into_iter().min().unwrap_or(i64::MAX))
+}
+
 /// The private key in a PEM file.
 ///
 /// # Errors

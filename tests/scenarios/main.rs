@@ -6,6 +6,7 @@
 mod alerting;
 mod boards;
 mod demo;
+mod doctor;
 mod drill;
 #[path = "../support/etcd.rs"]
 mod etcd;

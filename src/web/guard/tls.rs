@@ -1,7 +1,6 @@
 //! From the file's words to what rustls serves with.
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 use std::path::Path;
@@ -24,7 +23,7 @@ pub(super) struct Served {
 pub(super) fn serve(wanted: &WebTls) -> Result<Served, String> {
     let chain = tls::certificates(&wanted.cert_file).map_err(|error| error.to_string())?;
     let key = tls::private_key(&wanted.key_file).map_err(|error| error.to_string())?;
-    let expires = expires(&wanted.cert_file, &chain)?;
+    let expires = tls::expires(&wanted.cert_file, &chain).map_err(|error| error.to_string())?;
     let provider = Arc::new(provider(wanted));
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&versions(wanted))
@@ -68,13 +67,4 @@ fn provider(wanted: &WebTls) -> CryptoProvider {
         provider.kx_groups.clone_from(&wanted.curves);
     }
     provider
-}
-
-fn expires(path: &Path, chain: &[CertificateDer<'_>]) -> Result<i64, String> {
-    let ends = chain.iter().map(|certificate| {
-        let (_, read) = x509_parser::parse_x509_certificate(certificate)
-            .map_err(|error| format!("{}: a certificate in it can't be read: {error}", path.display()))?;
-        Ok(read.validity().not_after.timestamp())
-    });
-    Ok(ends.collect::<Result<Vec<_>, String>>()?.into_iter().min().unwrap_or(i64::MAX))
 }

@@ -10,7 +10,7 @@ use crate::time::Duration;
 use crate::wire::Family;
 
 /// The name of our table.
-pub(super) const TABLE: &str = "vipwarden_gate";
+pub const TABLE: &str = "vipwarden_gate";
 
 /// The gates that adverts keep open.
 pub(super) const ALIVE: &str = "alive";

@@ -35,6 +35,7 @@ pub use super::connection::NftError;
 use crate::observe::IfIndex;
 use crate::time::Duration;
 use crate::wire::{Auth, Family, Version};
+pub use elements::TABLE;
 pub use table::remove_leftovers;
 
 /// The mark that our adverts carry, by which the gate knows them.
