@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 needs='
 ip:iproute2 nft:nftables keepalived:keepalived /usr/lib/frr/vrrpd:frr prometheus:prometheus promtool:prometheus
 prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager
-ping:iputils-ping arping:iputils-arping setpriv:util-linux /bin/kill:procps systemd-analyze:systemd chromium:chromium cc:gcc
-    etcd:etcd-server etcdctl:etcd-client
+ping:iputils-ping arping:iputils-arping setpriv:util-linux /bin/kill:procps systemd-analyze:systemd tshark:tshark tcpdump:tcpdump chromium:chromium cc:gcc
+etcd:etcd-server etcdctl:etcd-client tmux:tmux zsh:zsh fish:fish man:man-db
 '
 
 # Installing must not start keepalived, FRR or Prometheus on this host: while it lasts, invoke-rc.d is told to start nothing.

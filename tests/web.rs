@@ -293,7 +293,7 @@ async fn a_speaker_tells_its_mode_priority_tracks_and_fence() {
     assert_eq!(
         api["fence"],
         serde_json::json!({
-            "fenced": false, "reason": null, "gate_open": true, "gate_lacks": null, "address_lifetime_seconds": 4
+            "fenced": false, "reason": null, "back_in_seconds": null, "gate_open": true, "gate_lacks": null, "address_lifetime_seconds": 4
         })
     );
     assert_eq!(shop["fence"]["fenced"], true);
@@ -317,6 +317,8 @@ async fn a_fence_has_a_card_and_the_header_although_another_node_serves() {
         "check nginx is down: priority -20",
         "interface eth1 is down: a fault",
         "file /run/drain is not known yet",
+        "takes part again in",
+        "kernel gate closed: the addresses are silent",
     ] {
         assert!(card.contains(said), "{said}: {card}");
     }
@@ -462,4 +464,15 @@ fn a_connection_that_arrives_on_a_vip_is_refused() {
         assert_eq!(status(vip).await, "");
         assert!(status(claimed).await.starts_with("HTTP/1.0 200"), "a stranger's word closes nothing");
     });
+}
+
+#[tokio::test]
+async fn a_cause_leads_to_what_to_do_about_it_on_a_page_of_this_daemon() {
+    let server = Server::start(scene::with(vec![scene::split_brain()])).await;
+    let page = server.get("/").await.body;
+    assert!(page.contains(r#"href="/docs/runbooks/causes.md#firewall_drop">runbook</a>"#), "{page}");
+    let runbook = server.ask("GET", "/docs/runbooks/causes.md", "Accept: text/html,*/*;q=0.8\r\n").await.body;
+    assert!(runbook.contains(r#"<strong id="firewall_drop">firewall_drop</strong>"#), "{runbook}");
+    let plain = server.get("/docs/runbooks/causes.md").await.body;
+    assert!(plain.starts_with("# Causes") && plain.contains("### firewall_drop"), "{plain}");
 }

@@ -43,6 +43,13 @@ pub struct Remote {
     user_file: Option<PathBuf>,
 }
 
+impl Remote {
+    /// What every path is put behind.
+    fn base(&self) -> &str {
+        self.url.as_deref().unwrap_or_default().trim_end_matches('/')
+    }
+}
+
 /// The door that is knocked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Door<'a> {
@@ -79,12 +86,20 @@ pub fn get<'a>(door: impl Into<Door<'a>>, path: &str) -> Result<Value, String> {
     Ok(document)
 }
 
-/// The daemon's view.
+/// The daemon's view. Where it was asked by its URL, its runbooks are told by theirs.
 ///
 /// # Errors
 /// Those of [`get`] and [`read`].
 pub fn status<'a>(door: impl Into<Door<'a>>) -> Result<StatusDoc, String> {
-    read(get(door, "/api/v1/status")?)
+    let door = door.into();
+    let mut document: StatusDoc = read(get(door, "/api/v1/status")?)?;
+    if let Some(remote) = door.remote {
+        let findings = document.routers.iter_mut().flat_map(|router| &mut router.findings);
+        for path in findings.filter_map(|finding| finding.runbook.as_mut()) {
+            *path = format!("{}/{path}", remote.base());
+        }
+    }
+    Ok(document)
 }
 
 /// A document's values.
@@ -151,7 +166,7 @@ async fn ask(control: &Path, method: Method, path: &str) -> Result<String, Strin
 
 #[tokio::main(flavor = "current_thread")]
 async fn ask_remote(remote: &Remote, path: &str) -> Result<String, String> {
-    let base = remote.url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let base = remote.base();
     let url: Uri = format!("{base}{path}").parse().map_err(|error| format!("{base}: {error}"))?;
     let mut client = Client::new(TIMEOUT, ANSWER_MAX);
     if url.scheme_str() == Some("https") {
@@ -165,10 +180,18 @@ async fn ask_remote(remote: &Remote, path: &str) -> Result<String, String> {
             login.ok_or_else(|| format!("{}: its first line is to be USER:PASSWORD", file.display()))?;
         client = client.with_basic_auth(user, password);
     }
-    let answer = client.get(&url).await.map_err(|error| error.to_string())?;
+    let answer = client.get(&url).await.map_err(|error| match error {
+        Error::Tls { .. } => format!("{error} (on the command line: --ca, --cert and --key)"),
+        other => other.to_string(),
+    })?;
     match answer.status {
         200..300 => Ok(String::from_utf8_lossy(&answer.body).into_owned()),
-        401 => Err(format!("{base} wants to know who asks: name a file with USER:PASSWORD by --user-file")),
+        401 => Err(match &remote.user_file {
+            None => format!("{base} wants to know who asks: name a file with USER:PASSWORD by --user-file"),
+            Some(file) => {
+                format!("{base} refuses the name and password of {}: mend that file, or its users", file.display())
+            }
+        }),
         status => Err(format!(
             "{base} answers with status {status}: {}",
             plain(&String::from_utf8_lossy(&answer.body), false)

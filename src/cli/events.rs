@@ -62,7 +62,9 @@ fn line(event: &EventDoc) -> String {
         (None, None) => String::new(),
     };
     let causes = if event.causes.is_empty() { String::new() } else { format!(" ({})", event.causes.join(", ")) };
-    format!("{}  {who}  {}  {what}{causes}  {}", event.at, event.kind, event.reason).trim_end().into()
+    let at = event.at.to_string();
+    let words: [&str; 5] = [&at, who, &event.kind, &format!("{what}{causes}"), &event.reason];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
 #[cfg(test)]
@@ -80,6 +82,16 @@ mod tests {
             line(&event),
             "2026-11-20T10:00:00.123Z  web  verdict  healthy -> split_brain (undetermined)  two masters"
         );
+    }
+
+    #[test]
+    fn an_event_without_a_change_has_no_hole() {
+        let event: EventDoc = serde_json::from_value(serde_json::json!({
+            "id": 8, "at": "2026-11-20T10:00:00.123Z", "router": "", "vip": null, "interface": "eth0", "vlan": null, "kind": "alarm",
+            "from": null, "to": null, "reason": "it is late", "causes": [], "evidence": [],
+        }))
+        .expect("the form of version 1");
+        assert_eq!(line(&event), "2026-11-20T10:00:00.123Z  (node)  alarm  it is late");
     }
 
     #[test]

@@ -48,9 +48,8 @@ pub(super) fn text(document: &StatusDoc, router: &RouterDoc) -> String {
         section(&mut text, "do", &[format!("{}{}", prefix(&on), finding.remedy)], "");
         section(&mut text, "runbook", finding.runbook.as_slice(), "");
     }
-    let arbiter = router.arbiter.iter().map(ToString::to_string);
     let tracks = router.tracks.iter().map(ToString::to_string);
-    let own = [part(router)].into_iter().chain(fence(router)).chain(arbiter).chain(tracks);
+    let own = [part(router)].into_iter().chain(fence(router)).chain(router.guarded()).chain(tracks);
     section(&mut text, "this node", &own.collect::<Vec<_>>(), "");
     let blind: Vec<String> =
         document.sensors.blind.iter().map(|blind| format!("blind: {}", blindness(blind))).collect();

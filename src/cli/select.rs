@@ -92,7 +92,7 @@ pub fn part(router: &RouterDoc) -> String {
 
 /// Why this node is fenced, if it is.
 pub fn fence(router: &RouterDoc) -> Option<String> {
-    router.fenced().map(|reason| format!("fenced: {reason}"))
+    router.fenced().map(|reason| format!("fenced: {}", reason.strip_prefix("fenced ").unwrap_or(reason)))
 }
 
 /// A sensor and, where it has one, its interface.

@@ -90,7 +90,8 @@ pub(super) fn tracks(judge: &mut Judge<'_>, raw: &raw::Router, index: usize, kno
         let Some(what) = tracked(track) else { continue };
         judge.unique(&mut seen, what.clone(), element.span(), "what this tracks");
         let weight = track.weight.as_ref().map_or(0, |weight| weight.get_ref().get());
-        tracks.push(Track { what, weight });
+        let reverse = track.reverse.as_ref().is_some_and(|reverse| *reverse.get_ref());
+        tracks.push(Track { what, weight, reverse });
     }
     tracks
 }

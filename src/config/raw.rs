@@ -155,6 +155,7 @@ pub(super) struct Track {
     pub process: TextKey<Process>,
     pub file: TextKey<AbsolutePath>,
     pub weight: Key<Whole<-253, 253>>,
+    pub reverse: Key<bool>,
 }
 
 #[derive(Default, Deserialize)]

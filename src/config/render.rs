@@ -178,7 +178,9 @@ fn track(track: &Track) -> Value {
         Tracked::Process(name) => ("process", text(name)),
         Tracked::File(path) => ("file", text(path.display())),
     };
-    Value::Table([(key.to_owned(), what), ("weight".to_owned(), number(track.weight))].into_iter().collect())
+    let reverse = track.reverse.then(|| ("reverse".to_owned(), true.into()));
+    let known = [(key.to_owned(), what), ("weight".to_owned(), number(track.weight))];
+    Value::Table(known.into_iter().chain(reverse).collect())
 }
 
 impl Notify {

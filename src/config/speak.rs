@@ -68,6 +68,8 @@ pub struct Track {
     /// -253 to 253. Below zero it is added to the priority while the tracked thing fails, above zero while it works; with
     /// zero a failure is a fault.
     pub weight: i16,
+    /// It counts as failing while it works, and the other way round.
+    pub reverse: bool,
 }
 
 /// What a router can depend on.

@@ -53,8 +53,8 @@ impl Tracker {
     /// failing: nobody takes over on the strength of a service that it has not looked at.
     pub fn effective(&self, base: u8, tracks: &[Track]) -> Option<u8> {
         let tracked = tracks.iter().map(|track| {
-            let up = self.is_up(&track.what).unwrap_or(false);
-            track::Tracked { weight: track.weight, reverse: false, up }
+            let up = self.is_up(&track.what).unwrap_or(track.reverse);
+            track::Tracked { weight: track.weight, reverse: track.reverse, up }
         });
         track::effective(base, &tracked.collect::<Vec<_>>())
     }
@@ -88,7 +88,7 @@ mod tests {
     fn weights_move_the_priority_and_zero_makes_a_fault() {
         let tracks =
             [(check("nginx"), -20), (Tracked::Process("haproxy".into()), 30), (Tracked::File("/run/drain".into()), 0)]
-                .map(|(what, weight)| Track { what, weight });
+                .map(|(what, weight)| Track { what, weight, reverse: false });
         let mut tracker = Tracker::default();
         assert_eq!(tracker.effective(100, &tracks), None, "nothing is known of the file");
         for (what, up, priority) in [
@@ -104,6 +104,17 @@ mod tests {
             assert_eq!(tracker.effective(100, &tracks), priority);
         }
         assert_eq!(tracker.effective(100, &[]), Some(100), "another router tracks nothing");
+    }
+
+    #[test]
+    fn what_is_tracked_in_reverse_counts_as_failing_while_it_works_and_before_it_is_known() {
+        let maintenance = Track { what: check("maintenance"), weight: -20, reverse: true };
+        let mut tracker = Tracker::default();
+        assert_eq!(tracker.effective(100, std::slice::from_ref(&maintenance)), Some(80), "nothing is known yet");
+        for (up, priority) in [(true, Some(80)), (false, Some(100))] {
+            tracker.take(CheckResult { what: maintenance.what.clone(), up });
+            assert_eq!(tracker.effective(100, std::slice::from_ref(&maintenance)), priority);
+        }
     }
 
     #[test]
@@ -128,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_report_names_what_is_tracked_and_leaves_open_what_is_not_known() {
-        let tracks = [Track { what: check("nginx"), weight: -20 }, Track { what: check("db"), weight: 0 }];
+        let tracks =
+            [("nginx", -20), ("db", 0)].map(|(name, weight)| Track { what: check(name), weight, reverse: false });
         let mut tracker = Tracker::default();
         tracker.take(CheckResult { what: check("db"), up: false });
         let report = tracker.report(&tracks);

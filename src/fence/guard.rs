@@ -70,6 +70,13 @@ impl Guard {
         self.out.map(|out| out.reason)
     }
 
+    /// When this guard's fence is over if nothing more is heard; `None` without one, and while it can't be told: somebody answers
+    /// still, or nobody at all does.
+    pub fn back_at(&self, now: Instant) -> Option<Instant> {
+        let out = self.out.filter(|out| out.reason == Reason::SplitBrain)?;
+        self.release_at(now, out.evidence)
+    }
+
     /// The names of the configured peers.
     pub fn peers(&self) -> &[String] {
         &self.scope.names

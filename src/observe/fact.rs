@@ -132,6 +132,8 @@ pub struct Speaking {
     pub tracks: Vec<Tracked>,
     /// Why it is fenced, if it is.
     pub fenced: Option<String>,
+    /// When it takes part again if nobody else is heard or seen holding until then; `None` while that can't be told.
+    pub back_at: Option<Instant>,
     /// Whether the kernel lets the addresses answer; `None` where no gate stands before them.
     pub gate_open: Option<bool>,
     /// What the gate lacks on this host, in words.

@@ -151,6 +151,7 @@ impl Watch {
             gate_lacks: None,
             address_lifetime: None,
             fenced: None,
+            back_at: None,
             fences: Vec::new(),
             fence_durations: Histogram::<{ FENCE_BUCKETS.len() }>::default(),
             garp_sent: 0,

@@ -24,6 +24,20 @@ pub fn sync_allows(members: &[Synced]) -> bool {
     members.iter().all(|member| member.state == State::Master || member.ready)
 }
 
+/// The state that a sync group is said to have, by those of its members: a fault and a fence show through, it is master once all
+/// are, and backup otherwise. `None` before all have begun.
+pub fn sync_state(members: &[State]) -> Option<State> {
+    let any = |state: State| members.contains(&state);
+    if members.is_empty() || any(State::Init) {
+        return None;
+    }
+    if let Some(state) = [State::Fault, State::Fenced].into_iter().find(|state| any(*state)) {
+        return Some(state);
+    }
+    let all = members.iter().all(|state| *state == State::Master);
+    Some(if all { State::Master } else { State::Backup })
+}
+
 /// A member of an exclusive group: of several addresses, each on another node while there are nodes enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exclusive {

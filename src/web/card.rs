@@ -70,8 +70,8 @@ fn place(router: &RouterDoc) -> String {
 fn own_part(router: &RouterDoc) -> String {
     let mut lines = vec![part(router)];
     lines.extend(router.fenced().map(|reason| Text(reason).to_string()));
-    lines.extend(router.not_up().map(|track| Text(&track.to_string()).to_string()));
     lines.extend(router.guarded().iter().map(|line| Text(line).to_string()));
+    lines.extend(router.not_up().map(|track| Text(&track.to_string()).to_string()));
     list(lines)
 }
 
@@ -146,10 +146,9 @@ fn causes(findings: &[FindingDoc]) -> String {
 /// The one thing to do; `id` tells it from all others.
 fn remedy(finding: &FindingDoc, id: &str) -> String {
     let (on, what, id) = (on_node(finding), Text(&finding.remedy), Text(id));
-    // Only an address on the web: what else could be clicked on comes from who knows where.
-    let runbook = finding.runbook.as_deref().filter(|address| address.starts_with("https://"));
-    let runbook =
-        runbook.map(|address| format!(r#" <a data-focus="runbook {id}" href="{}">runbook</a>"#, Text(address)));
+    let runbook = finding.runbook.as_ref().map(|path| {
+        format!(r#" <a data-focus="runbook {id}" href="/{}">runbook</a>"#, Text(path.trim_start_matches('/')))
+    });
     let on = if on.is_empty() { on } else { format!("{}: ", on.trim_start()) };
     format!(
         r#"{on}<code class="remedy" id="do {id}">{what}</code> <button type="button" class="script" hidden data-focus="copy {id}" data-copies="do {id}">copy</button>{}"#,

@@ -203,7 +203,7 @@ impl RouterDoc {
             addresses: view.addresses.iter().map(AddressDoc::from).collect(),
             priority: speaking.map(PriorityDoc::from),
             tracks: speaking.map_or_else(Vec::new, |s| s.tracks.iter().map(TrackDoc::from).collect()),
-            fence: speaking.map(FenceDoc::from),
+            fence: speaking.map(|speaking| FenceDoc::new(speaking, now)),
             arbiter: speaking.and_then(|s| s.arbiter.as_ref()).map(|leased| ArbiterDoc::new(leased, now)),
             evidence: view.evidence.iter().map(|e| EvidenceDoc::new(e, clock)).collect(),
         }

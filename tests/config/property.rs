@@ -82,7 +82,7 @@ prop_compose! {
         notify in notify(),
     ) -> Speak {
         let whats = [Tracked::Interface("eth9".into()), Tracked::Process(process), Tracked::File(file.into())];
-        let track = whats.into_iter().zip(weights).map(|(what, weight)| Track { what, weight }).collect();
+        let track = whats.into_iter().zip(weights).map(|(what, weight)| Track { what, weight, reverse: weight % 2 != 0 }).collect();
         Speak {
             priority,
             preempt: flags[0] || priority == 255,
@@ -197,7 +197,7 @@ prop_compose! {
             if let Some(speak) = &mut router.speak {
                 speak.fence.on_isolation &= !peers.is_empty();
                 let tracked = checks.iter().map(|check| Tracked::Check(check.name.clone()));
-                speak.track.extend(tracked.map(|what| Track { what, weight: -1 }));
+                speak.track.extend(tracked.map(|what| Track { what, weight: -1, reverse: false }));
             }
         }
         config.checks = checks;

@@ -94,7 +94,7 @@ const EVERY_KEY: &str = r#"
     sync_group = "edge"
     exclusive_group = "pair"
     garp = { repeat = 2, delay = "1s", refresh = "60s" }
-    track = [{ check = "nginx", weight = -20 }, { interface = "eth1" }, { process = "haproxy", weight = 253 },
+    track = [{ check = "nginx", weight = -20 }, { interface = "eth1", reverse = true }, { process = "haproxy", weight = 253 },
              { file = "/run/drain", weight = -253 }]
     notify = { master = ["/bin/a", "b c"], timeout = "1s", user = "www-data", fifo = "/run/f" }
     [router.fence]
@@ -126,7 +126,7 @@ const EVERY_KEY: &str = r#"
 fn every_key_of_a_speaking_router_arrives() {
     let config = Files::new(speaker_v3(EVERY_KEY)).config();
     let router = &config.routers[0];
-    let track = |what, weight| Track { what, weight };
+    let track = |what, weight| Track { what, weight, reverse: false };
     let expected = Speak {
         priority: 150,
         preempt: false,
@@ -142,7 +142,7 @@ fn every_key_of_a_speaking_router_arrives() {
         garp: Garp { repeat: 2, delay: Duration::from_secs(1), refresh: Duration::from_secs(60) },
         track: vec![
             track(Tracked::Check("nginx".into()), -20),
-            track(Tracked::Interface("eth1".into()), 0),
+            Track { reverse: true, ..track(Tracked::Interface("eth1".into()), 0) },
             track(Tracked::Process("haproxy".into()), 253),
             track(Tracked::File("/run/drain".into()), -253),
         ],
@@ -496,7 +496,7 @@ fn the_drop_in_is_the_pair_of_nginx_nodes_that_it_replaces() {
     assert_eq!((settings.version, settings.vrid, settings.priority), (Version::V2, 51, 100));
     assert_eq!((settings.auth, settings.advert_interval), (Auth::Password(*b"1111\0\0\0\0"), Duration::from_secs(1)));
     let tracked = Tracked::Check(config.checks[0].name.clone());
-    assert_eq!(config.routers[0].speak.as_ref().unwrap().track, [Track { what: tracked, weight: -20 }]);
+    assert_eq!(config.routers[0].speak.as_ref().unwrap().track, [Track { what: tracked, weight: -20, reverse: false }]);
     assert_eq!(config.checks[0].interval, Duration::from_secs(2));
 }
 

@@ -280,6 +280,19 @@ fn a_speaker_is_told_all_that_keepalived_was_told() {
 }
 
 #[test]
+fn what_keepalived_tracks_in_reverse_is_tracked_in_reverse() {
+    let text = "vrrp_script maintenance {\n script /bin/true\n weight 10 reverse\n}\nvrrp_instance A {\n interface eth0\n \
+                virtual_router_id 1\n priority 100\n virtual_ipaddress {\n 10.0.0.1\n }\n track_script {\n maintenance\n }\n \
+                track_interface {\n eth1 weight -5 reverse\n }\n}\n";
+    let (toml, notes) = keepalived::import(&parse(text), keepalived::Mode::Speak, "root");
+    assert!(notes.iter().all(|note| note.kind != Kind::Lost), "{notes:#?}");
+    let config = loaded(&toml.to_string());
+    let tracked = &config.routers[0].speak.as_ref().expect("it speaks").track;
+    let told: Vec<_> = tracked.iter().map(|track| (track.what.name(), track.weight, track.reverse)).collect();
+    assert_eq!(told, [("maintenance".into(), 10, true), ("eth1".into(), -5, true)]);
+}
+
+#[test]
 fn what_has_no_counterpart_is_named_with_its_line_and_what_to_do() {
     let text = "global_defs {\n smtp_server 127.0.0.1\n}\nvirtual_server 10.0.0.1 80 {\n real_server 10.0.0.2 80 {\n }\n}\n\
                 vrrp_instance A {\n interface eth0\n virtual_router_id 1\n mcast_dst_ip 224.0.0.99\n priority 255\n \

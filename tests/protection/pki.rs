@@ -1,13 +1,9 @@
 //! Certificates for one test.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
 /// A directory with `ca.pem`, what it has signed as `cert.pem` and `key.pem`, and a web-config file.
@@ -46,22 +42,5 @@ impl Pki {
         let path = self.path("web.yml");
         fs::write(&path, yaml).unwrap();
         path
-    }
-
-    /// A client that trusts the CA; with a certificate of its own where there is one.
-    pub fn client(&self, own: Option<(&Path, &Path)>) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.ca.der().clone()).unwrap();
-        let builder = ClientConfig::builder_with_provider(vipwarden::sys::tls::provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        Arc::new(match own {
-            None => builder.with_no_client_auth(),
-            Some((cert, key)) => {
-                let chain = vec![CertificateDer::from_pem_file(cert).unwrap()];
-                builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
-            }
-        })
     }
 }

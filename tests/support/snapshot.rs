@@ -294,6 +294,7 @@ pub fn speaking() -> RouterView {
             tracked("/run/drain", "file", None, -50),
         ],
         fenced: None,
+        back_at: None,
         gate_open: Some(true),
         gate_lacks: None,
         address_lifetime: Some(Duration::from_secs(4)),
@@ -338,6 +339,8 @@ pub fn fenced() -> RouterView {
     speaking.state = State::Fenced;
     speaking.effective = None;
     speaking.tracks[1].up = Some(false);
+    (speaking.gate_open, speaking.back_at) = (Some(false), Some(clock::now() + Duration::from_secs(3600)));
+    speaking.arbiter = None;
     speaking.fenced = Some("split brain: lb02 holds 192.168.1.104 too, and has the higher priority".into());
     router
 }

@@ -106,7 +106,7 @@ impl Lab {
             &[
                 format!("link set {INTERFACE} address {}", node.mac()),
                 format!("addr add {}/24 dev {INTERFACE}", node.ipv4()),
-                format!("addr add 2001:db8:9::{number:x}/64 dev {INTERFACE} nodad"),
+                format!("addr add {}/64 dev {INTERFACE} nodad", node.ipv6()),
                 format!("link set {INTERFACE} up"),
             ],
             namespace,
@@ -151,6 +151,11 @@ impl Node {
     /// Its IPv4 address.
     pub fn ipv4(&self) -> String {
         format!("10.9.9.{}", self.number)
+    }
+
+    /// Its global IPv6 address.
+    pub fn ipv6(&self) -> String {
+        format!("2001:db8:9::{:x}", self.number)
     }
 
     /// Its IPv6 link-local address, made from its MAC.

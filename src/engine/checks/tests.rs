@@ -38,7 +38,8 @@ impl Bench {
 fn config(checks: Vec<Check>, files: &[&Path]) -> Config {
     let tracked = checks.iter().map(|check| Tracked::Check(check.name.clone()));
     let all = tracked.chain(files.iter().map(|path| Tracked::File((*path).into())));
-    let speak = Speak { track: all.map(|what| Track { what, weight: 0 }).collect(), ..Speak::default() };
+    let speak =
+        Speak { track: all.map(|what| Track { what, weight: 0, reverse: false }).collect(), ..Speak::default() };
     let router = Router {
         name: "web".into(),
         interface: "eth0".into(),

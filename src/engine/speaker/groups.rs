@@ -1,7 +1,12 @@
 //! Sync groups and exclusive groups of the speakers on this node.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
+use tokio::sync::mpsc;
+
+use crate::config::Notify;
+use crate::engine::notify::{Herald, Kind, Notice, Told as Heralded};
 use crate::time::Instant;
 use crate::vrrp::State;
 use crate::vrrp::group::{self, Exclusive, Synced};
@@ -24,16 +29,42 @@ struct Sync {
     members: Vec<Id>,
     /// What the members were told last; `None` if they were told nothing yet.
     allowed: Option<bool>,
+    /// One for each FIFO of the members.
+    heralds: BTreeMap<PathBuf, Herald>,
+    /// What they said last.
+    told: Option<Heralded>,
+}
+
+impl Sync {
+    fn tell(&mut self, told: Heralded) {
+        if self.told.replace(told) != Some(told) {
+            self.heralds.values().for_each(|herald| herald.tell(told, 0));
+        }
+    }
 }
 
 impl Groups {
-    /// The groups of those who are not leaving.
-    pub fn of(speakers: &BTreeMap<Id, Speaker>) -> Self {
+    /// The groups of those who are not leaving, in place of these.
+    pub fn renew(&mut self, speakers: &BTreeMap<Id, Speaker>, notices: &mpsc::Sender<Notice>) {
+        let mut earlier = std::mem::replace(self, Self::of(speakers, notices)).sync;
+        for (name, sync) in &mut self.sync {
+            sync.told = earlier.remove(name).and_then(|earlier| earlier.told);
+        }
+        earlier.values_mut().for_each(|gone| gone.tell(Heralded::Stop));
+    }
+
+    fn of(speakers: &BTreeMap<Id, Speaker>, notices: &mpsc::Sender<Notice>) -> Self {
         let mut groups = Self::default();
         for (&id, speaker) in speakers.iter().filter(|(_, speaker)| !speaker.is_leaving()) {
             let Some(speak) = &speaker.config().speak else { continue };
             if let Some(name) = &speak.sync_group {
-                groups.sync.entry(name.clone()).or_default().members.push(id);
+                let sync = groups.sync.entry(name.clone()).or_default();
+                sync.members.push(id);
+                if let Some(fifo) = &speak.notify.fifo {
+                    let notify = Notify { fifo: Some(fifo.clone()), ..Notify::default() };
+                    let herald = || Herald::new(notices.clone(), Kind::Group, name, notify);
+                    sync.heralds.entry(fifo.clone()).or_insert_with(herald);
+                }
             }
             if let Some(name) = &speak.exclusive_group {
                 groups.exclusive.entry(name.clone()).or_default().push(id);
@@ -61,7 +92,23 @@ impl Speakers {
                 break;
             }
         }
+        self.tell_of(&mut groups);
         self.groups = groups;
+    }
+
+    /// Tells of each sync group what has become of it, once that is at rest.
+    fn tell_of(&self, groups: &mut Groups) {
+        for sync in groups.sync.values_mut() {
+            let members = sync.members.iter().filter_map(|id| self.speakers.get(id));
+            let states: Vec<_> = members.filter(|one| !one.is_leaving()).map(|one| one.router().state()).collect();
+            let told = match states.is_empty() {
+                true => Some(Heralded::Stop),
+                false => group::sync_state(&states).and_then(Heralded::of),
+            };
+            if let Some(told) = told {
+                sync.tell(told);
+            }
+        }
     }
 
     /// Has all members of a sync group know whether they may be master. True if that is news.

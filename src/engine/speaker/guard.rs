@@ -138,6 +138,11 @@ impl Fencing {
         }
     }
 
+    /// When the fence is over if nothing more is heard; `None` without one, or where an operator has to end it.
+    pub fn back_at(&self, now: Instant) -> Option<Instant> {
+        self.guard.back_at(now).filter(|_| !self.by_hand)
+    }
+
     /// How often, by reason.
     pub fn counts(&self) -> Vec<(&'static str, u64)> {
         self.counts.iter().map(|(reason, count)| (*reason, *count)).collect()

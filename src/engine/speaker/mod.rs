@@ -172,7 +172,7 @@ impl Speakers {
         }
         self.refresh_vips();
         self.refuse_packets();
-        self.groups = Groups::of(&self.speakers);
+        self.groups.renew(&self.speakers, &self.notices);
         self.follow(now, hub);
         self.track(now);
         restarted
@@ -250,6 +250,7 @@ impl Speakers {
             self.with(now, id, |speaker, host, told| speaker.handle(now, Event::Shutdown, host, told));
             self.bury(now, hub, id);
         }
+        self.settle(now);
     }
 
     /// True if there is none.

@@ -435,7 +435,7 @@ impl Speaker {
         }
         self.report.notify_failures = self.herald.failures();
         self.report_gate();
-        told.extend(self.report.news(&self.router, &self.fencing));
+        told.extend(self.report.news(now, &self.router, &self.fencing));
     }
 
     fn obey_router(&mut self, now: Instant, host: &Host, told: &mut Told) {

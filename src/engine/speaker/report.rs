@@ -124,13 +124,14 @@ impl Report {
     }
 
     /// What the watcher does not know yet.
-    pub fn news(&mut self, router: &vrrp::Router, fencing: &Fencing) -> Option<News> {
-        let now = Speaking {
+    pub fn news(&mut self, now: Instant, router: &vrrp::Router, fencing: &Fencing) -> Option<News> {
+        let says = Speaking {
             state: shown(router.state()),
             base: router.settings().priority,
             effective: router.effective_priority(),
             tracks: self.tracks.clone(),
             fenced: self.fenced.clone(),
+            back_at: fencing.back_at(now),
             gate_open: self.gate_open,
             gate_lacks: self.gate_lacks.clone(),
             address_lifetime: self.address_lifetime,
@@ -141,10 +142,10 @@ impl Report {
             notify_failures: self.notify_failures,
             arbiter: self.arbiter.clone(),
         };
-        if self.said.as_deref() == Some(&now) {
+        if self.said.as_deref() == Some(&says) {
             return None;
         }
-        let report = Arc::new(now);
+        let report = Arc::new(says);
         self.said = Some(report.clone());
         Some(News::Fact(Fact::Speaking { router: self.name.clone(), report: Some(report) }))
     }

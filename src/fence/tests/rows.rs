@@ -159,11 +159,13 @@ fn a_standing_split_keeps_the_loser_out_and_hold_down_counts_from_its_end() {
     assert_eq!(contest(&mut guard, &advert(B, 150), false, 3..600), [], "ten minutes, and no flapping");
     let last = 599_400;
     assert_eq!(guard.poll_timeout(at(last)), Some(at(last + 10_000)));
+    assert_eq!(guard.back_at(at(last + 3000)), Some(at(last + 10_000)), "the operator is told the same");
     guard.handle_timeout(at(last + 9_999));
     assert_eq!(acts(&mut guard), []);
     guard.handle_timeout(at(last + 10_000));
     assert_eq!(acts(&mut guard), [Act::Release]);
     assert_eq!((guard.fenced(), guard.poll_timeout(at(last + 10_000))), (None, None));
+    assert_eq!(guard.back_at(at(last + 10_000)), None);
 }
 
 #[test]
@@ -172,6 +174,7 @@ fn a_fenced_router_stays_out_while_the_winner_answers_and_is_silent() {
     assert!(dropped(&contest(&mut guard, &advert(B, 150), false, 0..3)));
     assert_eq!(answer(&mut guard, B, 3..100), []);
     assert_eq!(guard.poll_timeout(at(100_000)), None, "only the end of the answers can end it");
+    assert_eq!(guard.back_at(at(100_000)), None);
     guard.handle_answers(at(101_000), &[]);
     assert_eq!(guard.poll_timeout(at(101_000)), Some(at(99_600 + 10_000)));
 }

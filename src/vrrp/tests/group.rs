@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::group::{Exclusive, Synced, exclusive_priorities, sync_allows};
+use super::super::group::{Exclusive, Synced, exclusive_priorities, sync_allows, sync_state};
 use super::super::*;
 use super::bench::{SECOND, ip, settings};
 use super::network::{Group, Network};
@@ -280,6 +280,21 @@ fn mend(network: &mut Network) {
         }
     }
     network.run(30 * SECOND);
+}
+
+#[test]
+fn a_sync_group_is_master_once_all_are_and_shows_a_fault_of_any() {
+    use State::{Backup, Fault, Fenced, Init, Master};
+    for (members, state) in [
+        (vec![], None),
+        (vec![Master, Init], None),
+        (vec![Master, Master], Some(Master)),
+        (vec![Master, Backup], Some(Backup)),
+        (vec![Backup, Fault, Fenced], Some(Fault)),
+        (vec![Fenced, Backup], Some(Fenced)),
+    ] {
+        assert_eq!(sync_state(&members), state, "{members:?}");
+    }
 }
 
 proptest! {

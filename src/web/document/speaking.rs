@@ -66,12 +66,15 @@ impl fmt::Display for TrackDoc {
 }
 
 /// Whether a router that speaks has taken itself out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FenceDoc {
     /// True while it is out.
     pub fenced: bool,
     /// Why, in words; null while it is not out.
     pub reason: Option<String>,
+    /// After how many seconds it takes part again if nobody else is heard or seen holding until then; null while that can't be told.
+    #[serde(default)]
+    pub back_in_seconds: Option<f64>,
     /// Whether the kernel lets the addresses answer; null where no gate stands before them.
     pub gate_open: Option<bool>,
     /// What the gate lacks on this host, in words; null if nothing.
@@ -82,15 +85,34 @@ pub struct FenceDoc {
     pub address_lifetime_seconds: Option<u64>,
 }
 
-impl From<&Speaking> for FenceDoc {
-    fn from(speaking: &Speaking) -> Self {
+impl FenceDoc {
+    /// The document of a fence as it was at `now`.
+    pub fn new(speaking: &Speaking, now: Instant) -> Self {
         Self {
             fenced: speaking.fenced.is_some(),
             reason: speaking.fenced.clone(),
+            back_in_seconds: speaking.back_at.map(|at| at.since(now).as_secs_f64()),
             gate_open: speaking.gate_open,
             gate_lacks: speaking.gate_lacks.clone(),
             address_lifetime_seconds: speaking.address_lifetime.map(|lifetime| lifetime.as_secs()),
         }
+    }
+}
+
+impl FenceDoc {
+    /// How long a fence lasts, and what stands behind it in the kernel, in words.
+    fn guards(&self) -> Vec<String> {
+        let back = self.back_in_seconds.map(|seconds| {
+            format!("takes part again in {seconds:.1} s, unless somebody else is heard or seen holding until then")
+        });
+        let gate = self.gate_open.map(|is_open| match is_open {
+            true => "kernel gate open: the addresses answer".into(),
+            false => "kernel gate closed: the addresses are silent here".into(),
+        });
+        let lifetime = self.address_lifetime_seconds.filter(|_| !self.fenced).map(|seconds| {
+            format!("the kernel drops the addresses {seconds} s after this daemon's last word, should it hang")
+        });
+        [back, gate, self.gate_lacks.clone(), lifetime].into_iter().flatten().collect()
     }
 }
 
@@ -148,13 +170,10 @@ impl super::RouterDoc {
         self.tracks.iter().filter(|track| track.up != Some(true))
     }
 
-    /// What the kernel and an arbiter have to say about its addresses, in words.
+    /// What the fence, the kernel and an arbiter have to say about its addresses, in words.
     pub fn guarded(&self) -> Vec<String> {
-        let gate = self.fence.as_ref().and_then(|fence| fence.gate_open);
-        let gate = gate
-            .map(|is_open| if is_open { "kernel gate open" } else { "kernel gate closed: the addresses are silent" });
-        let arbiter = self.arbiter.as_ref().map(ToString::to_string);
-        gate.map(String::from).into_iter().chain(arbiter).collect()
+        let fence = self.fence.iter().flat_map(FenceDoc::guards);
+        fence.chain(self.arbiter.as_ref().map(ToString::to_string)).collect()
     }
 
     /// Why it is fenced, in words; `None` if it is not.
@@ -173,6 +192,30 @@ mod tests {
         for (effective, words) in [(Some(100), "100"), (Some(80), "100 → 80"), (None, "100 → none")] {
             assert_eq!(PriorityDoc { base: 100, effective }.to_string(), words);
         }
+    }
+
+    #[test]
+    fn a_fence_says_when_it_is_over_and_what_the_kernel_does_meanwhile() {
+        let mut fence = FenceDoc {
+            fenced: true,
+            reason: None,
+            back_in_seconds: Some(7.26),
+            gate_open: Some(false),
+            gate_lacks: Some("the kernel has no egress hook".into()),
+            address_lifetime_seconds: Some(4),
+        };
+        let expected = [
+            "takes part again in 7.3 s, unless somebody else is heard or seen holding until then",
+            "kernel gate closed: the addresses are silent here",
+            "the kernel has no egress hook",
+        ];
+        assert_eq!(fence.guards(), expected);
+        (fence.fenced, fence.back_in_seconds, fence.gate_open, fence.gate_lacks) = (false, None, Some(true), None);
+        let expected = [
+            "kernel gate open: the addresses answer",
+            "the kernel drops the addresses 4 s after this daemon's last word, should it hang",
+        ];
+        assert_eq!(fence.guards(), expected);
     }
 
     #[test]

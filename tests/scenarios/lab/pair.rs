@@ -15,13 +15,15 @@ pub enum Flavour {
     Vmac,
     /// Version 3 by unicast.
     Unicast,
+    /// Version 3 over IPv6 by unicast, between link-local addresses.
+    UnicastV6,
 }
 
 impl Flavour {
     /// The VIP that both sides contend for.
     pub fn vip(self) -> &'static str {
         match self {
-            Self::V6 => "2001:db8:9::100",
+            Self::V6 | Self::UnicastV6 => "2001:db8:9::100",
             _ => VIP,
         }
     }
@@ -34,14 +36,23 @@ impl Flavour {
         };
         match self {
             Self::V2 | Self::V3 => {}
-            Self::V6 => instance.addresses = vec!["fe80::100/64".into(), format!("{}/64", self.vip())],
+            Self::V6 => instance.addresses = self.addresses_v6(),
             Self::Vmac => instance.lines = vec!["use_vmac".into()],
             Self::Unicast => {
                 instance.lines =
                     vec![format!("unicast_src_ip {}", node.ipv4()), format!("unicast_peer {{\n{}\n}}", peer.ipv4())];
             }
+            Self::UnicastV6 => {
+                instance.addresses = self.addresses_v6();
+                let own = format!("unicast_src_ip {}", node.link_local());
+                instance.lines = vec![own, format!("unicast_peer {{\n{}\n}}", peer.link_local())];
+            }
         }
         instance
+    }
+
+    fn addresses_v6(self) -> Vec<String> {
+        vec!["fe80::100/64".into(), format!("{}/64", self.vip())]
     }
 }
 

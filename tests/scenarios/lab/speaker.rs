@@ -9,7 +9,7 @@ use std::process::Command;
 fn section(flavour: Flavour, node: &Node, peer: &Node, priority: u8, lines: &[&str]) -> String {
     let (version, interval) = if matches!(flavour, Flavour::V2) { (2, "1s") } else { (3, "100ms") };
     let addresses = match flavour {
-        Flavour::V6 => format!("\"fe80::100/64\", \"{}/64\"", flavour.vip()),
+        Flavour::V6 | Flavour::UnicastV6 => format!("\"fe80::100/64\", \"{}/64\"", flavour.vip()),
         _ => format!("\"{}/24\"", flavour.vip()),
     };
     let mut section = format!(
@@ -21,6 +21,9 @@ fn section(flavour: Flavour, node: &Node, peer: &Node, priority: u8, lines: &[&s
         Flavour::Vmac => writeln!(section, "vmac = true"),
         Flavour::Unicast => {
             writeln!(section, "source = \"{}\"\nunicast_peers = [\"{}\"]", node.ipv4(), peer.ipv4())
+        }
+        Flavour::UnicastV6 => {
+            writeln!(section, "source = \"{}\"\nunicast_peers = [\"{}\"]", node.link_local(), peer.link_local())
         }
         Flavour::V2 | Flavour::V3 | Flavour::V6 => Ok(()),
     };
@@ -108,6 +111,10 @@ impl Stage {
     }
 }
 
+/// What a v3 checksum over IPv4 covers, as tshark is told.
+const WHOLE: &str = "vrrp.v3_checksum_as_in_v2:FALSE";
+const MESSAGE_ONLY: &str = "vrrp.v3_checksum_as_in_v2:TRUE";
+
 /// Everything on a node's cable, in a file.
 pub struct Recording {
     process: super::Process,
@@ -117,7 +124,7 @@ pub struct Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let adverts = self.dissect("vrrp", &["frame.time_relative", "eth.src", "vrrp.prio"]);
+            let adverts = self.dissect(WHOLE, "vrrp", &["frame.time_relative", "eth.src", "vrrp.prio"]);
             println!("--- adverts\n{}", adverts.unwrap_or_default().join("\n"));
         }
     }
@@ -136,13 +143,30 @@ impl Recording {
 
     /// Stops, and asks tshark for the fields of all packets that pass `filter`, one line each.
     pub fn packets(&mut self, filter: &str, fields: &[&str]) -> Vec<String> {
-        self.dissect(filter, fields).unwrap_or_else(|error| panic!("tshark: {error}"))
+        self.dissect(WHOLE, filter, fields).unwrap_or_else(|error| panic!("tshark: {error}"))
     }
 
-    fn dissect(&mut self, filter: &str, fields: &[&str]) -> std::io::Result<Vec<String>> {
+    /// The same by a tshark that is told that a v3 checksum over IPv4 covers the message only: it assumes the other form.
+    pub fn packets_by_message(&mut self, filter: &str, fields: &[&str]) -> Vec<String> {
+        self.dissect(MESSAGE_ONLY, filter, fields).unwrap_or_else(|error| panic!("tshark: {error}"))
+    }
+
+    /// Stops, and has tcpdump print all adverts, one line each.
+    pub fn printed(&mut self) -> Vec<String> {
+        self.process.stop().expect("tcpdump ends");
+        let mut command = Command::new("tcpdump");
+        command.args(["-n", "-t", "-vv", "-r"]).arg(&self.file).arg("ip proto 112 or ip6 proto 112");
+        let output = command.output().expect("tcpdump runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // A packet goes on in lines that are indented.
+        let text = String::from_utf8_lossy(&output.stdout).replace("\n ", " ");
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn dissect(&mut self, form: &str, filter: &str, fields: &[&str]) -> std::io::Result<Vec<String>> {
         self.process.stop()?;
         let mut command = Command::new("tshark");
-        command.args(["-o", "vrrp.v3_checksum_as_in_v2:FALSE", "-o", "ip.check_checksum:TRUE"]);
+        command.args(["-o", form, "-o", "ip.check_checksum:TRUE"]);
         command.arg("-r").arg(&self.file).args(["-Y", filter, "-T", "fields"]);
         for field in fields {
             command.args(["-e", field]);

@@ -1,5 +1,9 @@
 //! Routers that avoid each other's node, routers that move together, and the loser of a split.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+
 use crate::lab::{Daemon, Flavour, Node, Stage, Watch, holds, until, vipwarden};
 
 const VIPS: [&str; 2] = ["10.9.9.101", "10.9.9.102"];
@@ -48,6 +52,31 @@ fn a_sync_group_moves_as_one_when_one_member_is_fenced() {
     expect(&stage, [false, false], [true, true]);
     assert!(a.ask(&["unfence", "r0"]).expect("it runs").status.success());
     expect(&stage, [true, true], [false, false]);
+}
+
+#[test]
+fn a_fifo_gets_a_line_for_the_sync_group_as_keepalived_writes_it() {
+    let stage = Stage::new(Flavour::V3);
+    let path = stage.b.scratch().expect("a scratch directory").join("told");
+    stage.b.exec(&format!("mkfifo {}", path.display())).expect("mkfifo");
+    // Held open for writing too: no end of file while vipwarden has not begun.
+    let fifo = File::options().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(&path).expect("a FIFO");
+    let line = format!("sync_group = \"edge\"\nnotify = {{ fifo = \"{}\" }}", path.display());
+    let mut b = two(&stage.b, [100, 100], &line);
+    expect(&stage, [false, false], [true, true]);
+    assert!(b.ask(&["fence", "r0", "--force"]).expect("it runs").status.success());
+    expect(&stage, [false, false], [false, false]);
+    assert!(b.ask(&["unfence", "r0"]).expect("it runs").status.success());
+    expect(&stage, [false, false], [true, true]);
+    b.process().stop().expect("it ends");
+    let mut told = Vec::new();
+    // Nothing is left to read where this says that it would block.
+    let _ = (&fifo).read_to_end(&mut told);
+    let told = String::from_utf8(told).expect("text");
+    let groups: Vec<_> = told.lines().filter(|line| line.starts_with("GROUP")).collect();
+    let wanted = ["BACKUP", "MASTER", "FENCED", "BACKUP", "MASTER", "STOP"];
+    assert_eq!(groups, wanted.map(|state| format!("GROUP \"edge\" {state} 0")), "{told}");
+    assert!(told.contains("INSTANCE \"r1\" MASTER 100\n"), "{told}");
 }
 
 /// Passwords that differ make each deaf to the other's right, and not to its being there.

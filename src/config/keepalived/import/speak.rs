@@ -75,7 +75,7 @@ fn tracks(conf: &Conf, instance: &Instance, group: Option<&Group>, out: &mut Tom
     let mut elements: Vec<Value> = Vec::new();
     let mut seen: Vec<(&'static str, String)> = Vec::new();
     for one in instance.track.iter().chain(group.iter().flat_map(|group| &group.track)) {
-        let Some((key, name, weight)) = track(conf, one, notes) else { continue };
+        let Some((key, name, weight, reverse)) = track(conf, one, notes) else { continue };
         if seen.contains(&(key, name.clone())) {
             notes.lost(&one.place, format!("`{}` is tracked already: remove one of the two", shown(&one.value.name)));
             continue;
@@ -97,6 +97,9 @@ fn tracks(conf: &Conf, instance: &Instance, group: Option<&Group>, out: &mut Tom
         if weight != 0 {
             element.insert("weight".into(), Value::Integer(weight.into()));
         }
+        if reverse {
+            element.insert("reverse".into(), Value::Boolean(true));
+        }
         seen.push((key, name));
         elements.push(Value::Table(element));
     }
@@ -105,8 +108,8 @@ fn tracks(conf: &Conf, instance: &Instance, group: Option<&Group>, out: &mut Tom
     }
 }
 
-/// The key, the name and the weight of something tracked, if vipwarden can track it.
-fn track(conf: &Conf, one: &At<Track>, notes: &mut Notes) -> Option<(&'static str, String, i16)> {
+/// The key, the name and the weight of something tracked, and whether in reverse; if vipwarden can track it.
+fn track(conf: &Conf, one: &At<Track>, notes: &mut Notes) -> Option<(&'static str, String, i16, bool)> {
     let Track { kind, name, weight, reverse } = &one.value;
     let (key, found, default, default_reverse) = match kind {
         TrackKind::Script => {
@@ -133,12 +136,8 @@ fn track(conf: &Conf, one: &At<Track>, notes: &mut Notes) -> Option<(&'static st
             return None;
         }
     };
-    if *reverse || (default_reverse && weight.is_none()) {
-        let says = format!("`{}` is tracked in reverse: turn the check itself around, then track it", shown(name));
-        notes.lost(&one.place, says);
-        return None;
-    }
-    Some((key, found, weight.unwrap_or(default)))
+    let reverse = *reverse || (default_reverse && weight.is_none());
+    Some((key, found, weight.unwrap_or(default), reverse))
 }
 
 fn garp(global: &Garp, own: &Garp, out: &mut Toml) {
