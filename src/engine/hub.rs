@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use crate::config::Config;
 use crate::observe::{Fact, Frame, IfIndex, Link, Sensor};
 use crate::sys::clock;
+use crate::sys::process::take_precedence;
 use crate::time::Instant;
 use crate::wire::{Family, Seen};
 
@@ -28,6 +29,8 @@ pub(super) struct Hub {
     sniffers: RefCell<BTreeMap<IfIndex, Sniffer>>,
     sniffed: watch::Sender<BTreeSet<IfIndex>>,
     tapped: watch::Sender<bool>,
+    /// Whether this thread goes before ordinary ones.
+    preferred: Cell<bool>,
     own_sockets: RefCell<BTreeMap<Family, u64>>,
     /// The open captures.
     taps: RefCell<BTreeMap<IfIndex, Rc<Tap>>>,
@@ -54,6 +57,7 @@ impl Hub {
             sniffers: RefCell::default(),
             sniffed: watch::Sender::default(),
             tapped: watch::Sender::new(true),
+            preferred: Cell::default(),
             own_sockets: RefCell::default(),
             taps: RefCell::default(),
             speakers: RefCell::new(Speakers::new(start)),
@@ -124,6 +128,18 @@ impl Hub {
             Some(tap) => self.taps.borrow_mut().insert(interface, tap),
             None => self.taps.borrow_mut().remove(&interface),
         };
+    }
+
+    /// A speaker's adverts and deadlines go before whatever else this host has to do; a watcher waits its turn.
+    pub fn follow_precedence(&self) {
+        let speaks = !self.speakers.borrow().is_empty();
+        if self.preferred.replace(speaks) != speaks
+            && let Err(error) = take_precedence(speaks)
+        {
+            tracing::info!(
+                "adverts wait for the processor like everything else: {error}; CAP_SYS_NICE or LimitRTPRIO=1 mends that"
+            );
+        }
     }
 
     /// Has the speakers know what the watcher found out.
@@ -208,6 +224,7 @@ impl Hub {
     pub fn reconfigure(self: &Rc<Self>, config: &Config) -> Vec<String> {
         self.core().reconfigure(clock::now(), config);
         let restarted = self.with_speakers(|speakers, hub| speakers.configure(clock::now(), hub, config));
+        self.follow_precedence();
         self.wanted.replace(Wanted::of(config));
         self.passive.replace(config.watch.passive);
         // What flapped under the old configuration has no claim under the new one.

@@ -217,6 +217,7 @@ fn identity(config: &Config, started: crate::time::Instant) -> Identity {
 async fn run(core: Core, config: &Config, start: Start, mut orders: mpsc::Receiver<Order>) {
     let hub = Rc::new(Hub::new(core, config, start));
     hub.with_speakers(|speakers, hub| speakers.configure(clock::now(), hub, config));
+    hub.follow_precedence();
     sources::start(&hub);
     let turning = spawn_local(turn(hub.clone()));
     while let Some(order) = orders.recv().await {

@@ -33,6 +33,22 @@ pub fn read() -> io::Result<ProcessStats> {
     parse(&stat, &limits, &system, open_fds).ok_or_else(|| io::Error::other("/proc/self reads unlike proc(5)"))
 }
 
+/// Has the calling thread run before all ordinary ones of this host (`SCHED_RR`, the lowest real-time priority), or as one of
+/// them. Threads and programs that it starts are ordinary ones.
+///
+/// # Errors
+/// `PermissionDenied` without CAP_SYS_NICE, unless `LimitRTPRIO=` allows it.
+pub fn take_precedence(wanted: bool) -> io::Result<()> {
+    let (policy, priority) =
+        if wanted { (libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, 1) } else { (libc::SCHED_OTHER, 0) };
+    // SAFETY: a plain C value, for which zeros are a value, on every platform whatever else it holds.
+    let mut parameter: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameter.sched_priority = priority;
+    // SAFETY: 0 is the calling thread; the kernel only reads the parameter.
+    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 fn parse(stat: &str, limits: &str, system: &str, open_fds: usize) -> Option<ProcessStats> {
     // The name, in parentheses, may hold anything: fields are counted from behind its last one. Field 3 is the first.
     let fields: Vec<&str> = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace().collect();

@@ -249,3 +249,17 @@ fn an_old_masters_answers_are_asked_for_again_soon_after_a_takeover_and_then_onc
     let asked = stage.requests.iter().filter(|(at, r)| *at >= 12000 && *at < 20000 && to_vip(r)).count();
     assert!((7..=9).contains(&asked), "{asked} questions in eight seconds");
 }
+
+#[test]
+fn an_answer_is_no_evidence_any_more_once_this_node_asks_no_more_fault_20() {
+    let mut stage = Stage::member();
+    stage.answers = vec![mac(B)];
+    stage.play(6000, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(stage.router().addresses[0].claimants.is_some());
+    for family in [Family::V4, Family::V6] {
+        stage.fact(Fact::Daemon(Daemon { family, state: DaemonState::Absent }));
+    }
+    stage.idle(30_000);
+    stage.expect(Verdict::NoMaster, &[]);
+}

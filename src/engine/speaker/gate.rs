@@ -14,6 +14,9 @@ use crate::time::{Duration, Instant};
 /// How long a permit to open again lives: long enough to read what is in the sockets, and no longer.
 const PERMIT: Duration = Duration::from_millis(100);
 
+/// Between two questions whether a gate is still open, of which nothing tells that it has closed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// All gates of this process.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Gates(RefCell<State>);
@@ -134,6 +137,8 @@ pub(super) struct Door {
     router: Router,
     /// As far as is known.
     open: bool,
+    /// When the kernel was last asked whether it is.
+    looked_at: Instant,
     /// Leave to open a gate again that the kernel has closed, once all that was received is read.
     reopening: Option<Permit>,
     reopen_at: Option<Instant>,
@@ -143,7 +148,7 @@ impl Door {
     /// One of which nothing is put up yet.
     pub fn new(gates: Rc<Gates>, router: Router) -> Self {
         gates.want(router.clone());
-        Self { gates, router, open: false, reopening: None, reopen_at: None }
+        Self { gates, router, open: false, looked_at: Instant::ZERO, reopening: None, reopen_at: None }
     }
 
     pub const fn router(&self) -> &Router {
@@ -206,8 +211,9 @@ impl Door {
         was_closed
     }
 
-    /// An advert with a priority above 0 has left. True if the gate is open now.
-    pub fn on_sent(&mut self) -> bool {
+    /// An advert with a priority above 0 has left. True if the gate is open now. The kernel is asked only now and then about a gate
+    /// that was open: what else closes it is a late advert or a peer's, after which [`Self::was_closed`] asks at once.
+    pub fn on_sent(&mut self, now: Instant) -> bool {
         if let Some(mut gate) = self.gates.gate() {
             if gate.hooks() == Hooks::IngressOnly
                 && let Err(error) = gate.feed(self.router.key)
@@ -217,7 +223,10 @@ impl Door {
         } else {
             return true;
         }
-        self.open = self.look();
+        if !self.open || now.since(self.looked_at) >= LOOK_EVERY {
+            self.looked_at = now;
+            self.open = self.look();
+        }
         self.open
     }
 

@@ -553,6 +553,9 @@ impl Model {
         if router.member {
             self.takes_part = true;
             self.planner.wake(Instant::ZERO);
+        } else {
+            // Nobody asks any more: the last answers must not stand for ever.
+            router.vips.iter_mut().for_each(Vip::reset);
         }
         self.dirty.insert(slot);
     }

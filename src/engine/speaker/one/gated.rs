@@ -15,7 +15,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::State;
 
 /// The addresses' lifetime is renewed when this part of it is over.
-const RENEWALS: u32 = 4;
+const RENEWALS: u32 = 3;
 
 /// What an arbiter's lease is worth without a gate.
 const UNPROVEN: &str = "no kernel gate ends the arbiter's lease: the daemon itself drops the addresses before its end, but one that is \
@@ -118,7 +118,7 @@ impl Speaker {
         let source = self.primary;
         self.at_gate(now, told, |door| door.set_rank(priority, source));
         let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
-        if door.on_sent() {
+        if door.on_sent(now) {
             self.gate_alarmed = false;
             return self.renew_addresses(now);
         }
