@@ -2,10 +2,11 @@
 //! namespaces of their own (needs root).
 //!
 //! Without arguments everything is measured, in about twenty minutes; with words only what is called by all of them:
-//! `cargo bench --bench failover -- 100ms cut`.
+//! `cargo bench --bench failover -- 100ms cut`. With `scale` alone: 255 virtual routers in one process, and what they cost.
 
 mod client;
 mod pair;
+mod scale;
 
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ const INTERVALS: [Duration; 3] = [Duration::from_secs(1), Duration::from_millis(
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    if wanted == ["scale"] {
+        return scale();
+    }
     println!("{:<10} {:<9} {:<11} time without an answer, {RUNS} runs", "adverts", "end", "daemon");
     for interval in INTERVALS {
         for end in End::ALL {
@@ -28,6 +32,14 @@ fn main() {
             for (kind, gaps) in measure(interval, end, &kinds) {
                 println!("{:<10} {end:<9} {kind:<11} {}", format!("{interval:?}"), summary(gaps));
             }
+        }
+    }
+}
+
+fn scale() {
+    for interval in [Duration::from_secs(1), Duration::from_millis(100)] {
+        for kind in Kind::ALL {
+            println!("{:<10} {kind:<11} {}", format!("{interval:?}"), scale::measure(kind, interval));
         }
     }
 }

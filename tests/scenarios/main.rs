@@ -19,6 +19,8 @@ mod lifecycle;
 mod matrix;
 mod mismatch;
 mod monitoring;
+#[path = "../support/oracle.rs"]
+mod oracle;
 mod quiet;
 mod silence;
 mod speak;

@@ -2,6 +2,7 @@
 
 use crate::etcd::{Cluster, Site};
 use crate::lab::{Flavour, Node, Stage, Watch, holds, until};
+use crate::oracle::Oracle;
 
 /// The key of the router, as `docs/arbiter.md` says.
 const KEY: &str = "/vipwarden/10.9.9.100/51";
@@ -21,8 +22,11 @@ impl Court {
     }
 
     fn speaker(&self, node: &Node, priority: u8, more: &str) -> Watch {
-        let arbiter = format!("[arbiter]\netcd = {:?}\nwait = \"2s\"\n{more}", self.etcd.urls());
-        self.stage.speaker(node, priority, &[&arbiter])
+        self.stage.speaker(node, priority, &[&self.arbiter(more)])
+    }
+
+    fn arbiter(&self, more: &str) -> String {
+        format!("[arbiter]\netcd = {:?}\nwait = \"2s\"\n{more}", self.etcd.urls())
     }
 
     fn holding(&self, node: &Node) -> bool {
@@ -107,4 +111,50 @@ fn an_arbiter_that_is_to_be_ignored_is_missed_with_an_alarm_and_obeyed_again() {
         is_master(router) && router["arbiter"]["ignored"] == false
     });
     court.stage.expect_holders(true, false);
+}
+
+/// A host that asks every millisecond hears the old holder for the last time before it hears the next one for the first time.
+fn the_old_one_is_silent_before_the_next_one_answers(signal: i32) {
+    let court = Court::new(1);
+    let [node_a, node_b, third] = ["a", "b", "c"].map(|name| court.stage.node(name));
+    let lasting = ["[router.fence]", "address_lifetime = \"off\"", &court.arbiter("")];
+    let mut a = court.stage.speaker(&node_a, 200, &lasting);
+    a.expect("it is master, and its gate is open", |router| is_master(router) && router["fence"]["gate_open"] == true);
+    let b = court.speaker(&node_b, 100, "");
+    b.expect("it is backup", |router| router["state"] == "backup" && router["arbiter"]["holder"] == "a");
+    let vip = court.stage.flavour.vip().parse().expect("an address");
+    let oracle = Oracle::start(&third, [&node_a, &node_b], vip);
+    until("the holder answers", || oracle.answers(0) > 100);
+    assert_eq!(oracle.answers(1), 0);
+    a.process().signal(signal).expect("it runs");
+    until("the next one answers", || oracle.answers(1) > 100);
+    assert!(court.holding(&node_a), "nobody has taken the address from the old one: it is the kernel that is silent");
+    if signal == libc::SIGSTOP {
+        a.process().signal(libc::SIGCONT).expect("it is there");
+        a.expect("it has noticed", |router| router["state"] == "backup");
+        until("it drops the address", || !court.holding(&node_a));
+    }
+    let record = oracle.stop();
+    let (last, first) = (record.last(0).expect("it answered"), record.first(1).expect("it answers"));
+    assert!(last < first, "both have answered, for {:?}", record.overlap());
+}
+
+#[test]
+fn a_killed_holder_is_silent_before_the_next_one_answers() {
+    the_old_one_is_silent_before_the_next_one_answers(libc::SIGKILL);
+}
+
+#[test]
+fn a_frozen_holder_is_silent_before_the_next_one_answers_and_stays_so_when_it_goes_on() {
+    the_old_one_is_silent_before_the_next_one_answers(libc::SIGSTOP);
+}
+
+#[test]
+fn where_no_gate_ends_the_lease_the_status_says_that_two_holders_are_not_ruled_out() {
+    let court = Court::new(1);
+    let node = court.stage.b.clone();
+    let b = court.stage.speaker(&node, 100, &["[router.fence]", "gate = false", &court.arbiter("")]);
+    b.expect("it says so", |router| {
+        is_master(router) && router["fence"]["gate_lacks"].as_str().is_some_and(|why| why.contains("not ruled out"))
+    });
 }

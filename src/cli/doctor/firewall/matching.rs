@@ -103,6 +103,10 @@ impl Packet<'_> {
                 _ => Field::Unknown,
             };
         }
+        // Nobody answers to a group: to the kernel each advert is the first of its connection, however long they go.
+        if left["ct"]["key"] == "state" {
+            return words(&["new"]);
+        }
         if left["fib"]["result"] == "type" && left["fib"]["flags"] == serde_json::json!(["daddr"]) {
             return words(&[if self.destination.is_multicast() { "multicast" } else { "local" }]);
         }

@@ -93,10 +93,9 @@ fn a_policy_that_drops_is_named_unless_a_rule_accepts_adverts_fault_26() {
 
 #[test]
 fn what_may_be_accepted_before_is_a_warning_only() {
-    let tracked =
-        json!([{ "match": { "op": "in", "left": { "ct": { "key": "state" } }, "right": ["established"] } }, accept()]);
+    let trusted = json!([is(ip("saddr"), json!("10.0.0.2")), accept()]);
     assert_eq!(
-        found(&listing("input", "drop", &[tracked])),
+        found(&listing("input", "drop", &[trusted])),
         [(Severity::Warning, "nft insert rule inet f c meta l4proto 112 accept".to_owned())]
     );
 }
@@ -121,4 +120,12 @@ fn chains_that_call_each_other_for_ever_end() {
     assert_eq!(found(&endless), []);
     endless["nftables"][1]["rule"]["expr"] = json!("none");
     assert_eq!(found(&endless), []);
+}
+
+#[test]
+fn adverts_to_a_group_are_never_of_an_established_connection() {
+    let state = |state: &str| json!([{ "match": { "op": "in", "left": { "ct": { "key": "state" } }, "right": [state] } }, accept()]);
+    let dropped = critical("nft insert rule inet f c meta l4proto 112 accept");
+    assert_eq!(found(&listing("input", "drop", &[state("established")])), dropped);
+    assert_eq!(found(&listing("input", "drop", &[state("new")])), []);
 }
