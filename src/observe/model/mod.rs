@@ -1,6 +1,7 @@
 //! The model: every fact goes in here, and changes one thing.
 
 mod frames;
+mod members;
 mod second;
 mod table;
 
@@ -18,9 +19,6 @@ use super::{
 /// A router's number: unique within a life, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
-
-/// Routers that may be called ours only because a VRRP daemon runs on this host: its socket does not say which it serves.
-const MAX_DAEMON_MEMBERS: usize = 512;
 
 /// Adverts after which a learned router is taken for real.
 const ESTABLISHED: u64 = 3;
@@ -222,25 +220,9 @@ impl Model {
         self.routers.keys().copied().collect()
     }
 
-    /// How the daemon is that speaks for this router here: this one, or the host's.
-    pub fn daemon_of(&self, router: &Router) -> DaemonState {
-        if router.speaking.is_some() { DaemonState::Alive } else { self.host.daemon(router.id.family) }
-    }
-
-    /// True if the router's addresses are probed from here.
-    pub fn is_probed(&self, router: &Router) -> bool {
-        router.member && !self.settings.passive && self.settings.probe_interval > Duration::ZERO
-    }
-
     /// The peer or this node that uses a MAC, by name.
     pub fn peer_by_mac(&self, mac: MacAddr) -> Option<usize> {
         self.peer_macs.iter().position(|known| *known == Some(mac))
-    }
-
-    /// True if it matters here what gets past this host's filters: it runs a VRRP daemon, or is a member of a router. On a
-    /// bystander nobody waits for the adverts, and nothing is expected of the further taps.
-    pub fn needs_taps(&self) -> bool {
-        self.takes_part || [Family::V4, Family::V6].iter().any(|f| self.host.daemon(*f) != DaemonState::Absent)
     }
 
     // ---- poll -----------------------------------------------------------------------------------------------------
@@ -314,31 +296,6 @@ impl Model {
         let gone = self.routers.iter().filter(|(_, r)| r.expected.is_none() && silent(r));
         for slot in gone.map(|(slot, _)| *slot).collect::<Vec<_>>() {
             self.remove(slot);
-        }
-    }
-
-    fn update_daemon_members(&mut self) {
-        let mut members = BTreeSet::new();
-        let mut full = 0;
-        for (slot, router) in &self.routers {
-            let runs =
-                matches!(self.host.daemon(router.id.family), super::DaemonState::Alive | super::DaemonState::Frozen);
-            if !runs || router.adverts < ESTABLISHED || router.expected.is_some() {
-                continue;
-            }
-            if members.len() < MAX_DAEMON_MEMBERS {
-                members.insert(*slot);
-            } else {
-                full += 1;
-            }
-        }
-        if full > 0 {
-            self.count_full("members");
-        }
-        let changed: Vec<Slot> = members.symmetric_difference(&self.daemon_members).copied().collect();
-        self.daemon_members = members;
-        for slot in changed {
-            self.refresh(slot);
         }
     }
 
