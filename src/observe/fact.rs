@@ -476,3 +476,14 @@ pub enum Request {
         family: Family,
     },
 }
+
+impl Request {
+    /// Asks everybody on the segment for `target`, by ARP or by a neighbour solicitation. `None` if `source` is of the other family.
+    pub const fn to_all(interface: IfIndex, sender_mac: MacAddr, source: IpAddr, target: IpAddr) -> Option<Self> {
+        match (source, target) {
+            (IpAddr::V4(sender_ip), IpAddr::V4(target)) => Some(Self::Arp { interface, sender_mac, sender_ip, target }),
+            (IpAddr::V6(source), IpAddr::V6(target)) => Some(Self::Neighbour { interface, sender_mac, source, target }),
+            _ => None,
+        }
+    }
+}

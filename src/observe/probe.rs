@@ -160,9 +160,5 @@ fn vipness(host: &Host, routers: &[&mut Router]) -> BTreeMap<IpAddr, Vipness> {
 fn ask(host: &Host, interface: IfIndex, target: IpAddr, vips: &BTreeMap<IpAddr, Vipness>) -> Option<Request> {
     let vipness = |address| vips.get(&address).copied().unwrap_or(Vipness::None);
     let (sender_mac, source) = host.source_for(interface, target, vipness)?;
-    match (source, target) {
-        (IpAddr::V4(sender_ip), IpAddr::V4(target)) => Some(Request::Arp { interface, sender_mac, sender_ip, target }),
-        (IpAddr::V6(source), IpAddr::V6(target)) => Some(Request::Neighbour { interface, sender_mac, source, target }),
-        _ => None,
-    }
+    Request::to_all(interface, sender_mac, source, target)
 }

@@ -449,23 +449,17 @@ impl Process {
             self.question = Some((host, question));
         }
         let (interface, sender_mac, target) = (INTERFACE, mac(self.me), vip(self.settings.family));
-        let request = match (question.thorough, primary(self.settings.family, self.me), target) {
-            (true, IpAddr::V4(sender_ip), IpAddr::V4(target)) => {
-                Request::Arp { interface, sender_mac, sender_ip, target }
-            }
-            (true, IpAddr::V6(source), IpAddr::V6(target)) => {
-                Request::Neighbour { interface, sender_mac, source, target }
-            }
-            (_, source, target) => Request::Echo {
-                interface,
-                sender_mac,
-                source,
-                target,
-                destination_mac: host,
-                identifier: ECHO_IDENTIFIER,
-                sequence: question.number,
-            },
-        };
+        let source = primary(self.settings.family, self.me);
+        let to_all = if question.thorough { Request::to_all(interface, sender_mac, source, target) } else { None };
+        let request = to_all.unwrap_or(Request::Echo {
+            interface,
+            sender_mac,
+            source,
+            target,
+            destination_mac: host,
+            identifier: ECHO_IDENTIFIER,
+            sequence: question.number,
+        });
         self.ops.extend(frames::probe(&request).map(Op::Send));
     }
 

@@ -88,23 +88,16 @@ impl Outlet {
     /// What failed.
     pub fn ask(&self, host: MacAddr, question: Question, way: Way, target: IpAddr) -> Result<(), String> {
         let Way { interface, mac: sender_mac, source } = way;
-        let request = match (question.thorough, source, target) {
-            (true, IpAddr::V4(sender_ip), IpAddr::V4(target)) => {
-                Request::Arp { interface, sender_mac, sender_ip, target }
-            }
-            (true, IpAddr::V6(source), IpAddr::V6(target)) => {
-                Request::Neighbour { interface, sender_mac, source, target }
-            }
-            _ => Request::Echo {
-                interface,
-                sender_mac,
-                source,
-                target,
-                destination_mac: host,
-                identifier: ECHO_IDENTIFIER,
-                sequence: question.number,
-            },
-        };
+        let to_all = if question.thorough { Request::to_all(interface, sender_mac, source, target) } else { None };
+        let request = to_all.unwrap_or(Request::Echo {
+            interface,
+            sender_mac,
+            source,
+            target,
+            destination_mac: host,
+            identifier: ECHO_IDENTIFIER,
+            sequence: question.number,
+        });
         self.sender.ask(&request).map_err(|error| error.to_string())
     }
 
