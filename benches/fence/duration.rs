@@ -11,31 +11,36 @@ pub const WORD: &str = "duration";
 const FENCES: u64 = 200;
 const NAME: &str = "vrrp_fence_duration_seconds";
 
-/// An operator fences a holder and lifts the fence, again and again; one line of a table.
-pub fn measure(vmac: bool, v6: bool) -> String {
+/// In seconds: 99 of 100 must take no longer.
+const PROMISED: f64 = 0.005;
+
+/// An operator fences a holder and lifts the fence, again and again: one line of a table, and whether that was fast enough.
+pub fn measure(vmac: bool, v6: bool) -> (String, bool) {
     let interval = Duration::from_millis(100);
     let case = Case { fault: Fault::Deleted, interval, vmac, v6, beside: Beside::Vipwarden };
     let pair = Pair::new(case);
     let holder = pair.holder();
     for count in 1..=FENCES {
         until("it is master", || state(holder) == "master");
-        order(holder, "fence");
+        // Refused while nobody is known who could take over.
+        until("it is fenced", || is_obeyed(holder, "fence"));
         until("the fence is over", || figure(holder, "_count") >= count as f64);
-        order(holder, "unfence");
+        until("it is fenced no more", || is_obeyed(holder, "unfence"));
     }
     let bounds = buckets(holder);
     let within = |share: f64| {
         let enough = bounds.iter().find(|(_, count)| *count >= FENCES as f64 * share);
-        enough.map_or_else(|| "more".into(), |(bound, _)| format!("{} ms", bound * 1e3))
+        enough.map_or(f64::INFINITY, |(bound, _)| *bound)
     };
+    let [half, most, all] = [0.5, 0.99, 1.0].map(within);
     let mean = figure(holder, "_sum") / figure(holder, "_count") * 1e3;
     let (mac, family) = (if vmac { "VMAC" } else { "plain" }, if v6 { "IPv6" } else { "IPv4" });
-    format!("| {mac}, {family} | {FENCES} | {mean:.2} ms | {} | {} | {} |", within(0.5), within(0.99), within(1.0))
+    let [p50, p99, max] = [half, most, all].map(|bound| format!("{} ms", bound * 1e3));
+    (format!("| {mac}, {family} | {FENCES} | {mean:.2} ms | {p50} | {p99} | {max} |"), most <= PROMISED)
 }
 
-fn order(daemon: &Daemon, verb: &str) {
-    let done = daemon.ask(&[verb, "web"]).expect("it runs");
-    assert!(done.status.success(), "{verb}: {done:?}");
+fn is_obeyed(daemon: &Daemon, verb: &str) -> bool {
+    daemon.ask(&[verb, "web"]).expect("it runs").status.success()
 }
 
 fn state(daemon: &Daemon) -> String {
