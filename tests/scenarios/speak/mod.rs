@@ -2,6 +2,7 @@
 
 mod arbiter;
 mod behind;
+mod conform;
 mod gate;
 mod groups;
 mod interop;
