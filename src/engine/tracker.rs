@@ -63,7 +63,7 @@ impl Tracker {
     pub fn report(&self, tracks: &[Track]) -> Vec<observe::Tracked> {
         let describe = |track: &Track| observe::Tracked {
             name: track.what.name().into_owned(),
-            kind: track.what.kind(),
+            kind: track.what.kind().into(),
             up: self.is_up(&track.what),
             weight: track.weight,
         };
@@ -144,7 +144,7 @@ mod tests {
         let mut tracker = Tracker::default();
         tracker.take(CheckResult { what: check("db"), up: false });
         let report = tracker.report(&tracks);
-        let told: Vec<_> = report.iter().map(|t| (t.name.as_str(), t.kind, t.up, t.weight)).collect();
+        let told: Vec<_> = report.iter().map(|t| (t.name.as_str(), &*t.kind, t.up, t.weight)).collect();
         assert_eq!(told, [("nginx", "check", None, -20), ("db", "check", Some(false), 0)]);
     }
 }

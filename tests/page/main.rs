@@ -70,8 +70,13 @@ impl Server {
 
 fn change(kind: &'static str, from: &str, to: &str, ago: u64) -> Event {
     let at = clock::now() - std::time::Duration::from_secs(ago);
-    let mut event =
-        Event { at, kind, from: Some(from.into()), to: Some(to.into()), ..scene::event("as the adverts say") };
+    let mut event = Event {
+        at,
+        kind: kind.into(),
+        from: Some(from.into()),
+        to: Some(to.into()),
+        ..scene::event("as the adverts say")
+    };
     event.id.as_mut().unwrap().vlan = None;
     event
 }

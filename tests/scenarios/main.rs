@@ -22,6 +22,7 @@ mod monitoring;
 #[path = "../support/oracle.rs"]
 mod oracle;
 mod quiet;
+mod replay;
 mod silence;
 mod speak;
 mod stale;

@@ -1,5 +1,6 @@
 //! Why a speaker is fenced: by an operator, or by what its guard makes of the evidence; how often, and how fast.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -144,8 +145,8 @@ impl Fencing {
     }
 
     /// How often, by reason.
-    pub fn counts(&self) -> Vec<(&'static str, u64)> {
-        self.counts.iter().map(|(reason, count)| (*reason, *count)).collect()
+    pub fn counts(&self) -> Vec<(Cow<'static, str>, u64)> {
+        self.counts.iter().map(|(reason, count)| ((*reason).into(), *count)).collect()
     }
 
     /// Evidence to address gone, in seconds.
