@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::detect::{Event, Histogram, Snapshot, Verdict};
+use crate::detect::{Event, Histogram, Snapshot, Verdict, Watcher};
 use crate::observe::{Fact, IfIndex, Learned, Request, RouterId, Sensor};
 use crate::sys::clock;
 use crate::sys::probe::{self, Prober};
@@ -14,7 +14,6 @@ use crate::time::{Duration, Instant, WallClock};
 use super::blindness::Blindness;
 use super::record::Watched;
 use super::rest::Rest;
-use super::speaker::Findings;
 use super::{LAG_BUCKETS, Shared, View};
 
 /// A snapshot is published at least this often, and at once when a verdict or a master changed.
@@ -75,16 +74,9 @@ impl Core {
         }
     }
 
-    /// What the speakers want to know of it.
-    pub fn findings(&self, now: Instant) -> Findings {
-        let (anyone, witness) = self.watcher.reach();
-        Findings {
-            anyone,
-            witness,
-            answers: self.watcher.answers().collect(),
-            testimonies: self.watcher.testimonies(now).collect(),
-            witnesses: self.watcher.witnessed().collect(),
-        }
+    /// What it has found out.
+    pub fn watcher(&self) -> &Watcher {
+        &self.watcher
     }
 
     /// True if what the further taps see is wanted.
