@@ -177,7 +177,7 @@ fn what_is_not_known_is_absent_and_not_zero() {
     router.last_transition = None;
     router.addresses[0].claimants = None;
     let mut snapshot = scene::with(vec![router]);
-    (snapshot.peers[0].up, snapshot.peers[0].api) = (None, None);
+    (snapshot.peers[0].reach.up, snapshot.peers[0].api) = (None, None);
     snapshot.witnesses[0].up = None;
     snapshot.daemons[0].1 = DaemonState::Unknown;
     let text = scrape(snapshot);

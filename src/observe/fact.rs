@@ -177,11 +177,11 @@ pub const FENCE_BUCKETS: [f64; 8] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.0
 pub struct Tracked {
     /// Its name.
     pub name: String,
-    /// `check`, `interface`, `process` or `file`.
+    /// `check`, `interface`, `process`, `file` or `number`.
     pub kind: &'static str,
     /// Whether it is up; `None` until it is known.
     pub up: Option<bool>,
-    /// What it adds to or takes from the priority; 0 is a fault when down.
+    /// What it adds to or takes from the priority; 0 is a fault when down. Of a number: what it adds now.
     pub weight: i16,
 }
 

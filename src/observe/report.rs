@@ -224,6 +224,27 @@ impl Report {
 }
 
 impl Reported {
+    /// A watched backup with these addresses, of which nothing else is known.
+    pub fn backup(family: Family, vrid: u8, addresses: Vec<IpAddr>) -> Self {
+        Self {
+            name: "web".into(),
+            interface: "eth0".into(),
+            family,
+            vrid,
+            addresses,
+            speaks: false,
+            state: State::Backup,
+            blind: false,
+            held: Vec::new(),
+            priority: None,
+            sends: None,
+            hears: Vec::new(),
+            daemon: DaemonState::Alive,
+            witness: None,
+            findings: Vec::new(),
+        }
+    }
+
     /// True if `other` says the same of who holds and who advertises, and why.
     pub fn agrees_with(&self, other: &Self) -> bool {
         (self.state, self.blind, &self.held, &self.findings) == (other.state, other.blind, &other.held, &other.findings)
@@ -355,23 +376,7 @@ mod tests {
     #[test]
     fn routers_are_matched_by_a_shared_address_and_the_same_vrid_goes_first() {
         let vip: IpAddr = "10.0.0.100".parse().unwrap();
-        let router = |vrid, addresses: &[IpAddr]| Reported {
-            name: String::new(),
-            interface: "eth0".into(),
-            family: Family::V4,
-            vrid,
-            addresses: addresses.to_vec(),
-            speaks: false,
-            state: State::Backup,
-            blind: false,
-            held: Vec::new(),
-            priority: None,
-            sends: None,
-            hears: Vec::new(),
-            daemon: DaemonState::Alive,
-            witness: None,
-            findings: Vec::new(),
-        };
+        let router = |vrid, addresses: &[IpAddr]| Reported::backup(Family::V4, vrid, addresses.to_vec());
         let routers = vec![router(51, &[vip]), router(52, &[vip]), router(51, &["10.0.0.9".parse().unwrap()])];
         let said = Report::clone(&report(at(0))).with_routers(routers);
         assert_eq!(said.router(Family::V4, 51, [vip]).map(|r| r.vrid), Some(51));

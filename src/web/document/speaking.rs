@@ -32,16 +32,18 @@ impl fmt::Display for PriorityDoc {
     }
 }
 
-/// Something on which the priority depends; like `check nginx is down: priority -20` in words.
+/// Something on which the priority depends; like `check nginx is down: priority -20` or `number /run/adjust says: priority +5` in
+/// words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackDoc {
     /// Its name.
     pub name: String,
-    /// `check`, `interface`, `process` or `file`.
+    /// `check`, `interface`, `process`, `file` or `number`.
     pub kind: String,
     /// Whether it is up; null until that is known.
     pub up: Option<bool>,
-    /// Added to the priority: below zero while it is down, above zero while it is up. Zero is a fault while it is down.
+    /// Added to the priority: below zero while it is down, above zero while it is up. Zero is a fault while it is down. A number
+    /// always adds this, unless it is down.
     pub weight: i16,
 }
 
@@ -56,6 +58,7 @@ impl fmt::Display for TrackDoc {
         write!(f, "{} {} ", self.kind, self.name)?;
         match (self.up, self.weight) {
             (None, _) => f.write_str("is not known yet"),
+            (Some(true), _) if self.kind == "number" => write!(f, "says: priority {:+}", self.weight),
             (Some(true), 1..) => write!(f, "is up: priority {:+}", self.weight),
             (Some(true), _) => f.write_str("is up"),
             (Some(false), 0) => f.write_str("is down: a fault"),
