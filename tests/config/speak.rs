@@ -428,6 +428,19 @@ fn what_an_arbiter_can_t_be_asked_with_is_an_error_with_its_place() {
     assert!(idle.len() == 1 && idle[0].1.contains("no effect"), "{idle:?}");
 }
 
+/// Without the gate nothing would end the lease.
+#[test]
+fn an_owner_under_an_arbiter_needs_the_gate_for_its_addresses_are_never_removed() {
+    let arbiter = "[arbiter]\netcd = ['https://a:1']";
+    for fence in ["[router.fence]\ngate = false", "[fence]\ngate = false"] {
+        let (line, column, message) = only_error(&speaker(&format!("priority = 255\n{fence}\n{arbiter}")));
+        assert!((line, column) == (7, 12) && message.contains("never removed"), "{line}:{column}: {message}");
+        assert!(warnings(&speaker(&format!("priority = 254\n{fence}\n{arbiter}"))).is_empty());
+        assert!(warnings(&speaker(&format!("priority = 255\n{fence}"))).is_empty());
+    }
+    assert!(warnings(&speaker(&format!("priority = 255\n{arbiter}"))).is_empty());
+}
+
 #[test]
 fn an_arbiter_s_password_is_read_from_its_file_and_in_no_output() {
     let keys = "[arbiter]\netcd = ['https://a:1']\nuser = 'warden'\npassword_file = 'password'\nca_file = 'ca.pem'";
