@@ -11,7 +11,7 @@ use vipwarden::detect::{
     RejectedView, Role, RouterView, SensorView, Snapshot, SpeakerView, Speaking, State, Tracked, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
-use vipwarden::observe::{DaemonState, Leased, Report, Reported, RouterId, Sensor, Tap};
+use vipwarden::observe::{DaemonState, Leased, Pledge, Report, Reported, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
 use vipwarden::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -124,6 +124,7 @@ fn report() -> Report {
         daemon: DaemonState::Alive,
         witness: None,
         findings: Vec::new(),
+        pledge: None,
     };
     Report::new("lb02".into(), "fedcba98".into(), true, ago(0.4)).with_routers(vec![router])
 }
@@ -312,7 +313,9 @@ pub fn speaking() -> RouterView {
             until: Some(clock::now() + Duration::from_secs(3600)),
             holder: Some("lb01".into()),
             excused: false,
+            promised: false,
             trouble: None,
+            pledge: Some(Pledge { key: "/vipwarden/192.168.1.103/55".into(), asks_from: None, promised_until: None }),
         }),
     }));
     router

@@ -28,6 +28,7 @@ fn holder() -> Reported {
         daemon: DaemonState::Alive,
         witness: None,
         findings: Vec::new(),
+        pledge: None,
     }
 }
 

@@ -19,6 +19,7 @@ impl Speaker {
         self.fencing.guard.handle_testimony(now, witness, said);
         self.obey_guard(now, now, host, told);
         self.prepare(now, said, host, told);
+        self.hear_pledges(now, said, host, told);
     }
 
     /// Has the router know what the peers' reports mean for its next takeover.
