@@ -93,10 +93,15 @@ fn checksum(bytes: &[u8]) -> [u8; 2] {
 pub struct Injector(Box<dyn DataLinkSender>);
 
 impl Injector {
-    /// Opens a packet socket on the host.
+    /// Opens a packet socket on the host's cable to the switch.
     pub fn open(node: &Node) -> Self {
+        Self::on(node, INTERFACE)
+    }
+
+    /// Opens one on another interface of the host.
+    pub fn on(node: &Node, interface: &str) -> Self {
         let channel = node.inside(|| {
-            let found = datalink::interfaces().into_iter().find(|i| i.name == INTERFACE);
+            let found = datalink::interfaces().into_iter().find(|i| i.name == interface);
             datalink::channel(&found.expect("the host has its interface"), datalink::Config::default())
         });
         match channel.expect("the host's namespace is there").expect("a packet socket opens") {
