@@ -93,6 +93,20 @@ fn a_hold_that_is_over_is_not_brought_back_by_promises() {
 }
 
 #[test]
+fn a_holder_whose_gate_has_closed_meanwhile_asks_for_nothing_and_is_not_kept() {
+    let mut node = council(Node::holding());
+    let before = until(&node);
+    node.now = node.lease.poll_timeout().expect("a refresh is due");
+    node.lease.handle_timeout(node.now);
+    let Some(Action::Refresh { serial, .. }) = node.lease.poll_action() else { panic!("no refresh") };
+    node.lease.handle_gate(node.now, serial, false);
+    let now = node.now;
+    node.lease.handle_testimony(now, &["b", "c"].map(|peer| says(peer, now, false, Some((now, WAIT)))), &names());
+    assert_eq!(until(&node), before);
+    assert_eq!(node.lease.pledge().unwrap().asks_from, None);
+}
+
+#[test]
 fn a_holder_asks_when_less_than_half_of_its_hold_is_left_and_a_candidate_never() {
     let hold = Timing::for_wait(WAIT).hold;
     let node = council(Node::holding());

@@ -38,7 +38,7 @@ impl Lease {
 
     /// What the peers are to know of it.
     pub fn pledge(&self) -> Option<Pledge> {
-        let holds_until = self.until.filter(|_| self.told);
+        let holds_until = self.until.filter(|_| self.can_be_kept());
         Some(Pledge {
             key: self.council.as_ref()?.key.clone(),
             asks_from: holds_until.map(|until| until - self.timing.hold / 2),
@@ -54,13 +54,18 @@ impl Lease {
         let words: Vec<Word<'_>> = said.iter().filter(is_meant).filter_map(about).collect();
         // What is over is over, whoever would have kept it.
         self.go_on(now);
-        if let Some(until) = self.allowed_until(&words, peers).filter(|_| self.told)
+        if let Some(until) = self.allowed_until(&words, peers).filter(|_| self.can_be_kept())
             && self.until.is_some_and(|known| known < until)
         {
             (self.until, self.is_kept) = (Some(until), true);
         }
         self.answer(now, &words);
         self.go_on(now);
+    }
+
+    /// True if it holds, and clients are answered. What has closed meanwhile only a grant opens: to be kept would help nobody.
+    const fn can_be_kept(&self) -> bool {
+        self.told && matches!(self.gate, Gate::Open { .. } | Gate::Refreshing { .. })
     }
 
     /// Until when all of the peers let us hold; `None` if one of them does not, or if there is none.
