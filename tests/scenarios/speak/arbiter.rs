@@ -133,7 +133,7 @@ fn while_every_peer_promises_to_take_nothing_a_holder_outlasts_its_arbiter_and_n
     let promised = |router: &serde_json::Value| router["arbiter"]["promised"] == true && is_master(router);
     a.expect("it holds on", |router| promised(router) && router["arbiter"]["up"] == false);
     // Five times as long as a lease lasts.
-    let heard = Firewall::count_adverts(court.stage.lab(), "b");
+    let heard = Firewall::count_adverts(court.stage.lab(), "a");
     until("it has gone on", || heard.counted() > 100);
     a.expect("it holds on", promised);
     assert!(a.get("/api/v1/events").expect("events").contains("every peer promises"));
