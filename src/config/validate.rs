@@ -134,6 +134,7 @@ impl<'a> Judge<'a> {
         let known = self.known(file, &config);
         config.routers = router::routers(self, &file.router, &known);
         checks::untracked(self, file);
+        arbiter::council(self, file, &config);
         config
     }
 

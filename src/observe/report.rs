@@ -68,6 +68,19 @@ pub struct Reported {
     pub witness: Option<bool>,
     /// What it found out that is to be mended on its own host.
     pub findings: Vec<ReportedFinding>,
+    /// What it says of the arbiter's lease, where it may hold by its peers' promises.
+    pub pledge: Option<Pledged>,
+}
+
+/// A peer's word on an arbiter's lease, for the time in which the arbiter can't be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pledged {
+    /// Under which name the arbiter knows the router.
+    pub key: String,
+    /// It holds, could not renew its lease in time, and asks the others to take nothing.
+    pub asks: bool,
+    /// It neither holds nor takes the lease: when it was asked, and for how long from its answer on, by its own clock.
+    pub promise: Option<(Instant, Duration)>,
 }
 
 /// A peer's own adverts, as they leave its host.
@@ -138,6 +151,8 @@ pub struct Testimony {
     pub witness: Option<bool>,
     /// The sources whose adverts it hears at present.
     pub hears: Vec<IpAddr>,
+    /// What it says of the arbiter's lease.
+    pub pledge: Option<Pledged>,
 }
 
 impl Testimony {
@@ -156,6 +171,7 @@ impl Testimony {
             state: said.state,
             witness: said.witness,
             hears: said.hears.iter().filter(|heard| heard.active).map(|heard| heard.source).collect(),
+            pledge: said.pledge.clone(),
         }
     }
 }
@@ -242,6 +258,7 @@ impl Reported {
             daemon: DaemonState::Alive,
             witness: None,
             findings: Vec::new(),
+            pledge: None,
         }
     }
 

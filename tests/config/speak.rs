@@ -415,7 +415,6 @@ fn what_an_arbiter_can_t_be_asked_with_is_an_error_with_its_place() {
         ("etcd = ['http://a:1']\nwait = '1s'", "2s"),
         ("etcd = ['http://a:1']\nwait = '1h'", "600s or less"),
         ("etcd = ['http://a:1']\nkey_prefix = ''", "prefix"),
-        ("etcd = ['http://a:1']\nunreachable = 'hold-if-unanimous'", "can't ask the peers"),
         ("etcd = ['https://a:1']\ncert_file = 'x'", "add `key_file`"),
         ("etcd = ['http://a:1']\nuser = 'x'", "add `password_file`"),
         ("etcd = ['http://a:1']\npassword_file = 'x'", "add `user`"),
@@ -439,6 +438,28 @@ fn an_owner_under_an_arbiter_needs_the_gate_for_its_addresses_are_never_removed(
         assert!(warnings(&speaker(&format!("priority = 255\n{fence}"))).is_empty());
     }
     assert!(warnings(&speaker(&format!("priority = 255\n{arbiter}"))).is_empty());
+}
+
+#[test]
+fn who_is_to_hold_by_its_peers_promises_has_peers_that_can_be_asked_and_a_key_to_believe_them() {
+    let arbiter = "[arbiter]\netcd = ['http://a:1']\nunreachable = 'hold-if-unanimous'\n";
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("cluster.key");
+    std::fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
+    let cluster = format!("[cluster]\nkey_file = {:?}\n", key.display().to_string());
+    let peer = |more: &str| format!("[[peer]]\nname = 'lb02'\naddress = '10.0.0.6'\n{more}");
+    let urls = peer("urls = ['http://10.0.0.6:10112']\n");
+    for (sections, words) in [
+        (cluster.clone(), "no peer that could promise"),
+        (format!("{cluster}{}", peer("")), "lb02 can't be asked for its promise: add `urls`"),
+        (urls.clone(), "add [cluster] with `key_file`"),
+    ] {
+        let (_, _, message) = only_error(&format!("{}{arbiter}", speaker(&sections)));
+        assert!(message.contains(words), "{message}");
+    }
+    let whole = format!("{}{arbiter}", speaker(&format!("{cluster}{urls}")));
+    let loaded = Files::new(&whole).load().unwrap_or_else(|errors| panic!("{}", all(&errors)));
+    assert_eq!(loaded.config.arbiter.unwrap().unreachable, Unreachable::HoldIfUnanimous);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use vipwarden::detect::{
     RejectedView, Role, RouterView, SensorView, Snapshot, SpeakerView, Speaking, State, Tracked, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
-use vipwarden::observe::{DaemonState, Leased, Reach, Report, Reported, RouterId, Sensor, Tap};
+use vipwarden::observe::{DaemonState, Leased, Pledge, Reach, Report, Reported, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
 use vipwarden::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -286,7 +286,9 @@ pub fn speaking() -> RouterView {
             until: Some(clock::now() + Duration::from_secs(3600)),
             holder: Some("lb01".into()),
             excused: false,
+            promised: false,
             trouble: None,
+            pledge: Some(Pledge { key: "/vipwarden/192.168.1.103/55".into(), asks_from: None, promised_until: None }),
         }),
     }));
     router

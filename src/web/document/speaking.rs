@@ -132,6 +132,8 @@ pub struct ArbiterDoc {
     pub holder: Option<String>,
     /// Whether this node may hold although the arbiter can't be asked.
     pub ignored: bool,
+    /// Whether it holds because every peer promises not to take the addresses, while the arbiter can't be asked.
+    pub promised: bool,
     /// What is wrong, and what to do; null if nothing is.
     pub trouble: Option<String>,
 }
@@ -146,6 +148,7 @@ impl ArbiterDoc {
             hold_remaining_seconds: remaining,
             holder: leased.holder.clone(),
             ignored: leased.excused,
+            promised: leased.promised,
             trouble: leased.trouble.clone(),
         }
     }
@@ -155,6 +158,9 @@ impl fmt::Display for ArbiterDoc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.hold_remaining_seconds, &self.holder) {
             _ if self.ignored => f.write_str("the arbiter can't be asked and is ignored: two nodes may hold")?,
+            (Some(remaining), _) if self.promised => {
+                write!(f, "the arbiter can't be asked, and all peers let this node hold for {remaining:.1} s more")?;
+            }
             (Some(remaining), _) => write!(f, "the arbiter lets this node hold for {remaining:.1} s more")?,
             (None, _) if !self.up => f.write_str("the arbiter can't be asked: this node may not hold")?,
             (None, Some(holder)) => write!(f, "the arbiter says that {holder} holds, or did last")?,
