@@ -18,9 +18,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The longest wait for an answer, or for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What came of it.
+/// What came of it so far, and whether it is enough.
 #[derive(Default)]
-struct Counts {
+struct Tally {
+    stop: AtomicBool,
     answers: AtomicU64,
     bytes: AtomicU64,
     failures: AtomicU64,
@@ -29,8 +30,7 @@ struct Counts {
 
 /// All of them; they go on until they are stopped.
 pub struct Readers {
-    stop: Arc<AtomicBool>,
-    counts: Arc<Counts>,
+    tally: Arc<Tally>,
     threads: Vec<JoinHandle<()>>,
     start: vipwarden::time::Instant,
 }
@@ -38,39 +38,38 @@ pub struct Readers {
 impl Readers {
     /// From a namespace: `per_second` scrapes of `server`, and so many silent connections, which are opened again when they are closed.
     pub fn start(namespace: &str, server: SocketAddr, per_second: u32, idle: usize) -> Self {
-        let (stop, counts) = (Arc::new(AtomicBool::new(false)), Arc::new(Counts::default()));
-        let spawn = |work: Box<dyn FnOnce(&AtomicBool, &Counts) + Send>| {
-            let (namespace, stop, counts) = (namespace.to_owned(), stop.clone(), counts.clone());
+        let tally = Arc::new(Tally::default());
+        let spawn = |work: Box<dyn FnOnce(&Tally) + Send>| {
+            let (namespace, tally) = (namespace.to_owned(), tally.clone());
             thread::spawn(move || {
-                give_precedence();
-                netns::inside(&namespace, || work(&stop, &counts)).expect("the namespace is there");
+                give_way();
+                netns::inside(&namespace, || work(&tally)).expect("the namespace is there");
             })
         };
         let pause = Duration::from_secs(1) * SCRAPERS / per_second;
-        let mut threads = vec![spawn(Box::new(move |stop, counts| say_nothing(server, idle, stop, counts)))];
-        threads
-            .extend((0..SCRAPERS).map(|_| spawn(Box::new(move |stop, counts| scrape_on(server, pause, stop, counts)))));
-        Self { stop, counts, threads, start: clock::now() }
+        let mut threads = vec![spawn(Box::new(move |tally| say_nothing(server, idle, tally)))];
+        threads.extend((0..SCRAPERS).map(|_| spawn(Box::new(move |tally| scrape_on(server, pause, tally)))));
+        Self { tally, threads, start: clock::now() }
     }
 
     /// Stops them, and says what they got.
     pub fn stop(self) -> String {
-        self.stop.store(true, Ordering::Relaxed);
+        self.tally.stop.store(true, Ordering::Relaxed);
         let seconds = clock::now().since(self.start).as_secs_f64();
         self.threads.into_iter().for_each(|thread| thread.join().expect("a reader works"));
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed) as f64;
         format!(
             "{:.0}/s, {:.0} MiB/s, {} failed; silent ones closed and opened again {}",
-            of(&self.counts.answers) / seconds,
-            of(&self.counts.bytes) / seconds / f64::from(1 << 20),
-            of(&self.counts.failures),
-            of(&self.counts.reopened)
+            of(&self.tally.answers) / seconds,
+            of(&self.tally.bytes) / seconds / f64::from(1 << 20),
+            of(&self.tally.failures),
+            of(&self.tally.reopened)
         )
     }
 }
 
 /// Has this thread run after all others: those who read elsewhere take no core from the daemon.
-fn give_precedence() {
+fn give_way() {
     let thread = std::fs::read_link("/proc/thread-self").expect("this is Linux");
     let number = thread.file_name().expect("PID/task/TID");
     let output = Command::new("renice").args(["-n", "19", "-p"]).arg(number).output().expect("util-linux is installed");
@@ -84,17 +83,17 @@ fn connect(server: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// One scrape each `pause`; what can't be answered in time is left out.
-fn scrape_on(server: SocketAddr, pause: Duration, stop: &AtomicBool, counts: &Counts) {
+fn scrape_on(server: SocketAddr, pause: Duration, tally: &Tally) {
     let mut connection = None;
     let mut due = clock::now();
-    while !stop.load(Ordering::Relaxed) {
+    while !tally.stop.load(Ordering::Relaxed) {
         match scrape(&mut connection, server) {
             Ok(bytes) => {
-                counts.answers.fetch_add(1, Ordering::Relaxed);
-                counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+                tally.answers.fetch_add(1, Ordering::Relaxed);
+                tally.bytes.fetch_add(bytes, Ordering::Relaxed);
             }
             Err(_) => {
-                counts.failures.fetch_add(1, Ordering::Relaxed);
+                tally.failures.fetch_add(1, Ordering::Relaxed);
                 connection = None;
             }
         }
@@ -129,10 +128,10 @@ fn scrape(connection: &mut Option<BufReader<TcpStream>>, server: SocketAddr) -> 
 }
 
 /// Holds connections open.
-fn say_nothing(server: SocketAddr, count: usize, stop: &AtomicBool, counts: &Counts) {
+fn say_nothing(server: SocketAddr, count: usize, tally: &Tally) {
     let mut held: Vec<TcpStream> = Vec::new();
     let mut opened = 0_u64;
-    while !stop.load(Ordering::Relaxed) {
+    while !tally.stop.load(Ordering::Relaxed) {
         held.retain(is_open);
         while held.len() < count {
             match connect(server).and_then(|stream| stream.set_nonblocking(true).map(|()| stream)) {
@@ -143,7 +142,7 @@ fn say_nothing(server: SocketAddr, count: usize, stop: &AtomicBool, counts: &Cou
         }
         thread::sleep(LOOK_EVERY);
     }
-    counts.reopened.store(opened.saturating_sub(count as u64), Ordering::Relaxed);
+    tally.reopened.store(opened.saturating_sub(count as u64), Ordering::Relaxed);
 }
 
 fn is_open(stream: &TcpStream) -> bool {

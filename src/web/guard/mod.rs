@@ -16,7 +16,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
@@ -177,7 +177,7 @@ pub(super) async fn protect(State(guard): State<Guard>, request: Request, next: 
     };
     if is_stream(&response) {
         let changed = async move { changes.changed().await };
-        response = response.map(|body| Body::from_stream(body.into_data_stream().take_until(changed.boxed())));
+        response = response.map(|body| Body::from_stream(body.into_data_stream().take_until(changed)));
     }
     for (name, value) in &protection.headers {
         response.headers_mut().insert(name, value.clone());
