@@ -135,7 +135,7 @@ fn open_metrics_keeps_to_its_grammar_whatever_the_wire_says() {
         (&counter, "# EOF"),
         (&counter, "# TYPE"),
         (&counter, "_total"),
-        (&counter, "\\\""),
+        (&counter, "\\"),
         (&counter, " counter"),
         (&counter, "b="),
         (&histogram, "a_bucket{le=\"+Inf\"} 3\n"),
