@@ -1,5 +1,7 @@
 //! `/metrics` as Prometheus reads it.
 
+#[path = "support/open_metrics.rs"]
+mod open_metrics;
 #[path = "support/snapshot.rs"]
 mod scene;
 
@@ -114,6 +116,40 @@ fn open_metrics_names_counter_families_without_suffix_and_says_where_it_ends() {
     assert!(text.contains("vrrp_split_brain_episodes_total{"));
     assert!(!text.contains("# TYPE vrrp_split_brain_episodes_total"));
     assert!(text.contains("le=\"1.0\"") && text.contains("le=\"+Inf\""));
+}
+
+#[test]
+fn open_metrics_keeps_to_its_grammar_whatever_the_wire_says() {
+    let mut hostile = scene::split_brain();
+    hostile.name = "a\"b\\c\nd} 1 # {e=\"".into();
+    hostile.interface = "\\".into();
+    for snapshot in [scene::rich(), scene::with(vec![hostile]), scene::with(Vec::new())] {
+        let text = scrape_shared(scene::shared(snapshot), Format::OpenMetrics);
+        assert_eq!(open_metrics::check(&text), Ok(()));
+    }
+    let head = "# HELP a b\n# TYPE a";
+    let histogram =
+        format!("{head} histogram\na_bucket{{le=\"1.0\"}} 2\na_bucket{{le=\"+Inf\"}} 3\na_sum 4\na_count 3\n");
+    let counter = format!("{head} counter\na_total{{b=\"\\\\\\\"\\n\"}} 1\n");
+    for (good, bad) in [
+        (&counter, "# EOF"),
+        (&counter, "# TYPE"),
+        (&counter, "_total"),
+        (&counter, "\\"),
+        (&counter, " counter"),
+        (&counter, "b="),
+        (&histogram, "a_bucket{le=\"+Inf\"} 3\n"),
+        (&histogram, ".0"),
+        (&histogram, " 3\na_sum"),
+        (&histogram, "a_bucket{le=\"1.0\"} 2\na_bucket{le=\"+Inf\"} 3\n"),
+    ] {
+        let good = format!("{good}# EOF\n");
+        assert_eq!(open_metrics::check(&good), Ok(()));
+        assert!(good.contains(bad) && open_metrics::check(&good.replacen(bad, "", 1)).is_err(), "{good} without {bad}");
+    }
+    for twice in [format!("{counter}{counter}"), counter.clone() + "a_total{b=\"\\\\\\\"\\n\"} 1\n"] {
+        assert!(open_metrics::check(&format!("{twice}# EOF\n")).is_err(), "{twice}");
+    }
 }
 
 #[test]

@@ -68,9 +68,17 @@ impl Keepalived {
     /// # Errors
     /// If it can't be started, or ends at once: with what it said.
     pub fn start(node: &Node, instance: &Instance) -> io::Result<Self> {
+        Self::start_with(node, &instance.conf(node.name()))
+    }
+
+    /// The same, with a configuration file of these words.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(node: &Node, conf: &str) -> io::Result<Self> {
         let directory = node.scratch()?;
         let path = |name: &str| directory.join(name);
-        std::fs::write(path("keepalived.conf"), instance.conf(node.name()))?;
+        std::fs::write(path("keepalived.conf"), conf)?;
         // A pid file left by a killed one would be taken for ours.
         let _ = std::fs::remove_file(path("vrrp.pid"));
         let mut command = node.command("keepalived");
