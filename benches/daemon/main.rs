@@ -72,7 +72,7 @@ fn row_of_series(daemon: &Daemon, target: &str) {
 
 /// 255 virtual routers × 2 families, an advert a second each; nothing configured.
 fn observer() {
-    steady("");
+    steady(&Lab::new(), "");
 }
 
 /// The same, all configured: their addresses are probed too, and the far end answers for them.
@@ -84,11 +84,12 @@ fn member() {
             "[[router]]\ninterface = \"near\"\nvrid = {vrid}\naddresses = [\"{address}\"]\nversion = 3\nadvert_interval = \"1s\"\n"
         )
     };
-    steady(&FAMILIES.into_iter().flat_map(of).map(router).collect::<String>());
+    let lab = Lab::new();
+    let _daemon = lab.sockets();
+    steady(&lab, &FAMILIES.into_iter().flat_map(of).map(router).collect::<String>());
 }
 
-fn steady(config: &str) {
-    let lab = Lab::new();
+fn steady(lab: &Lab, config: &str) {
     lab.hold(FAMILIES.into_iter().flat_map(|family| {
         (1..=255)
             .map(move |vrid| format!("{}/{}", load::vip(family, vrid), if family == Family::V4 { 32 } else { 128 }))

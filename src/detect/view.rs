@@ -75,7 +75,7 @@ fn speaker(model: &Model, s: &Speaker, active: bool) -> SpeakerView {
 /// answer can't be heard. While this node is blind there is nothing to say: silence is no answer.
 fn addresses(model: &Model, router: &Router, now: Instant) -> Vec<AddressView> {
     let is_answered = router.vips.iter().any(|vip| !vip.claims().is_empty());
-    let parties = if is_answered { parties(model, router, now) } else { Vec::new() };
+    let parties = if is_answered { parties(model, router, None, now) } else { Vec::new() };
     let sees = model.is_probed(router) && blindness(model, router).is_none();
     let address = |vip: &Vip| {
         let answer = |p: &Party<'_>| p.claims.iter().find(|(a, _)| *a == vip.address).map(|(_, claim)| claim.mac);

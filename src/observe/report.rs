@@ -205,6 +205,11 @@ impl Report {
         self
     }
 
+    /// Until when it says how things are.
+    pub fn fresh_until(&self) -> Instant {
+        self.as_of + FRESH
+    }
+
     /// Its virtual routers.
     pub fn routers(&self) -> &[Reported] {
         &self.routers
@@ -278,12 +283,7 @@ impl Channel {
 
     /// The newest report, if it still says how things are.
     pub fn fresh(&self, now: Instant) -> Option<&Arc<Report>> {
-        self.report.as_ref().filter(|report| now.since(report.as_of) <= FRESH)
-    }
-
-    /// When the newest report ceases to be fresh.
-    pub fn fresh_until(&self) -> Option<Instant> {
-        self.report.as_ref().map(|report| report.as_of + FRESH)
+        self.report.as_ref().filter(|report| now <= report.fresh_until())
     }
 
     /// True if its newest answer is fresh and signed.

@@ -19,6 +19,8 @@ pub(super) enum Complaint {
     Stranger,
     /// Obeyed, though its addresses are not exactly ours.
     ListDiffers,
+    /// Obeyed and learned, though its interval is not ours.
+    IntervalDiffers,
     /// Obeyed, though nobody else should speak for an owner's addresses.
     OwnerHears,
 }
@@ -53,6 +55,12 @@ impl Complaint {
             }
             Self::ListDiffers => format!(
                 "{source} advertises VRID {vrid} with another list of addresses than {name}: configure both alike"
+            ),
+            Self::IntervalDiffers => format!(
+                "{source} advertises {name} every {:?} where we would every {:?}: who becomes backup follows the master's, but \
+                 configure both alike",
+                Duration::from(advert.interval),
+                settings.advert_interval
             ),
             Self::OwnerHears => {
                 format!(

@@ -176,6 +176,9 @@ impl Router {
         if !admit::lists_are_equal(advert, &self.settings) {
             complaints.push(Complaint::ListDiffers);
         }
+        if Duration::from(advert.interval) != self.settings.advert_interval {
+            complaints.push(Complaint::IntervalDiffers);
+        }
         if self.is_owner() {
             complaints.push(Complaint::OwnerHears);
         }

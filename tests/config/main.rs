@@ -283,6 +283,18 @@ fn rfc_3768_and_rfc_9568_5_2_7_an_interval_must_be_one_that_the_version_can_carr
 }
 
 #[test]
+fn rfc_9568_6_1_a_vrid_is_from_1_to_255() {
+    let with = |vrid: u16| format!("[[router]]\ninterface='eth0'\nvrid={vrid}\naddresses=['10.0.0.3']");
+    for vrid in [0, 256] {
+        let (line, _, message) = only_error(&with(vrid));
+        assert!(line == 3 && message.contains("from 1 to 255"), "{vrid}: {line}: {message}");
+    }
+    for vrid in [1, 255] {
+        assert!(Files::new(with(vrid)).load().is_ok(), "{vrid}");
+    }
+}
+
+#[test]
 fn version_2_goes_with_ipv4_and_passwords_go_with_version_2() {
     let ipv6 = |keys: &str| format!("[[router]]\ninterface='eth0'\nvrid=1\naddresses=['fe80::1']\n{keys}");
     assert!(only_error(&ipv6("version = 2")).2.contains("write version = 3"));

@@ -55,20 +55,7 @@ fn adverts_with_a_wrong_checksum_count_as_refused_and_make_no_speaker() {
 
 #[test]
 fn strangers_are_alarmed_and_never_judged_where_only_known_speakers_count() {
-    let expected = Expected {
-        name: "web".into(),
-        interface: "eth0".into(),
-        family: Family::V4,
-        vrid: 51,
-        addresses: vec![ip(VIP)],
-        excluded_addresses: vec![],
-        version: None,
-        advert_interval: Some(Duration::from_secs(1)),
-        auth: None,
-        peers: None,
-        unicast_peers: vec![ip(B)],
-        only_known_speakers: true,
-    };
+    let expected = Expected { unicast_peers: vec![ip(B)], only_known_speakers: true, ..expected() };
     let mut stage = Stage::member_with(Settings { routers: vec![expected], ..Settings::default() });
     stage.play(10000, &[(&advert(B, 200), 0), (&advert("10.9.9.3", 255), 500)]);
     stage.expect(Verdict::Healthy, &[]);

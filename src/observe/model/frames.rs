@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, Tap};
+use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, Tap, Vipness};
 use crate::time::Instant;
 use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
 
@@ -181,7 +181,8 @@ impl Model {
         for (slot, router) in self.routers.iter_mut().filter(|(_, r)| concerned(r)) {
             let expected = router.is_expected_claimant(now, mac);
             let spell = router.active(now).iter().map(|s| s.spell).max().unwrap_or_default();
-            if router.primaries.iter_mut().any(|p| p.address == address && p.answer(now, mac)) {
+            let asked_beside = router.primaries.iter_mut().chain(&mut router.decoy);
+            if asked_beside.filter(|p| p.address == address).any(|p| p.answer(now, mac)) {
                 self.dirty.insert(*slot);
             }
             let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
@@ -195,6 +196,10 @@ impl Model {
                     vip.hurry(now);
                 }
                 router.ask_primaries(now);
+                if !router.decoy.as_ref().is_some_and(|decoy| self.host.has_address(decoy.address)) {
+                    let own = self.host.source_for(interface, address, |a| vipness_of(router, a));
+                    own.into_iter().for_each(|(_, own)| router.ask_decoy(now, own));
+                }
                 self.planner.wake(now);
             }
             self.dirty.insert(*slot);
@@ -230,4 +235,9 @@ impl Model {
             }
         }
     }
+}
+
+/// An address of the router's is none that could be asked from.
+fn vipness_of(router: &Router, address: IpAddr) -> Vipness {
+    if router.vips.iter().any(|vip| vip.address == address) { Vipness::Ours } else { Vipness::None }
 }

@@ -48,13 +48,32 @@ pub fn version_2() -> Settings {
     Settings { version: Version::V2, ..settings() }
 }
 
+/// Version 3 over IPv6: the link-local address first, and one that clients use.
+pub fn over_ipv6() -> Settings {
+    let addresses = vec![(ip("fe80::100"), 128), (ip("2001:db8::100"), 128)];
+    Settings { family: Family::V6, addresses, ..settings() }
+}
+
+/// A router of each kind: both versions, both families.
+pub fn kinds() -> [Settings; 3] {
+    [version_2(), settings(), over_ipv6()]
+}
+
+/// The address of a host in this family: the last part of its IPv4 address makes its link-local one.
+pub fn host(family: Family, v4: &str) -> IpAddr {
+    match (family, v4.rsplit_once('.')) {
+        (Family::V6, Some((_, last))) => ip(&format!("fe80::{last}")),
+        _ => ip(v4),
+    }
+}
+
 pub fn owner() -> Settings {
     Settings { priority: OWNER, ..settings() }
 }
 
 /// What another router of the same settings would send.
 pub fn heard(settings: &Settings, priority: u8, source: &str) -> Advert {
-    advert(settings, priority, ip(source))
+    advert(settings, priority, host(settings.family, source))
 }
 
 pub struct Bench {
@@ -75,8 +94,9 @@ impl Bench {
 
     /// A router that has just begun to listen (or, as an owner, to speak).
     pub fn new(settings: Settings) -> Self {
+        let ours = host(settings.family, OURS);
         let mut bench = Self::unplugged(settings);
-        bench.tell(Event::Interface(Some(ip(OURS))));
+        bench.tell(Event::Interface(Some(ours)));
         bench
     }
 

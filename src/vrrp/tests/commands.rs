@@ -7,7 +7,7 @@ const DOWN: Duration = Duration::from_nanos(3_609_375_000);
 
 #[test]
 fn rfc9568_6_4_3_a_shutdown_gives_the_addresses_up_first_and_then_says_so() {
-    for settings in [settings(), version_2()] {
+    for settings in kinds() {
         let mut bench = Bench { obliging: false, ..Bench::master(settings) };
         assert_eq!(bench.tell(Event::Shutdown), "release, -> init");
         assert_eq!(bench.tell(Event::Released), "advert 0");

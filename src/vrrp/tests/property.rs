@@ -78,6 +78,8 @@ struct World {
     /// The kernel confirmed that the addresses are gone, and nothing was asked since.
     released: bool,
     link: bool,
+    /// As it has told.
+    state: State,
     ended: bool,
 }
 
@@ -85,7 +87,8 @@ impl World {
     fn new(settings: Settings) -> Self {
         let now = Instant::ZERO + millis(1_000_000);
         let router = Router::new(now, settings);
-        Self { router, now, questions: VecDeque::new(), held: false, released: false, link: false, ended: false }
+        let (held, released, link, ended) = (false, false, false, false);
+        Self { router, now, questions: VecDeque::new(), held, released, link, state: State::Init, ended }
     }
 
     fn take(&mut self, step: &Step) {
@@ -160,11 +163,16 @@ impl World {
                     self.released = false;
                 }
                 Action::Advertise { priority } => {
+                    assert_eq!(self.state, State::Master, "an advert timer outside of its state");
                     assert!(self.held && self.link, "an advert without addresses");
                     assert_eq!(Some(*priority), self.router.effective_priority());
                 }
                 Action::Announce => assert!(self.held, "an announcement without addresses"),
                 Action::Claim => {
+                    assert!(
+                        matches!(self.state, State::Backup | State::Master),
+                        "a master-down timer outside of its state"
+                    );
                     assert!(!self.questions.contains(&Action::Release), "a claim before the release is confirmed");
                     assert!(!self.questions.contains(&Action::Claim), "two claims");
                     (self.released, self.held) = (false, false);
@@ -175,7 +183,10 @@ impl World {
                     (self.released, self.held) = (false, false);
                     self.questions.push_back(action.clone());
                 }
-                Action::Entered { from, to, .. } => assert_ne!(from, to),
+                Action::Entered { from, to, .. } => {
+                    assert!(from != to && *from == self.state);
+                    self.state = *to;
+                }
                 Action::Ask { .. } => {
                     let silence = matches!(self.router.takeover(), Some((_, Takeover::Silence(_))));
                     assert!(silence || self.router.state() == State::Master, "nobody else is asked");
@@ -189,12 +200,17 @@ impl World {
 
     fn check(&self) {
         let router = &self.router;
+        assert_eq!(router.state(), self.state, "a change of state that it has not told");
         match router.state() {
             State::Master | State::Backup => assert!(router.poll_timeout().is_some(), "no timer"),
             State::Fenced => assert_eq!(router.poll_timeout(), None),
             State::Init | State::Fault => {}
         }
         assert_eq!(router.takeover().is_some(), router.state() == State::Backup, "one timer, of the state it is in");
+        if router.holds() {
+            let next = router.poll_timeout().unwrap_or(Instant::ZERO);
+            assert!(next <= self.now + router.settings().advert_interval, "a master whose next timer is no advert's");
+        }
         assert!(!router.holds() || self.held, "it believes in addresses that are not there");
         assert!(!self.ended || (router.state(), router.poll_timeout()) == (State::Init, None));
     }

@@ -23,12 +23,28 @@ fn password(text: &[u8; 8]) -> Settings {
 
 #[test]
 fn rfc9568_7_1_a_time_to_live_below_255_is_refused() {
-    assert_eq!(refused(settings(), |advert| advert.ttl = 254), RejectReason::Ttl);
+    for settings in kinds() {
+        assert_eq!(refused(settings, |advert| advert.ttl = 254), RejectReason::Ttl);
+    }
+}
+
+/// Who sends to one host may stand behind a router, and some send with 64 (keepalived 2.3.3 over IPv6).
+#[test]
+fn rfc9568_5_1_a_unicast_advert_may_have_any_time_to_live() {
+    for settings in kinds() {
+        let peer = host(settings.family, OURS);
+        let mut bench = Bench::master(settings);
+        let better = heard(bench.router.settings(), 200, HIGHER);
+        let advert = Advert { ttl: 64, destination: peer, ..better };
+        assert_eq!(bench.tell(Event::Advert(&advert)), "release, -> backup");
+    }
 }
 
 #[test]
 fn rfc9568_7_1_a_wrong_checksum_is_refused() {
-    assert_eq!(refused(settings(), |advert| advert.checksum = ChecksumForm::Invalid), RejectReason::Checksum);
+    for settings in kinds() {
+        assert_eq!(refused(settings, |advert| advert.checksum = ChecksumForm::Invalid), RejectReason::Checksum);
+    }
 }
 
 #[test]
@@ -48,13 +64,30 @@ fn rfc9568_7_1_another_version_is_refused() {
 
 #[test]
 fn rfc9568_7_1_another_virtual_router_is_refused() {
-    assert_eq!(refused(settings(), |advert| advert.vrid = 52), RejectReason::Vrid);
+    for settings in kinds() {
+        assert_eq!(refused(settings, |advert| advert.vrid = 52), RejectReason::Vrid);
+    }
 }
 
 #[test]
 fn erratum_8301_an_interval_of_zero_is_refused() {
     let zero = Interval::CentiSeconds(crate::time::CentiSeconds(0));
-    assert_eq!(refused(settings(), |advert| advert.interval = zero), RejectReason::Interval);
+    for settings in [settings(), over_ipv6()] {
+        assert_eq!(refused(settings, |advert| advert.interval = zero), RejectReason::Interval);
+    }
+}
+
+#[test]
+fn rfc9568_7_1_another_interval_is_obeyed_in_version_3_and_alarmed_once() {
+    for settings in [settings(), over_ipv6()] {
+        let slow = heard(&Settings { advert_interval: 2 * SECOND, ..settings.clone() }, 200, HIGHER);
+        let mut bench = Bench::new(settings);
+        assert_eq!(bench.tell(Event::Advert(&slow)), "alarm");
+        assert_eq!(bench.tell(Event::Advert(&slow)), "");
+        assert_eq!(bench.due_in(), Duration::from_nanos(7_218_750_000));
+        assert_eq!(bench.hear(200, HIGHER), "");
+        assert_eq!(bench.tell(Event::Advert(&slow)), "alarm", "after it was right once, a difference is news");
+    }
 }
 
 #[test]
@@ -100,6 +133,8 @@ fn rfc9568_7_1_disjoint_addresses_are_a_collision_and_not_obeyed() {
     let foreign = |advert: &mut Advert| advert.addresses = vec![ip("10.9.9.200")];
     assert_eq!(refused(settings(), foreign), RejectReason::Addresses);
     assert_eq!(refused(version_2(), foreign), RejectReason::Addresses);
+    let foreign = |advert: &mut Advert| advert.addresses = vec![ip("fe80::200")];
+    assert_eq!(refused(over_ipv6(), foreign), RejectReason::Addresses);
 }
 
 #[test]

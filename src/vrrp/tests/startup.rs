@@ -5,30 +5,31 @@ use super::bench::*;
 
 #[test]
 fn rfc9568_6_4_1_a_router_waits_for_its_interface() {
-    let mut bench = Bench::unplugged(settings());
-    assert_eq!((bench.state(), bench.router.poll_timeout()), (State::Init, None));
-    assert_eq!(bench.tell(Event::Interface(Some(ip(OURS)))), "-> backup");
+    for settings in kinds() {
+        let ours = host(settings.family, OURS);
+        let mut bench = Bench::unplugged(settings);
+        assert_eq!((bench.state(), bench.router.poll_timeout()), (State::Init, None));
+        assert_eq!(bench.tell(Event::Interface(Some(ours))), "-> backup");
+    }
 }
 
 #[test]
 fn rfc9568_6_4_1_it_becomes_backup_with_a_whole_master_down_interval() {
-    let bench = Bench::new(settings());
-    assert_eq!(bench.state(), State::Backup);
-    assert_eq!(bench.due_in(), Duration::from_nanos(3_609_375_000));
-}
-
-#[test]
-fn rfc3768_6_4_1_and_so_does_one_of_version_2() {
-    let bench = Bench::new(version_2());
-    assert_eq!(bench.state(), State::Backup);
-    assert_eq!(bench.due_in(), Duration::from_nanos(3_609_375_000));
+    for settings in kinds() {
+        let bench = Bench::new(settings);
+        assert_eq!(bench.state(), State::Backup);
+        assert_eq!(bench.due_in(), Duration::from_nanos(3_609_375_000));
+    }
 }
 
 #[test]
 fn rfc9568_6_4_1_the_owner_becomes_master_at_once_and_claims_nothing() {
-    let mut bench = Bench::unplugged(owner());
-    assert_eq!(bench.tell(Event::Interface(Some(ip(OURS)))), "-> master, advert 255, announce");
-    assert_eq!(bench.due_in(), SECOND);
+    for settings in kinds() {
+        let ours = host(settings.family, OURS);
+        let mut bench = Bench::unplugged(Settings { priority: OWNER, ..settings });
+        assert_eq!(bench.tell(Event::Interface(Some(ours))), "-> master, advert 255, announce");
+        assert_eq!(bench.due_in(), SECOND);
+    }
 }
 
 #[test]

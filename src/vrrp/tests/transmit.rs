@@ -30,8 +30,7 @@ fn rfc9568_5_2_the_message_of_version_3() {
 
 #[test]
 fn rfc9568_5_2_the_message_over_ipv6_has_the_link_local_address_first() {
-    let addresses = vec![(ip("fe80::100"), 128), (ip("2001:db8::100"), 128)];
-    let settings = Settings { family: Family::V6, addresses, checksum: ChecksumForm::MessageOnly, ..settings() };
+    let settings = Settings { checksum: ChecksumForm::MessageOnly, ..over_ipv6() };
     assert_eq!(
         message(&settings, 200, "fe80::1"),
         "3133c8020064d9fcfe80000000000000000000000000010020010db8000000000000000000000100"
@@ -40,10 +39,12 @@ fn rfc9568_5_2_the_message_over_ipv6_has_the_link_local_address_first() {
 
 #[test]
 fn rfc9568_7_2_an_advert_is_what_another_router_of_the_same_settings_accepts() {
-    for settings in [settings(), version_2(), Settings { auth: Auth::Password(*b"1111\0\0\0\0"), ..version_2() }] {
-        let bytes = frame::advert(&advert(&settings, 200, ip(HIGHER)), None).unwrap();
+    let password = Settings { auth: Auth::Password(*b"1111\0\0\0\0"), ..version_2() };
+    for settings in kinds().into_iter().chain([password]) {
+        let bytes = frame::advert(&heard(&settings, 200, HIGHER), None).unwrap();
         let Seen::Advert(seen) = dissect(&bytes, LinkLayer::Ethernet).seen else { panic!("no advert") };
-        assert_eq!((seen.ttl, seen.destination), (255, ip("224.0.0.18")));
+        let group = if settings.family == Family::V4 { "224.0.0.18" } else { "ff02::12" };
+        assert_eq!((seen.ttl, seen.destination, seen.priority), (255, ip(group), 200));
         let mut bench = Bench::master(settings);
         assert_eq!(bench.tell(Event::Advert(&seen)), "release, -> backup");
     }

@@ -79,6 +79,15 @@ fn rfc9568_7_1_a_message_shorter_than_its_fixed_fields_is_truncated_and_its_vrid
 }
 
 #[test]
+fn rfc3768_7_1_a_version_2_message_without_its_authentication_data_is_not_complete() {
+    for missing in [1, 4, 8] {
+        let mut message = vec![0x21, 51, 200, 1, 0, 1, 0, 0, 10, 9, 9, 100];
+        message.resize(message.len() + 8 - missing, 0);
+        assert_eq!(reason_in_ip(&summed(message)), RejectReason::Length, "{missing} bytes are missing");
+    }
+}
+
+#[test]
 fn rfc9568_5_2_3_vrid_0_is_rejected() {
     assert_eq!(reason_in_ip(&summed(vec![0x31, 0, 200, 1, 0, 100, 0, 0, 10, 9, 9, 100])), RejectReason::Vrid);
 }
@@ -120,6 +129,23 @@ fn rfc9568_7_1_a_well_formed_advert_from_off_link_stays_an_advert_with_a_defect(
     let advert = advert_in_ip(&with_ttl(version_3_with(&[]), 254));
     assert_eq!(advert, Advert { ttl: 254, ..golden_advert(Version::V3) });
     assert_eq!(advert.defect(), Some(RejectReason::Ttl));
+}
+
+#[test]
+fn rfc9568_5_1_2_3_a_hop_limit_below_255_is_the_same_defect_over_ipv6() {
+    let sent = Advert {
+        source: address("fe80::1"),
+        destination: address("ff02::12"),
+        addresses: vec![address("fe80::100")],
+        ttl: 254,
+        ..golden_advert(Version::V3)
+    };
+    let frame = frame::advert(&sent, None).expect("a frame");
+    let seen = advert_in_ip(&frame[14..]);
+    assert_eq!((seen.ttl, seen.defect()), (254, Some(RejectReason::Ttl)));
+    let to_a_peer = Advert { destination: address("fe80::2"), ..sent };
+    let frame = frame::advert(&to_a_peer, Some(MAC)).expect("a frame");
+    assert_eq!(advert_in_ip(&frame[14..]).defect(), None, "a unicast peer may be further away");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! vipwarden as the VRRP router itself, beside real daemons.
 
 mod arbiter;
+mod conform;
 mod gate;
 mod groups;
 mod interop;
