@@ -80,7 +80,7 @@ pub fn empty() -> Snapshot {
 /// `empty` with these routers, a peer and a witness.
 pub fn with(routers: Vec<RouterView>) -> Snapshot {
     let mut reach = Reach::new("lb02", ip("10.0.0.6"));
-    reach.ping(Some(Duration::from_micros(400)));
+    reach.ping(ago(0.1), Some(Duration::from_micros(400)));
     (reach.probes, reach.lost) = (12, 1);
     let mut snapshot = empty();
     snapshot.routers = routers.into_iter().map(Arc::new).collect();
