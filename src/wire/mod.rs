@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::{CentiSeconds, Duration, Seconds};
 
 pub use frame::EmitError;
+pub use icmp::Echo;
 pub use pnet::util::MacAddr;
 pub use vrrp::emit_advert;
 

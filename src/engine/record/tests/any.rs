@@ -12,8 +12,8 @@ use crate::detect::{Cause, Event};
 use crate::engine::record::Input;
 use crate::observe::{
     Address, Daemon, DaemonState, Delivered, Expected, Fact, Frame, Heard, Histogram, IfIndex, Leased, Link, LinkKind,
-    Mute, PacketKind, Peer, Report, Reported, ReportedFinding, RouterId, Sensor, Sent, Settings, Speaking, State, Tap,
-    Target, Told, Tracked, Witness,
+    Mute, PacketKind, Peer, Pledge, Pledged, Report, Reported, ReportedFinding, RouterId, Sensor, Sent, Settings,
+    Speaking, State, Tap, Target, Told, Tracked, Witness,
 };
 use crate::time::{CentiSeconds, Duration, Instant, Seconds, WallClock};
 use crate::wire::{
@@ -218,6 +218,11 @@ fn reported() -> impl Strategy<Value = Reported> {
             daemon: DaemonState::Alive,
             witness: Some(blind),
             findings,
+            pledge: priority.map(|_| Pledged {
+                key: "web".into(),
+                asks: speaks,
+                promise: Some((Instant::ZERO, Duration::from_secs(9))),
+            }),
         })
 }
 
@@ -256,10 +261,12 @@ fn speaking() -> impl Strategy<Value = Fact> {
         up,
         weight,
     });
-    let leased =
-        (any::<[bool; 2]>(), option::of(instant()), option::of(words())).prop_map(|([up, excused], until, holder)| {
-            Leased { up, until, holder: holder.clone(), excused, trouble: holder }
-        });
+    let leased = (any::<[bool; 3]>(), option::of(instant()), option::of(words())).prop_map(
+        |([up, excused, promised], until, holder)| {
+            let pledge = until.map(|_| Pledge { key: "web".into(), asks_from: until, promised_until: None });
+            Leased { up, until, holder: holder.clone(), excused, promised, trouble: holder, pledge }
+        },
+    );
     let part = (select(State::ALL.to_vec()), any::<u8>(), option::of(any::<u8>()), option::of(words()));
     (part, prop::collection::vec(tracked, 0..2), option::of(leased), any::<(f64, u64)>()).prop_map(
         |((state, base, effective, fenced), tracks, arbiter, (seconds, count))| {
