@@ -73,7 +73,7 @@ impl Stage {
     /// The same, with a command in front of it.
     pub fn speaker_by(&self, wrapper: &[&str], node: &Node, priority: u8, lines: &[&str]) -> Watch {
         let section = section(self.flavour, node, self.peer(node), priority, lines);
-        Watch(Daemon::start_by(node, wrapper, vipwarden(), &section).expect("vipwarden starts"))
+        Watch(Daemon::start_by(node, wrapper, vipwarden(), &section, &[]).expect("vipwarden starts"))
     }
 
     /// One that asks its peer, too.
