@@ -245,5 +245,14 @@ mod tests {
             let track = TrackDoc { name: "nginx".into(), kind: "check".into(), up, weight };
             assert_eq!(track.to_string(), words);
         }
+        for (up, adds, words) in [
+            (Some(true), -20, "number /run/adjust says: priority -20"),
+            (Some(true), 20, "number /run/adjust says: priority +20"),
+            (Some(false), 0, "number /run/adjust is down: a fault"),
+            (None, 1, "number /run/adjust is not known yet"),
+        ] {
+            let track = TrackDoc { name: "/run/adjust".into(), kind: "number".into(), up, weight: adds };
+            assert_eq!(track.to_string(), words);
+        }
     }
 }
