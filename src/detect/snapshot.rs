@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::observe::{DaemonState, Report, RouterId, Sensor, Tap};
+use crate::observe::{DaemonState, Reach, Report, RouterId, Sensor, Tap};
 pub use crate::observe::{FENCE_BUCKETS, GAP_BUCKETS, Histogram, Leased, RTT_BUCKETS, Speaking, State, Tracked};
 use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -426,20 +426,8 @@ pub struct AddressView {
 /// A peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeerView {
-    /// Name.
-    pub name: String,
-    /// Address that is pinged.
-    pub address: IpAddr,
-    /// Whether it answers ping; `None` before the first answer or loss.
-    pub up: Option<bool>,
-    /// Last round trip.
-    pub rtt: Option<Duration>,
-    /// All round trips, in seconds.
-    pub rtts: Histogram<10>,
-    /// Pings sent.
-    pub probes: u64,
-    /// Pings lost.
-    pub lost: u64,
+    /// What pings say of it.
+    pub reach: Reach,
     /// Whether its vipwarden answers; `None` where it is not asked, or was not yet.
     pub api: Option<bool>,
     /// True if what it answers is signed with the cluster's key, and fresh.

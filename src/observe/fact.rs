@@ -165,8 +165,23 @@ pub struct Leased {
     pub holder: Option<String>,
     /// This node may be master although the arbiter can't be asked.
     pub excused: bool,
+    /// It holds because every peer promises not to take the addresses.
+    pub promised: bool,
     /// What is wrong, and what to do.
     pub trouble: Option<String>,
+    /// What the peers are to know of it, where they vouch for each other while the arbiter is away.
+    pub pledge: Option<Pledge>,
+}
+
+/// A node's own word on its lease, for its peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pledge {
+    /// Under which name the arbiter knows the router.
+    pub key: String,
+    /// From when on this node asks them to take nothing, if it is not granted more time until then.
+    pub asks_from: Option<Instant>,
+    /// Until when this node neither holds nor takes it.
+    pub promised_until: Option<Instant>,
 }
 
 /// Upper bounds of [`Speaking::fence_durations`], in seconds.
@@ -177,11 +192,11 @@ pub const FENCE_BUCKETS: [f64; 8] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.0
 pub struct Tracked {
     /// Its name.
     pub name: String,
-    /// `check`, `interface`, `process` or `file`.
+    /// `check`, `interface`, `process`, `file` or `number`.
     pub kind: &'static str,
     /// Whether it is up; `None` until it is known.
     pub up: Option<bool>,
-    /// What it adds to or takes from the priority; 0 is a fault when down.
+    /// What it adds to or takes from the priority; 0 is a fault when down. Of a number: what it adds now.
     pub weight: i16,
 }
 

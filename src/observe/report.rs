@@ -68,6 +68,19 @@ pub struct Reported {
     pub witness: Option<bool>,
     /// What it found out that is to be mended on its own host.
     pub findings: Vec<ReportedFinding>,
+    /// What it says of the arbiter's lease, where it may hold by its peers' promises.
+    pub pledge: Option<Pledged>,
+}
+
+/// A peer's word on an arbiter's lease, for the time in which the arbiter can't be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pledged {
+    /// Under which name the arbiter knows the router.
+    pub key: String,
+    /// It holds, could not renew its lease in time, and asks the others to take nothing.
+    pub asks: bool,
+    /// It neither holds nor takes the lease: when it was asked, and for how long from its answer on, by its own clock.
+    pub promise: Option<(Instant, Duration)>,
 }
 
 /// A peer's own adverts, as they leave its host.
@@ -138,6 +151,8 @@ pub struct Testimony {
     pub witness: Option<bool>,
     /// The sources whose adverts it hears at present.
     pub hears: Vec<IpAddr>,
+    /// What it says of the arbiter's lease.
+    pub pledge: Option<Pledged>,
 }
 
 impl Testimony {
@@ -156,6 +171,7 @@ impl Testimony {
             state: said.state,
             witness: said.witness,
             hears: said.hears.iter().filter(|heard| heard.active).map(|heard| heard.source).collect(),
+            pledge: said.pledge.clone(),
         }
     }
 }
@@ -224,6 +240,28 @@ impl Report {
 }
 
 impl Reported {
+    /// A watched backup with these addresses, of which nothing else is known.
+    pub fn backup(family: Family, vrid: u8, addresses: Vec<IpAddr>) -> Self {
+        Self {
+            name: "web".into(),
+            interface: "eth0".into(),
+            family,
+            vrid,
+            addresses,
+            speaks: false,
+            state: State::Backup,
+            blind: false,
+            held: Vec::new(),
+            priority: None,
+            sends: None,
+            hears: Vec::new(),
+            daemon: DaemonState::Alive,
+            witness: None,
+            findings: Vec::new(),
+            pledge: None,
+        }
+    }
+
     /// True if `other` says the same of who holds and who advertises, and why.
     pub fn agrees_with(&self, other: &Self) -> bool {
         (self.state, self.blind, &self.held, &self.findings) == (other.state, other.blind, &other.held, &other.findings)
@@ -355,23 +393,7 @@ mod tests {
     #[test]
     fn routers_are_matched_by_a_shared_address_and_the_same_vrid_goes_first() {
         let vip: IpAddr = "10.0.0.100".parse().unwrap();
-        let router = |vrid, addresses: &[IpAddr]| Reported {
-            name: String::new(),
-            interface: "eth0".into(),
-            family: Family::V4,
-            vrid,
-            addresses: addresses.to_vec(),
-            speaks: false,
-            state: State::Backup,
-            blind: false,
-            held: Vec::new(),
-            priority: None,
-            sends: None,
-            hears: Vec::new(),
-            daemon: DaemonState::Alive,
-            witness: None,
-            findings: Vec::new(),
-        };
+        let router = |vrid, addresses: &[IpAddr]| Reported::backup(Family::V4, vrid, addresses.to_vec());
         let routers = vec![router(51, &[vip]), router(52, &[vip]), router(51, &["10.0.0.9".parse().unwrap()])];
         let said = Report::clone(&report(at(0))).with_routers(routers);
         assert_eq!(said.router(Family::V4, 51, [vip]).map(|r| r.vrid), Some(51));

@@ -24,6 +24,7 @@ use pnet::packet::ip::IpNextHeaderProtocols;
 use crate::time::{CentiSeconds, Duration, Seconds};
 
 pub use frame::EmitError;
+pub use icmp::Echo;
 pub use pnet::util::MacAddr;
 pub use vrrp::emit_advert;
 

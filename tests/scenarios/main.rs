@@ -14,6 +14,7 @@ mod firewall;
 mod frr;
 mod hostile;
 mod import;
+mod imported;
 mod lab;
 mod lifecycle;
 mod matrix;

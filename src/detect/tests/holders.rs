@@ -376,3 +376,38 @@ fn a_short_silence_between_two_who_refuse_each_other_mutes_nobody_fault_28() {
     stage.play(stage.now + 2000, &[(&other, 50)]);
     stage.expect(Verdict::SplitBrain, &[Cause::AddressesMismatch, Cause::MutedMaster]);
 }
+
+/// By IPv6 FRR sends from the virtual link-local address and the virtual MAC, and its backups have both, on a macvlan held down.
+#[test]
+fn adverts_from_an_address_and_a_mac_that_are_here_too_are_anothers_unless_they_were_sent_from_here_fault_19() {
+    let shared =
+        |priority| Advert { mac: Some(MacAddr(0, 0, 0x5e, 0, 1, 51)), source: ip("10.9.9.100"), ..advert(B, priority) };
+    let mut stage = Stage::member();
+    stage.fact(Fact::Link(Link {
+        mac: shared(0).mac,
+        kind: LinkKind::Macvlan,
+        parent: Some(ETH0),
+        protodown: true,
+        carrier: false,
+        ..Link::plain(IfIndex(9), "vrrp4-51")
+    }));
+    let on_macvlan = Address { interface: IfIndex(9), address: ip(VIP), prefix: 24, usable: true };
+    stage.fact(Fact::Address(on_macvlan));
+    for second in 0..5 {
+        stage.idle(second * 1000);
+        stage.frame(PacketKind::Multicast, Seen::Advert(shared(200)));
+    }
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(stage.router().speakers.iter().all(|s| !s.local), "{:#?}", stage.router().speakers);
+    // It becomes master itself; a bridge brings its own adverts back.
+    stage.frame(PacketKind::Multicast, Seen::Advert(shared(0)));
+    for second in 6..12 {
+        stage.idle(second * 1000);
+        stage.frame(PacketKind::Outgoing, Seen::Advert(shared(100)));
+        stage.frame(PacketKind::Multicast, Seen::Advert(shared(100)));
+    }
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+    let masters = stage.router().speakers.iter().filter(|s| s.master && s.local).count();
+    assert_eq!(masters, 1, "{:#?}", stage.router().speakers);
+}

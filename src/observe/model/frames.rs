@@ -49,11 +49,7 @@ impl Model {
             }
         }
         let local = frame.kind == PacketKind::Outgoing && self.host.has_address(advert.source);
-        let looped = !local
-            && frame.kind != PacketKind::Outgoing
-            && self.host.has_address(advert.source)
-            && advert.mac.is_some_and(|mac| self.host.has_mac(mac));
-        if looped {
+        if !local && frame.kind != PacketKind::Outgoing && self.is_own(advert) {
             return;
         }
         let key = (frame.interface, frame.vlan, advert.family(), advert.vrid);
@@ -62,12 +58,23 @@ impl Model {
         self.hear(now, slot, advert, local, expected);
     }
 
+    /// True if it is this host's own advert, come back over a bridge or another of its interfaces. Another's may have the same source
+    /// and the same MAC: FRR's come from the virtual router's, which its backups have, too.
+    fn is_own(&self, advert: &Advert) -> bool {
+        let is_same = |s: &Speaker| s.advert == *advert;
+        self.host.has_address(advert.source)
+            && advert.mac.is_some_and(|mac| self.host.has_mac(mac))
+            && self.routers.values().any(|router| router.local().is_some_and(is_same))
+    }
+
     /// The further taps that must see this advert, too, unless something on this host drops it.
     fn taps_expected(&self, frame: &Frame, advert: &Advert) -> &'static [Tap] {
         let untagged_parent = frame.vlan.is_none()
             && matches!(frame.kind, PacketKind::Host | PacketKind::Multicast)
             && self.host.link(frame.interface).is_some_and(|l| l.master.is_none());
-        if !untagged_parent || !self.needs_taps() || self.host.has_address(advert.source) {
+        // What comes from an address of this host's own the kernel lets go no further, by IPv4.
+        let is_martian = advert.family() == Family::V4 && self.host.has_address(advert.source);
+        if !untagged_parent || !self.needs_taps() || is_martian {
             &[]
         } else if advert.mac.is_some_and(|mac| self.host.has_macvlan(frame.interface, mac)) {
             // A backup with a virtual MAC of its own: its private macvlan takes the frame away before the first tap.

@@ -100,3 +100,18 @@ fn a_wait_that_is_shorter_than_the_hold_is_noticed() {
 fn who_is_master_again_on_a_lease_that_it_gave_back_is_noticed() {
     expect("unleased", Theme::Lease, |spec| spec.rules.ask_again = false);
 }
+
+#[test]
+fn who_holds_on_without_the_promises_of_all_is_noticed() {
+    expect("lease", Theme::Council, |spec| spec.rules.all_promise = false);
+}
+
+#[test]
+fn who_takes_what_it_has_promised_not_to_take_is_noticed() {
+    expect("lease", Theme::Council, |spec| spec.rules.keeps_promise = false);
+}
+
+#[test]
+fn a_promise_that_counts_from_when_it_is_heard_is_noticed() {
+    expect("lease", Theme::Council, |spec| spec.rules.from_question = false);
+}

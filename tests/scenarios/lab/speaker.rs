@@ -67,8 +67,13 @@ impl Stage {
 
     /// A vipwarden that speaks on `node`.
     pub fn speaker(&self, node: &Node, priority: u8, lines: &[&str]) -> Watch {
+        self.speaker_by(&[], node, priority, lines)
+    }
+
+    /// The same, with a command in front of it.
+    pub fn speaker_by(&self, wrapper: &[&str], node: &Node, priority: u8, lines: &[&str]) -> Watch {
         let section = section(self.flavour, node, self.peer(node), priority, lines);
-        Watch(Daemon::start(node, vipwarden(), &section).expect("vipwarden starts"))
+        Watch(Daemon::start_by(node, wrapper, vipwarden(), &section).expect("vipwarden starts"))
     }
 
     /// One that asks its peer, too.

@@ -104,24 +104,22 @@ pub fn list(pair: &mut Pair, old: &str, new: &str) {
     pair.a.instance.lines.iter_mut().for_each(|line| *line = line.replace(old, new));
 }
 
-/// A cloned machine.
-pub fn clone_source(pair: &mut Pair, address: &str, prefix: &str) {
-    let nodad = if address.contains(':') { "nodad" } else { "" };
-    let line = format!("ip addr add {address}/{prefix} dev eth0 {nodad}");
-    pair.b.node.exec(&line).expect("it takes the other's address");
+/// A cloned machine: `b` has `a`'s address and sends from it.
+pub fn clone_source(pair: &mut Pair) {
+    pair.b.node.exec("ip addr add 10.9.9.1/24 dev eth0").expect("it takes the other's address");
     for side in [&mut pair.a, &mut pair.b] {
         side.instance.priority = 150;
-        side.instance.lines.push(format!("mcast_src_ip {address}"));
+        side.instance.lines.push("mcast_src_ip 10.9.9.1".into());
     }
 }
 
 /// And its end.
-pub fn part(case: &mut Case, address: &str) {
+pub fn part(case: &mut Case) {
     let pair = &mut case.pair;
     pair.b.stop();
     pair.b.instance.priority = 100;
     pair.b.instance.lines.clear();
-    pair.b.node.exec(&format!("ip addr del {address} dev eth0")).expect("it lets the address go");
+    pair.b.node.exec("ip addr del 10.9.9.1/24 dev eth0").expect("it lets the address go");
     pair.b.start();
     announce(case);
 }
@@ -130,4 +128,12 @@ pub fn part(case: &mut Case, address: &str) {
 pub fn usurp(case: &mut Case, frame: Vec<u8>) {
     case.things.push(Box::new(Speaker::start(&case.x, frame)));
     until("nobody holds", || case.sides().iter().all(|side| !holds(&side.node, case.pair.vip)));
+}
+
+/// FRR's backup has the VIP on its macvlan, and by default its parent answers ARP for it, with its own MAC. Beside another that
+/// uses the virtual MAC nobody is misled; beside a keepalived without one clients are.
+pub fn quieten(pair: &mut Pair) {
+    for side in [&pair.a, &pair.b] {
+        side.node.exec("sysctl -qw net.ipv4.conf.all.arp_ignore=1").expect("sysctl");
+    }
 }

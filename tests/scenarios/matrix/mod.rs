@@ -7,7 +7,7 @@ mod acts;
 mod rows;
 mod table;
 
-use crate::lab::{Firewall, Flavour, History, Node, Pair, Side, second};
+use crate::lab::{Firewall, Flavour, History, Node, Pair, Side, second, until};
 use std::any::Any;
 
 /// What a node is to say.
@@ -129,6 +129,7 @@ pub fn play(row: &Row) -> [Said; 2] {
         Effect::Done => now(),
         Effect::Both => {
             case.pair.expect_holders(true, true);
+            until("the kernels have told of it", || histories.iter().all(|history| !history.spells().is_empty()));
             histories.iter().map(|history| millis(history.last_start())).max().unwrap_or(begun)
         }
     };

@@ -5,12 +5,14 @@ use crate::lab::Flavour;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-/// Plays the rows; those whose number is in `VIPWARDEN_ROWS`, if that is set, and those that are timed `VIPWARDEN_RUNS` times each.
+/// Plays the rows; only those whose number, flavour or daemons are in `VIPWARDEN_ROWS`, if that is set. Those that are timed are played
+/// `VIPWARDEN_RUNS` times each.
 pub fn run(rows: &[Row]) {
     let only = std::env::var("VIPWARDEN_ROWS").unwrap_or_default();
     let runs: usize =
         std::env::var("VIPWARDEN_RUNS").map_or(1, |runs| runs.parse().expect("VIPWARDEN_RUNS is a number"));
-    let is_meant = |row: &&Row| only.is_empty() || only.split(',').any(|word| word == row.fault.to_string());
+    let is_it = |row: &Row, word: &str| word == row.fault.to_string() || daemons(row).split(", ").any(|by| by == word);
+    let is_meant = |row: &&Row| only.is_empty() || only.split(',').any(|word| is_it(row, word));
     let rows: Vec<Row> = rows.iter().filter(is_meant).copied().collect();
     let played = |row: &Row| {
         let times = if is_timed(row) { runs } else { 1 };
@@ -87,7 +89,8 @@ fn cell(said: &[Said]) -> String {
             named.push(word);
         }
     }
-    let verdict = median(said.iter().filter_map(|said| said.verdict_ms));
+    let told = said.iter().filter(|said| said.verdict != "healthy");
+    let verdict = median(told.filter_map(|said| said.verdict_ms));
     let cause = median(said.iter().filter_map(|said| said.cause_ms))
         .filter(|_| said.iter().any(|said| !said.causes.is_empty()));
     let times = match (verdict, cause) {
