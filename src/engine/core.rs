@@ -13,7 +13,6 @@ use crate::time::{Duration, Instant, WallClock};
 
 use super::blindness::Blindness;
 use super::rest::Rest;
-use super::speaker::Findings;
 use super::{LAG_BUCKETS, Shared, View};
 
 /// A snapshot is published at least this often, and at once when a verdict or a master changed.
@@ -74,16 +73,9 @@ impl Core {
         }
     }
 
-    /// What the speakers want to know of it.
-    pub fn findings(&self, now: Instant) -> Findings {
-        let (anyone, witness) = self.watcher.reach();
-        Findings {
-            anyone,
-            witness,
-            answers: self.watcher.answers().collect(),
-            testimonies: self.watcher.testimonies(now).collect(),
-            witnesses: self.watcher.witnessed().collect(),
-        }
+    /// What it has found out.
+    pub const fn watcher(&self) -> &Watcher {
+        &self.watcher
     }
 
     /// True if what the further taps see is wanted.

@@ -189,14 +189,14 @@ impl Speaker {
     /// What is told of the gate.
     pub(super) fn report_gate(&mut self) {
         let door = self.place.as_ref().and_then(|place| place.door.as_ref());
-        self.report.gate_open = door.and_then(Door::is_open);
-        let unproven = self.arbiter.is_some() && self.place.is_some() && self.report.gate_open.is_none();
-        self.report.gate_lacks = match (door.and_then(Door::lacks), unproven) {
+        self.report.says.gate_open = door.and_then(Door::is_open);
+        let unproven = self.arbiter.is_some() && self.place.is_some() && self.report.says.gate_open.is_none();
+        self.report.says.gate_lacks = match (door.and_then(Door::lacks), unproven) {
             (lacks, false) => lacks,
             (None, true) => Some(UNPROVEN.into()),
             (Some(lacks), true) => Some(format!("{lacks}; {UNPROVEN}")),
         };
-        self.report.address_lifetime = self.lifetime().map(|seconds| Duration::from_secs(seconds.into()));
+        self.report.says.address_lifetime = self.lifetime().map(|seconds| Duration::from_secs(seconds.into()));
     }
 }
 
