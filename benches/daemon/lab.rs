@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Protocol, Socket, Type};
 use vipwarden::sys::clock;
 use vipwarden::sys::netns;
 use vipwarden::sys::transmit::Transmitter;
@@ -65,13 +67,38 @@ impl Lab {
         netns::inside(&self.there, || Transmitter::open("a bench")).expect("the namespace is there").expect("root")
     }
 
+    /// The namespace of the far end.
+    pub fn far(&self) -> &str {
+        &self.there
+    }
+
+    /// The near end's sockets of a VRRP daemon, bound where nothing comes in: without one its host is no member of what it watches.
+    pub fn sockets(&self) -> [Socket; 2] {
+        let open = |domain, address: IpAddr| {
+            let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(112)))?;
+            socket.bind(&SocketAddr::from((address, 0)).into())?;
+            Ok::<_, std::io::Error>(socket)
+        };
+        let both = [(Domain::IPV4, Ipv4Addr::LOCALHOST.into()), (Domain::IPV6, Ipv6Addr::LOCALHOST.into())];
+        both.map(|(domain, address)| {
+            netns::inside(&self.here, || open(domain, address)).expect("the namespace is there").expect("root")
+        })
+    }
+
     /// Starts `vipwarden run` with this configuration, and waits until it captures.
     pub fn start(&self, config: &str) -> Daemon {
+        self.start_on(&[], config)
+    }
+
+    /// The same, of a daemon that is asked over the cable, too.
+    pub fn start_on(&self, listen: &[SocketAddr], config: &str) -> Daemon {
         let path = |name: &str| self.dir.path().join(name);
         let (file, control) = (path("vipwarden.toml"), path("control.sock"));
         let state = path("state");
         let _ = fs::remove_dir_all(&state);
-        let head = format!("[node]\nname = \"bench\"\nstate_dir = \"{}\"\n[web]\nlisten = []\n", state.display());
+        let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
+        let head =
+            format!("[node]\nname = \"bench\"\nstate_dir = \"{}\"\n[web]\nlisten = {listen:?}\n", state.display());
         fs::write(&file, head + config).expect("a directory of our own");
         let child = Command::new("ip")
             .args([

@@ -4,12 +4,14 @@
 //! Without arguments everything is measured, in about twenty minutes; with words only what is called by all of them:
 //! `cargo bench --bench failover -- 100ms cut`. With `scale` alone: 255 virtual routers in one process, and what they cost.
 
+mod adverts;
 mod client;
 mod pair;
 mod scale;
 
 use std::time::Duration;
 
+use adverts::Adverts;
 use client::Client;
 use pair::{End, Kind, Pair};
 
@@ -50,10 +52,11 @@ fn measure(interval: Duration, end: End, kinds: &[Kind]) -> Vec<(Kind, Vec<Durat
     for run in 0..RUNS {
         for (_, pair, gaps) in &mut pairs {
             pair.settle();
-            // At another phase of the adverts each time.
-            std::thread::sleep(interval * 3 + interval * run / RUNS);
             let client = Client::start(pair.client(), pair::ADDRESS);
             std::thread::sleep(Duration::from_millis(50));
+            // At another moment between two adverts each time, and at the same ones for all kinds.
+            Adverts::listen(pair.client()).next();
+            std::thread::sleep(interval * run / RUNS);
             pair.end(end);
             std::thread::sleep(Duration::from_millis(50));
             gaps.push(client.stop());

@@ -10,6 +10,7 @@ use super::announce;
 use super::conflict::{self, Conflict};
 use super::hollow::{self, Hollow};
 use super::party::{Party, parties};
+use super::remote::Standing;
 use super::twins;
 use super::{Cause, Episode, Event, Evidence, Finding, Holder, State, Verdict, cause};
 
@@ -66,6 +67,8 @@ struct Overlap {
     proven: Option<Episode>,
     /// Proven, and longer than a takeover.
     split: bool,
+    /// It was found that the two don't reach each other.
+    cut: bool,
 }
 
 /// What a judgement leads to.
@@ -146,8 +149,8 @@ impl Case {
 
     /// Judges a router at `now`.
     pub fn judge(&mut self, model: &Model, router: &Router, now: Instant) -> Outcome {
-        let parties = parties(model, router, now);
-        let conflict = conflict::find(&parties, router, now);
+        let parties = parties(model, router, self.standing(), now);
+        let conflict = conflict::find(model, router, &parties, now);
         let twins = twins::find(model, router, now);
         let mut outcome = Outcome::default();
         let blindness = blindness(model, router);
@@ -332,7 +335,7 @@ impl Case {
     /// election settled sooner was a takeover.
     fn account(&mut self, router: &Router, conflict: Option<Conflict>, verdict: Verdict) {
         if let Some(conflict) = conflict {
-            let fresh = Overlap { start: conflict.start, last: conflict.start, proven: None, split: false };
+            let fresh = Overlap { start: conflict.start, last: conflict.start, proven: None, split: false, cut: false };
             let overlap = self.overlap.get_or_insert(fresh);
             overlap.last = overlap.last.max(conflict.last);
             if conflict.proven && overlap.proven.is_none() {
@@ -457,8 +460,18 @@ impl Case {
             let news: Vec<Cause> = after.into_iter().filter(|cause| !episode.causes.contains(cause)).collect();
             episode.causes.extend(news);
         }
+        if let (Verdict::SplitBrain, Some(overlap)) = (found.verdict, &mut self.overlap) {
+            let is_path = |finding: &Finding| [Cause::Partition, Cause::OneWayPath].contains(&finding.cause);
+            overlap.cut = found.findings.iter().any(is_path);
+        }
         self.findings = found.findings;
         self.evidence = found.evidence;
+    }
+
+    /// The split that stands, from its proof until health is proven.
+    fn standing(&self) -> Option<Standing> {
+        let overlap = self.overlap.as_ref().filter(|_| self.split)?;
+        Some(Standing { since: overlap.start, cut: overlap.cut })
     }
 }
 
@@ -543,7 +556,7 @@ fn event(router: &Router, at: Instant, kind: &'static str, from: Option<String>,
         router: router.name(),
         vip: router.vip(),
         id: Some(router.id.clone()),
-        kind,
+        kind: kind.into(),
         from,
         to,
         reason: String::new(),

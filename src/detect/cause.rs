@@ -79,8 +79,7 @@ pub fn of_conflict(
     let (one, two) = if b.here { (b, a) } else { (a, b) };
     let mut findings: Vec<Finding> = mismatch(model, router, one, two).into_iter().collect();
     let mismatched = !findings.is_empty();
-    // Two who refuse each other's adverts skip some in turn; muted is who sends none.
-    if mismatched && one.here && one.speaker.is_none_or(|s| now > s.gone_at()) {
+    if mismatched && one.here && one.speaker.is_none_or(|s| is_muted(s, now)) {
         findings.push(muted(model, one));
     }
     if mismatched {
@@ -100,20 +99,26 @@ pub fn of_conflict(
         findings.extend(remote::admitted(model, conflict, [one, two]));
     }
     if findings.is_empty() {
-        findings.extend(remote::path(model, router, conflict, one, two));
+        findings.extend(remote::path(model, router, one, two));
     }
     if findings.is_empty() {
         findings.extend(
             [one, two]
                 .into_iter()
                 .filter(|p| !p.here && p.active.is_none() && !p.claims.is_empty())
-                .map(|p| silent_there(model, p)),
+                .map(|p| silent_there(model, router, p)),
         );
     }
     if findings.is_empty() {
         findings.push(undetermined(model, one, two));
     }
     findings
+}
+
+/// Two who refuse each other's adverts skip some in turn, and on a busy host more than a few; muted is who sends none.
+fn is_muted(speaker: &Speaker, now: Instant) -> bool {
+    const LULL: Duration = Duration::from_secs(1);
+    now > speaker.gone_at().max(speaker.last + LULL)
 }
 
 /// The two sides' last adverts (or this node's expectation) differ in what makes a receiver refuse the other.
@@ -141,10 +146,19 @@ fn here(model: &Model, router: &Router) -> Option<Dialect> {
     told.or_else(|| router.expected.as_ref().map(Dialect::expected))
 }
 
-/// The local daemon is a backup, and was told something that makes it refuse the master's adverts: it will take over beside it.
+/// What this daemon itself speaks, where it does. Nothing validated is without a version and an interval.
+fn spoken(router: &Router) -> Option<Dialect> {
+    let expected = router.expected.as_ref().filter(|_| router.speaking.is_some())?;
+    let dialect = Dialect::expected(expected);
+    let auth = dialect.auth.or(Some(Auth::None).filter(|_| dialect.version == Some(Version::V2)));
+    Some(Dialect { auth, ..dialect })
+}
+
+/// The local daemon is no master, and was told something that makes it refuse the master's adverts: it will take over beside it, or
+/// did, and was fenced.
 pub fn latent_told(model: &Model, router: &Router, master: &Party<'_>) -> Option<Finding> {
     let speaker = master.active.filter(|_| !master.here)?;
-    let told = Dialect::told(model.told_of(router)?);
+    let told = model.told_of(router).map(Dialect::told).or_else(|| spoken(router))?;
     let (row, local, remote) = difference(&told, &Dialect::of(speaker))?;
     let node = &model.settings.node;
     Some(Finding {
@@ -155,6 +169,11 @@ pub fn latent_told(model: &Model, router: &Router, master: &Party<'_>) -> Option
         remote: format!("{} {remote}", master.name(model)),
         remedy: row.remedy(&[]),
     })
+}
+
+/// True if each must refuse what the other sends: they differ in more than their lists of addresses, which not everyone compares.
+pub fn refuse_each_other(x: &Speaker, y: &Speaker) -> bool {
+    difference(&Dialect::of(x), &Dialect::of(y)).is_some_and(|(row, ..)| row != Row::Lists)
 }
 
 /// The first difference, in the order in which a receiver checks, with both values in words.
@@ -243,7 +262,9 @@ fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_
         remedy: row.remedy(&[("delete", &delete(router)), ("protocol", protocol)]),
     };
     match model.daemon_of(router) {
-        DaemonState::Absent => finding(Row::DeadHere, "no VRRP daemon runs here, and the address is still there"),
+        DaemonState::Absent if !model.may_be_starting(router, held, now) => {
+            finding(Row::DeadHere, "no VRRP daemon runs here, and the address is still there")
+        }
         DaemonState::Frozen => finding(
             Row::FrozenHere,
             "the VRRP daemon is frozen: it does not read its socket, and the address is still there",
@@ -253,7 +274,7 @@ fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_
             finding(Row::StrayHere, "the address was added here while this node is a backup: it never advertised since")
         }
         DaemonState::Alive => muted(model, own),
-        DaemonState::Unknown => finding(
+        DaemonState::Unknown | DaemonState::Absent => finding(
             Row::SilentHere,
             "the address is held here and no advert leaves; whether a VRRP daemon runs can't be told",
         ),
@@ -286,11 +307,16 @@ fn delete(router: &Router) -> String {
 }
 
 /// A host that answers for the address and does not advertise. From here its death, its freezing and its filters look alike.
-fn silent_there(model: &Model, party: &Party<'_>) -> Finding {
+fn silent_there(model: &Model, router: &Router, party: &Party<'_>) -> Finding {
     let name = party.name(model);
     let mac = party.mac.map_or_else(String::new, |mac| format!(" ({mac})"));
     let is_peer = party.mac.is_some_and(|mac| model.peer_by_mac(mac).is_some());
-    let (row, says) = if party.speaker.is_some() {
+    let (row, says) = if party.mac.is_some_and(|mac| router.is_impostor(mac)) {
+        (
+            Row::Impostor,
+            "answers for the address and for everything else that it is asked for, this host's own address too",
+        )
+    } else if party.speaker.is_some() {
         (Row::SilentThere, "answers for the address and does not advertise any more")
     } else if is_peer {
         (Row::StrayThere, "answers for the address and never advertised")
@@ -399,7 +425,7 @@ pub fn silent_alone(model: &Model, router: &Router, party: &Party<'_>, now: Inst
     if party.here {
         silent_here(model, router, party, party, now)
     } else {
-        remote::unheard(model, party).unwrap_or_else(|| silent_there(model, party))
+        remote::unheard(model, party).unwrap_or_else(|| silent_there(model, router, party))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Do two hosts hold one address? Proof, and from when to when.
 
-use crate::observe::{Router, Speaker};
+use crate::observe::{Model, Router, Speaker};
 use crate::time::{Duration, Instant};
 
+use super::cause;
 use super::party::Party;
 
 /// Two parties that hold at the same time.
@@ -12,7 +13,7 @@ pub struct Conflict {
     pub pair: (usize, usize),
     /// True once it is more than a takeover caught in the act.
     pub proven: bool,
-    /// When the second began.
+    /// When the second began, as far as is known.
     pub start: Instant,
     /// The latest moment at which both are known to have held.
     pub last: Instant,
@@ -21,11 +22,11 @@ pub struct Conflict {
 }
 
 /// The conflict among these parties: a proven one before a mere contest.
-pub fn find(parties: &[Party<'_>], router: &Router, now: Instant) -> Option<Conflict> {
+pub fn find(model: &Model, router: &Router, parties: &[Party<'_>], now: Instant) -> Option<Conflict> {
     let mut found: Option<Conflict> = None;
     for (i, a) in parties.iter().enumerate() {
         for (j, b) in parties.iter().enumerate().skip(i + 1) {
-            let Some(conflict) = between(a, b, router, now) else { continue };
+            let Some(conflict) = between(model, router, a, b, now) else { continue };
             let conflict = Conflict { pair: (i, j), ..conflict };
             if found.is_none_or(|f| (conflict.proven, f.start) > (f.proven, conflict.start)) {
                 found = Some(conflict);
@@ -35,7 +36,7 @@ pub fn find(parties: &[Party<'_>], router: &Router, now: Instant) -> Option<Conf
     found
 }
 
-fn between(a: &Party<'_>, b: &Party<'_>, router: &Router, now: Instant) -> Option<Conflict> {
+fn between(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: Instant) -> Option<Conflict> {
     if let (Some(x), Some(y)) = (a.active, b.active) {
         return Some(contest(x, y));
     }
@@ -46,25 +47,31 @@ fn between(a: &Party<'_>, b: &Party<'_>, router: &Router, now: Instant) -> Optio
     // One of the two holds without advertising; its evidence has to last.
     let (silent, other) = if a.active.is_none() && (b.active.is_some() || a.held.is_none()) { (a, b) } else { (b, a) };
     match silent.held {
-        Some(held) => Some(held_beside(held, other, router, now)),
+        Some(held) => Some(held_beside(model, router, held, other, now)),
         None => claimed_beside(silent, other).or_else(|| told_beside(silent, other, router)),
     }
 }
 
 /// Two who advertise. In an election the loser falls silent as soon as it hears the winner; two who both went on after they must
-/// have heard each other do not hear, or do not obey.
+/// have heard each other do not hear, or do not obey. Where one must refuse what the other sends, one that goes on is enough: it
+/// won't be heeded.
 fn contest(x: &Speaker, y: &Speaker) -> Conflict {
     let start = x.spell.max(y.spell);
     let went_on = |one: &Speaker, other: &Speaker| {
         let reaction = (other.interval() / 10).max(Duration::from_millis(20));
         other.contested.is_some_and(|first| one.last > first + reaction)
     };
-    let proven = went_on(x, y) && went_on(y, x);
+    let proven = match (went_on(x, y), went_on(y, x)) {
+        (true, true) => true,
+        (false, false) => false,
+        _ => cause::refuse_each_other(x, y),
+    };
     Conflict { pair: (0, 0), proven, start, last: x.last.min(y.last).max(start), recheck: None }
 }
 
-/// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go.
-fn held_beside(held: Instant, other: &Party<'_>, router: &Router, now: Instant) -> Conflict {
+/// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go, and a
+/// daemon that starts one to take hold.
+fn held_beside(model: &Model, router: &Router, held: Instant, other: &Party<'_>, now: Instant) -> Conflict {
     let grace = grace(router);
     let answered = other.claims.iter().filter_map(|(_, claim)| claim.before).min();
     let start = held.max(other.start().or(answered).unwrap_or(now));
@@ -72,8 +79,10 @@ fn held_beside(held: Instant, other: &Party<'_>, router: &Router, now: Instant) 
     let persists = other.active.is_some()
         || other.claims.iter().any(|(_, claim)| claim.persists_since(held))
         || other.word.is_some_and(|word| word.report.as_of >= sure);
-    let proven = persists && sure <= now;
-    Conflict { pair: (0, 0), proven, start, last: now, recheck: (!proven).then_some(sure) }
+    let starts = model.may_be_starting(router, held, now);
+    let again = if starts { sure.max(now + grace / 4) } else { sure };
+    let proven = persists && sure <= now && !starts;
+    Conflict { pair: (0, 0), proven, start, last: now, recheck: Some(again).filter(|again| now < *again) }
 }
 
 /// How long a loser may hold on.
@@ -87,7 +96,9 @@ fn told_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option
     let word = silent.word?;
     let start = other.start()?;
     let proven = word.report.as_of >= start + grace(router);
-    Some(Conflict { pair: (0, 0), proven, start, last: word.report.as_of.max(start), recheck: None })
+    // Since when it holds it does not say: both did when it said so.
+    let known = word.report.as_of.max(start);
+    Some(Conflict { pair: (0, 0), proven, start: known, last: known, recheck: None })
 }
 
 /// A host that doesn't advertise answers for the address, while another advertises, holds or answers too.

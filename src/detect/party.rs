@@ -6,7 +6,7 @@ use crate::observe::{Claim, Model, Router, Speaker};
 use crate::time::Instant;
 use crate::wire::MacAddr;
 
-use super::remote::{self, Word};
+use super::remote::{self, Standing, Word};
 
 /// One host that holds, or says so.
 #[derive(Clone, Debug)]
@@ -93,8 +93,9 @@ impl<'a> Party<'a> {
     }
 }
 
-/// Everyone who holds at `now`; a host that does so by several evidences is one party.
-pub fn parties<'a>(model: &'a Model, router: &'a Router, now: Instant) -> Vec<Party<'a>> {
+/// Everyone who holds at `now`, or did in the split that stands and can't say that it does no more; a host that does so by several
+/// evidences is one party.
+pub fn parties<'a>(model: &'a Model, router: &'a Router, standing: Option<Standing>, now: Instant) -> Vec<Party<'a>> {
     let mut parties: Vec<Party<'a>> = router.active(now).into_iter().map(|s| Party::new(Some(s), true)).collect();
     add_own(&mut parties, router);
     for vip in &router.vips {
@@ -102,7 +103,7 @@ pub fn parties<'a>(model: &'a Model, router: &'a Router, now: Instant) -> Vec<Pa
             add_claim(&mut parties, model, router, vip.address, claim);
         }
     }
-    for word in remote::words(model, router, now) {
+    for word in remote::words_in(model, router, standing, now) {
         add_word(&mut parties, router, word);
     }
     parties
@@ -117,7 +118,7 @@ fn add_word<'a>(parties: &mut Vec<Party<'a>>, router: &'a Router, word: Word<'a>
         .find(|p| !p.here && (p.speaker.is_some_and(is_source) || p.speaker.is_none() && p.mac.is_some_and(has_mac)));
     if let Some(party) = theirs {
         party.word = Some(word);
-    } else if !word.said.held.is_empty() && !word.said.blind {
+    } else if !word.said.held.is_empty() && !word.said.blind && word.alone {
         let past = router.judged().filter(|s| !s.local && is_source(s)).max_by_key(|s| s.last);
         let mac = past.and_then(Speaker::mac).or(word.report.macs.first().copied());
         parties.push(Party { mac, word: Some(word), ..Party::new(past, false) });
@@ -137,7 +138,7 @@ fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router
     // The last advert counts also when nobody is master at the moment: its sender has just stopped.
     let last = router.judged().max_by_key(|s| s.last);
     let by_virtual_mac = parties.iter().filter_map(|p| p.active).chain(last).any(|s| s.mac() == Some(virtual_mac));
-    if by_virtual_mac && claim.mac != virtual_mac {
+    if by_virtual_mac && claim.mac != virtual_mac && !router.is_impostor(claim.mac) {
         // The parent of a virtual MAC's interface may answer too, with its own: FRR's backups do, and hold nothing.
         return;
     }
@@ -156,7 +157,8 @@ fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router
         return;
     }
     let past = router.judged().filter(|s| !s.local && router.is_mac_of(s, claim.mac)).max_by_key(|s| s.last);
-    if past.is_some_and(|s| s.mac() == Some(virtual_mac)) && claim.mac != virtual_mac {
+    if past.is_some_and(|s| s.mac() == Some(virtual_mac)) && claim.mac != virtual_mac && !router.is_impostor(claim.mac)
+    {
         // That parent again, told by its own address although the master of today has no virtual MAC.
         return;
     }

@@ -1,6 +1,6 @@
 //! What peers say of a router over the second channel, and what both sides' words together tell: causes that no node can know alone.
 
-use crate::observe::{Model, Report, Reported, ReportedFinding, Router};
+use crate::observe::{Model, Report, Reported, ReportedFinding, Router, Speaker, Vipness};
 use crate::time::{Duration, Instant};
 
 use super::conflict::Conflict;
@@ -17,25 +17,64 @@ pub struct Word<'a> {
     pub report: &'a Report,
     /// What it said of this router.
     pub said: &'a Reported,
+    /// It proves what that host holds, though nothing else shows it.
+    pub alone: bool,
+}
+
+/// A split that stands. What was said since it began counts until it is contradicted: silence tells nothing of whoever is cut off.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// When it began.
+    pub since: Instant,
+    /// The two don't reach each other.
+    pub cut: bool,
 }
 
 /// What the peers of a router say of it, as far as it is fresh.
 pub fn words<'a>(model: &'a Model, router: &'a Router, now: Instant) -> impl Iterator<Item = Word<'a>> {
+    words_in(model, router, None, now)
+}
+
+/// The same, and during a split what they said since it began.
+pub fn words_in<'a>(
+    model: &'a Model,
+    router: &'a Router,
+    standing: Option<Standing>,
+    now: Instant,
+) -> impl Iterator<Item = Word<'a>> {
     let named = router.expected.as_ref().and_then(|expected| expected.peers.as_ref());
     let is_meant = move |peer: usize| {
         let name = model.settings.peers.get(peer).map(|peer| &peer.name);
         named.is_none_or(|names| name.is_some_and(|name| names.contains(name)))
     };
     model.channels.iter().enumerate().filter(move |(peer, _)| is_meant(*peer)).filter_map(move |(peer, channel)| {
-        let report = channel.fresh(now)?;
-        Some(Word { peer, report, said: router.reported_in(report)? })
+        let fresh = channel.fresh(now);
+        let stood = || channel.newest().filter(|report| standing.is_some_and(|split| report.as_of >= split.since));
+        let report = fresh.or_else(stood)?;
+        let said = router.reported_in(report)?;
+        let alone =
+            fresh.is_some() || standing.is_some_and(|split| split.cut) && !is_outdated(model, router, peer, report);
+        Some(Word { peer, report, said, alone })
     })
+}
+
+/// True if the segment has shown since, or showed then, that its host is not cut off: nothing is heard of it now because there is
+/// nothing to hear.
+fn is_outdated(model: &Model, router: &Router, peer: usize, report: &Report) -> bool {
+    let is_theirs = |s: &&Speaker| !s.local && (s.peer == Some(peer) || report.addresses.contains(&s.advert.source));
+    let heard = router.judged().filter(is_theirs).any(|s| s.gone_at() >= report.as_of);
+    let is_on_segment = |address| {
+        let from = |interface| model.host.source_for(interface, address, |_| Vipness::None);
+        router.interface.and_then(from).is_some()
+    };
+    let answered = model.peers.get(peer).filter(|reach| is_on_segment(reach.address)).and_then(|reach| reach.answered);
+    heard || answered.is_some_and(|at| at > report.fresh_until())
 }
 
 /// What one of the two found out about itself.
 pub fn admitted(model: &Model, conflict: Conflict, parties: [&Party<'_>; 2]) -> Vec<Finding> {
     let words = parties.into_iter().filter(|party| !party.here).filter_map(|party| party.word);
-    let fresh = words.filter(|word| word.report.as_of > conflict.start);
+    let fresh = words.filter(|word| word.report.as_of >= conflict.start);
     let findings = fresh.map(|word| adopted(model, word, |cause| cause.is_admitted()));
     findings.into_iter().find(|findings| !findings.is_empty()).unwrap_or_default()
 }
@@ -63,9 +102,10 @@ fn adopted(model: &Model, word: Word<'_>, wanted: impl Fn(Cause) -> bool) -> Vec
 }
 
 /// Both hold and send, and the adverts of one or of both don't arrive at the other.
-pub fn path(model: &Model, router: &Router, conflict: Conflict, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
+pub fn path(model: &Model, router: &Router, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
     // Whoever began to send a moment ago can't have been heard yet.
-    let settled = conflict.start + router.interval().unwrap_or(Duration::from_secs(1)) * 2;
+    let began = one.start().max(two.start())?;
+    let settled = began + router.interval().unwrap_or(Duration::from_secs(1)) * 2;
     let hears = |ear: &Party<'_>, mouth: &Party<'_>| hears(ear, mouth, settled);
     if !sends(one) || !sends(two) {
         return None;

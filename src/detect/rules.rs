@@ -76,6 +76,8 @@ pub enum Row {
     OneWayMulticast,
     /// Neither hears the other.
     Cut,
+    /// A host answers for everything.
+    Impostor,
     /// A former speaker answers and is silent.
     SilentThere,
     /// A peer answers that never advertised.
@@ -116,7 +118,7 @@ const fn rule(row: Row, cause: Cause, confidence: Confidence, symptoms: &'static
 use Confidence::{Likely, Possible, Proven};
 
 /// All rows, in the order in which they are tried.
-pub const TABLE: [Rule; 30] = [
+pub const TABLE: [Rule; 31] = [
     rule(
         Row::TwoVrids,
         Cause::VridMismatch,
@@ -270,6 +272,13 @@ pub const TABLE: [Rule; 30] = [
         Proven,
         "both hold and send, and neither hears the other, as the peer's report says",
         "mend the network between {from} and {to}; until then stop the VRRP daemon on the side that clients don't reach",
+    ),
+    rule(
+        Row::Impostor,
+        Cause::ForeignClaim,
+        Proven,
+        "a host answers for the address, and for this host's own, too: for everything that it is asked for",
+        "take the host with MAC {mac} off the segment: it claims every address (ARP or ND spoofing, a proxy gone wrong)",
     ),
     rule(
         Row::SilentThere,

@@ -165,8 +165,8 @@ const fn of_an_address(cause: Cause) -> Chapter {
         Cause::ForeignClaim => Chapter {
             means: "A host that speaks no VRRP answers for the address.",
             sees: "Two MACs answer ARP for the address, one of them nobody's you know. Clients reach the one or the other.",
-            why: "The address was given to another machine, by hand or by DHCP; or somebody is spoofing.",
-            mend: "Find the port of the MAC in the switch's table, and take the address away there. Exclude the address from DHCP.",
+            why: "The address was given to another machine, by hand or by DHCP; or somebody is spoofing: whoever answers for this host's own address, too, answers for everything.",
+            mend: "Find the port of the MAC in the switch's table, and take the address away there. Exclude the address from DHCP. A host that answers for everything is cut off at its port.",
         },
         Cause::HollowMaster => Chapter {
             means: "A node advertises and does not hold the address: nobody serves.",

@@ -75,7 +75,7 @@ fn speaker(model: &Model, s: &Speaker, active: bool) -> SpeakerView {
 /// answer can't be heard. While this node is blind there is nothing to say: silence is no answer.
 fn addresses(model: &Model, router: &Router, now: Instant) -> Vec<AddressView> {
     let is_answered = router.vips.iter().any(|vip| !vip.claims().is_empty());
-    let parties = if is_answered { parties(model, router, now) } else { Vec::new() };
+    let parties = if is_answered { parties(model, router, None, now) } else { Vec::new() };
     let sees = model.is_probed(router) && blindness(model, router).is_none();
     let address = |vip: &Vip| {
         let answer = |p: &Party<'_>| p.claims.iter().find(|(a, _)| *a == vip.address).map(|(_, claim)| claim.mac);
@@ -110,13 +110,7 @@ pub fn order(model: &Model) -> Vec<Slot> {
 /// The peers.
 pub fn peers(model: &Model, now: Instant) -> Vec<PeerView> {
     let view = |(r, channel): (&crate::observe::Reach, &crate::observe::Channel)| PeerView {
-        name: r.name.clone(),
-        address: r.address,
-        up: r.up,
-        rtt: r.rtt,
-        rtts: r.rtts,
-        probes: r.probes,
-        lost: r.lost,
+        reach: r.clone(),
         api: channel.is_up(),
         trusted: channel.is_trusted(now),
         trouble: channel.trouble().map(str::to_owned),

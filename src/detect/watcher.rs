@@ -18,6 +18,17 @@ const MAX_EVENTS: usize = 4096;
 /// Addresses of this host that a snapshot names at most.
 const MAX_OWN: usize = 1024;
 
+/// What is known around a router that this daemon speaks for.
+#[derive(Debug)]
+pub struct Circumstances {
+    /// Who else answers for its addresses, each with its newest answer.
+    pub answers: Vec<(MacAddr, Instant)>,
+    /// What its peers say over the second channel, as far as it is fresh.
+    pub testimonies: Vec<Testimony>,
+    /// Whether a witness answers through its interface; `None` where none is asked.
+    pub witness: Option<bool>,
+}
+
 /// The model and the detector together.
 ///
 /// Four families of methods, as in other sans-I/O code: `handle*` take things in, `poll_*` hand things out (call them until they
@@ -121,30 +132,21 @@ impl Watcher {
         (witness || up(&self.model.peers), witness)
     }
 
-    /// Who else answers for the addresses of each router that this daemon speaks for, by its name, each with its newest answer.
-    pub fn answers(&self) -> impl Iterator<Item = (String, Vec<(MacAddr, Instant)>)> {
-        let spoken = self.model.routers().filter(|(_, router)| router.speaking.is_some());
-        spoken.map(|(_, router)| {
-            let claims = router.vips.iter().flat_map(|vip| vip.claims());
-            (router.name(), claims.map(|claim| (claim.mac, claim.last)).collect())
-        })
-    }
-
-    /// What peers say of each router that this daemon speaks for, by its name, as far as it is fresh.
-    pub fn testimonies(&self, now: Instant) -> impl Iterator<Item = (String, Vec<Testimony>)> {
-        let spoken = self.model.routers().filter(|(_, router)| router.speaking.is_some());
-        spoken.map(move |(_, router)| {
+    /// What a speaker's guard wants to know of each router that this daemon speaks for, by its name.
+    pub fn spoken(&self, now: Instant) -> impl Iterator<Item = (&str, Circumstances)> {
+        self.model.routers().filter(|(_, router)| router.speaking.is_some()).filter_map(move |(_, router)| {
             let name = |word: &Word<'_>| self.model.settings.peers.get(word.peer).map(|peer| peer.name.as_str());
             let words = remote::words(&self.model, router, now);
-            let said = words.filter_map(|word| Some(Testimony::new(name(&word)?, word.report, word.said)));
-            (router.name(), said.collect())
+            let claims = router.vips.iter().flat_map(|vip| vip.claims());
+            let circumstances = Circumstances {
+                answers: claims.map(|claim| (claim.mac, claim.last)).collect(),
+                testimonies: words
+                    .filter_map(|word| Some(Testimony::new(name(&word)?, word.report, word.said)))
+                    .collect(),
+                witness: self.model.witness_of(router),
+            };
+            Some((router.expected.as_ref()?.name.as_str(), circumstances))
         })
-    }
-
-    /// Whether a witness answers through the interface of each router that this daemon speaks for, by its name.
-    pub fn witnessed(&self) -> impl Iterator<Item = (String, Option<bool>)> {
-        let spoken = self.model.routers().filter(|(_, router)| router.speaking.is_some());
-        spoken.map(|(_, router)| (router.name(), self.model.witness_of(router)))
     }
 
     // ---- handle ---------------------------------------------------------------------------------------------------
@@ -215,12 +217,12 @@ impl Watcher {
     }
 
     fn event_of(&self, now: Instant, notice: &Notice) -> Option<Event> {
-        let bare = |kind, to: String, reason: String| Event {
+        let bare = |kind: &'static str, to: String, reason: String| Event {
             at: now,
             router: String::new(),
             vip: None,
             id: None,
-            kind,
+            kind: kind.into(),
             from: None,
             to: Some(to),
             reason,

@@ -99,7 +99,7 @@ impl Hub {
         }
         for news in told {
             match news {
-                News::Event(event) => self.core().tell(*event),
+                News::Event(event) => self.core().take_event(*event),
                 News::Fact(fact) => self.feed(clock::now(), &fact),
             }
         }
@@ -147,8 +147,7 @@ impl Hub {
         if self.speakers.borrow().is_empty() {
             return;
         }
-        let found = self.core().findings(clock::now());
-        self.with_speakers(|speakers, _| speakers.on_findings(clock::now(), &found));
+        self.with_speakers(|speakers, hub| speakers.on_findings(clock::now(), hub.core().watcher()));
     }
 
     /// Connections to the kernel for the speakers.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr};
 
 use super::{Address, Daemon, DaemonState, IfIndex, Link, LinkKind};
@@ -13,7 +13,17 @@ use super::{Address, Daemon, DaemonState, IfIndex, Link, LinkKind};
 pub struct Host {
     links: BTreeMap<IfIndex, Link>,
     addresses: BTreeMap<(IpAddr, IfIndex), (Address, Instant)>,
-    daemons: [Option<DaemonState>; 2],
+    daemons: [Option<Look>; 2],
+}
+
+/// What was last seen of a family's daemon.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    state: DaemonState,
+    /// Since when it is so.
+    since: Instant,
+    /// When it was looked at.
+    at: Instant,
 }
 
 impl Host {
@@ -60,13 +70,27 @@ impl Host {
     }
 
     /// Takes in a daemon's state. True if it changed.
-    pub fn set_daemon(&mut self, daemon: Daemon) -> bool {
-        self.daemons[daemon.family as usize].replace(daemon.state) != Some(daemon.state)
+    pub fn set_daemon(&mut self, now: Instant, daemon: Daemon) -> bool {
+        let known = &mut self.daemons[daemon.family as usize];
+        let same = known.filter(|look| look.state == daemon.state);
+        *known = Some(Look { state: daemon.state, since: same.map_or(now, |look| look.since), at: now });
+        same.is_none()
     }
 
     /// How the local VRRP daemon of a family is.
     pub fn daemon(&self, family: Family) -> DaemonState {
-        self.daemons[family as usize].unwrap_or(DaemonState::Unknown)
+        self.daemons[family as usize].map_or(DaemonState::Unknown, |look| look.state)
+    }
+
+    /// True if a daemon of that family may be about to take hold of its addresses: they have been here since `held`, as FRR's are
+    /// before it has its socket, and that there is none was last seen too early to tell, or one has appeared a moment ago.
+    pub fn may_be_starting(&self, family: Family, held: Instant, now: Instant) -> bool {
+        const START: Duration = Duration::from_millis(500);
+        self.daemons[family as usize].is_some_and(|look| match look.state {
+            DaemonState::Absent => look.at < held + START,
+            DaemonState::Alive => look.since > held && now < look.since + START,
+            DaemonState::Frozen | DaemonState::Unknown => false,
+        })
     }
 
     /// True if the address is configured anywhere on this host, usable or not.

@@ -1,7 +1,7 @@
 //! When to ask who answers: one budget an interface, configured addresses first, the rest in turn.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::time::{Duration, Instant};
 use crate::wire::MacAddr;
@@ -10,6 +10,9 @@ use super::{Host, IfIndex, Request, Router, Vip, Vipness};
 
 /// ICMP identifier of directed echoes; the sequence number tells them apart.
 pub const ECHO_IDENTIFIER: u16 = 0x7677;
+
+/// The same of those by which a backup asks whether a silent master's host still has the addresses.
+pub const PROMOTION_ECHO_IDENTIFIER: u16 = 0x7678;
 
 /// Tokens of one interface: `budget` a second, saved up for at most one second.
 #[derive(Debug)]
@@ -88,7 +91,7 @@ impl Planner {
         let vips = vipness(host, routers);
         let mut turn: Vec<(u8, Instant, usize, usize)> = Vec::new();
         for (r, router) in routers.iter().enumerate() {
-            for (v, vip) in router.vips.iter().chain(&router.primaries).enumerate() {
+            for (v, vip) in router.all_asked().enumerate() {
                 turn.push((router.rank(vip), vip.next_probe, r, v));
             }
         }
@@ -160,5 +163,7 @@ fn vipness(host: &Host, routers: &[&mut Router]) -> BTreeMap<IpAddr, Vipness> {
 fn ask(host: &Host, interface: IfIndex, target: IpAddr, vips: &BTreeMap<IpAddr, Vipness>) -> Option<Request> {
     let vipness = |address| vips.get(&address).copied().unwrap_or(Vipness::None);
     let (sender_mac, source) = host.source_for(interface, target, vipness)?;
+    // Asking for its own address by ARP it gives none (RFC 5227 §2.1.1): what asks under its own announces itself.
+    let source = if source == target && source.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { source };
     Request::to_all(interface, sender_mac, source, target)
 }

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::time::Duration;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::time::{Duration, Instant};
 
 /// Upper bounds of [`Reach::rtts`], in seconds.
 pub const RTT_BUCKETS: [f64; 10] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
@@ -21,6 +24,8 @@ pub struct Reach {
     pub up: Option<bool>,
     /// The last round trip.
     pub rtt: Option<Duration>,
+    /// When it last answered.
+    pub answered: Option<Instant>,
     /// All round trips.
     pub rtts: Histogram<10>,
     /// Pings sent.
@@ -38,6 +43,7 @@ impl Reach {
             address,
             up: None,
             rtt: None,
+            answered: None,
             rtts: Histogram::default(),
             probes: 0,
             lost: 0,
@@ -46,13 +52,14 @@ impl Reach {
     }
 
     /// Takes in a round trip or a loss. True if it went up or down.
-    pub fn ping(&mut self, rtt: Option<Duration>) -> bool {
+    pub fn ping(&mut self, now: Instant, rtt: Option<Duration>) -> bool {
         let before = self.up;
         self.probes += 1;
         self.rtt = rtt;
         if let Some(rtt) = rtt {
             self.rtts.observe(&RTT_BUCKETS, rtt.as_secs_f64());
             self.lost_in_a_row = 0;
+            self.answered = Some(now);
             self.up = Some(true);
         } else {
             self.lost += 1;
@@ -98,6 +105,22 @@ impl<const N: usize> Histogram<N> {
     }
 }
 
+/// The sum goes as its bits: as a decimal number it might come back as another one.
+impl<const N: usize> Serialize for Histogram<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.counts.as_slice(), self.above, self.sum.to_bits()).serialize(serializer)
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Histogram<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (counts, above, bits): (Vec<u64>, _, _) = Deserialize::deserialize(deserializer)?;
+        let counts =
+            counts.try_into().map_err(|_| D::Error::custom(format!("a histogram of other than {N} counts")))?;
+        Ok(Self { counts, above, sum: f64::from_bits(bits) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,12 +128,13 @@ mod tests {
     #[test]
     fn a_host_is_down_after_three_losses_in_a_row_and_up_at_its_first_answer() {
         let mut host = Reach::new("gateway", "10.0.0.1".parse().unwrap());
-        assert!(!host.ping(None) && !host.ping(None));
+        let at = Instant::from_nanos;
+        assert!(!host.ping(at(1), None) && !host.ping(at(2), None));
         assert_eq!(host.up, None);
-        assert!(host.ping(None));
-        assert_eq!(host.up, Some(false));
-        assert!(host.ping(Some(Duration::from_micros(200))));
-        assert_eq!((host.up, host.probes, host.lost), (Some(true), 4, 3));
+        assert!(host.ping(at(3), None));
+        assert_eq!((host.up, host.answered), (Some(false), None));
+        assert!(host.ping(at(4), Some(Duration::from_micros(200))));
+        assert_eq!((host.up, host.answered, host.probes, host.lost), (Some(true), Some(at(4)), 4, 3));
         assert_eq!(host.rtts.count(), 1);
     }
 

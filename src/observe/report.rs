@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr};
 
@@ -16,7 +18,8 @@ use super::{DaemonState, State};
 const FRESH: Duration = Duration::from_secs(3);
 
 /// What a peer's vipwarden says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Unindexed")]
 pub struct Report {
     /// What it calls itself.
     pub node: String,
@@ -32,11 +35,31 @@ pub struct Report {
     pub macs: Vec<MacAddr>,
     routers: Vec<Reported>,
     /// Which of them have an address.
+    #[serde(skip)]
     by_address: BTreeMap<IpAddr, Vec<usize>>,
 }
 
+/// A report as it is read back: the index is made anew.
+#[derive(Deserialize)]
+struct Unindexed {
+    node: String,
+    boot_id: String,
+    signed: bool,
+    as_of: Instant,
+    addresses: Vec<IpAddr>,
+    macs: Vec<MacAddr>,
+    routers: Vec<Reported>,
+}
+
+impl From<Unindexed> for Report {
+    fn from(read: Unindexed) -> Self {
+        let Unindexed { node, boot_id, signed, as_of, addresses, macs, routers } = read;
+        Self { addresses, macs, ..Self::new(node, boot_id, signed, as_of) }.with_routers(routers)
+    }
+}
+
 /// One virtual router as a peer reports it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reported {
     /// Its name there.
     pub name: String,
@@ -73,7 +96,7 @@ pub struct Reported {
 }
 
 /// A peer's word on an arbiter's lease, for the time in which the arbiter can't be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pledged {
     /// Under which name the arbiter knows the router.
     pub key: String,
@@ -84,7 +107,7 @@ pub struct Pledged {
 }
 
 /// A peer's own adverts, as they leave its host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// Their source.
     pub source: IpAddr,
@@ -97,7 +120,7 @@ pub struct Sent {
 }
 
 /// Somebody whose adverts a peer hears on its wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
     /// Source of the adverts.
     pub source: IpAddr,
@@ -114,7 +137,7 @@ pub struct Heard {
 }
 
 /// A finding that a peer made on its own host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedFinding {
     /// Name of the cause.
     pub cause: String,
@@ -177,7 +200,8 @@ impl Testimony {
 }
 
 /// Why a question to a peer came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mute {
     /// No answer, or one that can't be read.
     Silent(String),
@@ -221,6 +245,11 @@ impl Report {
         self
     }
 
+    /// Until when it says how things are.
+    pub fn fresh_until(&self) -> Instant {
+        self.as_of + FRESH
+    }
+
     /// Its virtual routers.
     pub fn routers(&self) -> &[Reported] {
         &self.routers
@@ -235,6 +264,28 @@ impl Report {
 }
 
 impl Reported {
+    /// A watched backup with these addresses, of which nothing else is known.
+    pub fn backup(family: Family, vrid: u8, addresses: Vec<IpAddr>) -> Self {
+        Self {
+            name: "web".into(),
+            interface: "eth0".into(),
+            family,
+            vrid,
+            addresses,
+            speaks: false,
+            state: State::Backup,
+            blind: false,
+            held: Vec::new(),
+            priority: None,
+            sends: None,
+            hears: Vec::new(),
+            daemon: DaemonState::Alive,
+            witness: None,
+            findings: Vec::new(),
+            pledge: None,
+        }
+    }
+
     /// True if `other` says the same of who holds and who advertises, and why.
     pub fn agrees_with(&self, other: &Self) -> bool {
         (self.state, self.blind, &self.held, &self.findings) == (other.state, other.blind, &other.held, &other.findings)
@@ -294,12 +345,7 @@ impl Channel {
 
     /// The newest report, if it still says how things are.
     pub fn fresh(&self, now: Instant) -> Option<&Arc<Report>> {
-        self.report.as_ref().filter(|report| now.since(report.as_of) <= FRESH)
-    }
-
-    /// When the newest report ceases to be fresh.
-    pub fn fresh_until(&self) -> Option<Instant> {
-        self.report.as_ref().map(|report| report.as_of + FRESH)
+        self.report.as_ref().filter(|report| now <= report.fresh_until())
     }
 
     /// True if its newest answer is fresh and signed.
@@ -371,24 +417,7 @@ mod tests {
     #[test]
     fn routers_are_matched_by_a_shared_address_and_the_same_vrid_goes_first() {
         let vip: IpAddr = "10.0.0.100".parse().unwrap();
-        let router = |vrid, addresses: &[IpAddr]| Reported {
-            name: String::new(),
-            interface: "eth0".into(),
-            family: Family::V4,
-            vrid,
-            addresses: addresses.to_vec(),
-            speaks: false,
-            state: State::Backup,
-            blind: false,
-            held: Vec::new(),
-            priority: None,
-            sends: None,
-            hears: Vec::new(),
-            daemon: DaemonState::Alive,
-            witness: None,
-            findings: Vec::new(),
-            pledge: None,
-        };
+        let router = |vrid, addresses: &[IpAddr]| Reported::backup(Family::V4, vrid, addresses.to_vec());
         let routers = vec![router(51, &[vip]), router(52, &[vip]), router(51, &["10.0.0.9".parse().unwrap()])];
         let said = Report::clone(&report(at(0))).with_routers(routers);
         assert_eq!(said.router(Family::V4, 51, [vip]).map(|r| r.vrid), Some(51));

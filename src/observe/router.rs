@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Family, MacAddr, Version};
 
@@ -13,7 +15,7 @@ use super::{Expected, Histogram, IfIndex, Report, Reported, Speaker, Speaking, T
 const MAX_VIPS: usize = 255;
 
 /// What tells one virtual router from another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RouterId {
     /// Interface name.
     pub interface: String,
@@ -41,6 +43,9 @@ pub struct Router {
     /// The speakers' own addresses, asked for while somebody unexpected answers for a virtual one: whoever answers for a speaker's
     /// address, too, is that speaker (a second network card on the segment, the parent of a virtual MAC's interface).
     pub primaries: Vec<Vip>,
+    /// This host's own address, asked for at the same time: whoever answers for that answers for anything, and what it answers for
+    /// tells nothing of who it is.
+    pub decoy: Option<Vip>,
     /// When it was first known.
     pub known_since: Instant,
     /// Interval and version of the last advert with a priority above 0; after a restart, as remembered.
@@ -82,6 +87,7 @@ impl Router {
             speakers: Vec::new(),
             vips: Vec::new(),
             primaries: Vec::new(),
+            decoy: None,
             known_since: now,
             last_known: None,
             last_advert: None,
@@ -226,17 +232,22 @@ impl Router {
 
     /// All addresses that are asked for.
     pub fn asked(&mut self) -> impl Iterator<Item = &mut Vip> {
-        self.vips.iter_mut().chain(&mut self.primaries)
+        self.vips.iter_mut().chain(&mut self.primaries).chain(&mut self.decoy)
+    }
+
+    /// The same, to look at.
+    pub fn all_asked(&self) -> impl Iterator<Item = &Vip> {
+        self.vips.iter().chain(&self.primaries).chain(&self.decoy)
     }
 
     /// True if answers for this address concern it.
     pub fn asks_about(&self, address: IpAddr) -> bool {
-        self.vips.iter().chain(&self.primaries).any(|v| v.address == address)
+        self.all_asked().any(|v| v.address == address)
     }
 
     /// When the first of the open probe rounds ends.
     pub fn round_ends(&self) -> Option<Instant> {
-        self.vips.iter().chain(&self.primaries).filter_map(Vip::round_ends).min()
+        self.all_asked().filter_map(Vip::round_ends).min()
     }
 
     /// Ends the probe rounds whose time is over. True if one ended: who did not answer is known then.
@@ -252,6 +263,7 @@ impl Router {
             self.ask_primaries(now);
         } else if ended && !self.vips.iter().any(unexpected) {
             self.primaries.clear();
+            self.decoy = None;
         }
         ended
     }
@@ -266,6 +278,16 @@ impl Router {
         }
     }
 
+    /// Somebody unexpected answers: does it answer for `own`, which is this host's, too?
+    pub fn ask_decoy(&mut self, now: Instant, own: IpAddr) {
+        self.decoy = Some(Vip::new(own, false, now));
+    }
+
+    /// True if `mac` answers for this host's own address: for anything.
+    pub fn is_impostor(&self, mac: MacAddr) -> bool {
+        self.decoy.iter().flat_map(Vip::claims).any(|claim| claim.mac == mac)
+    }
+
     /// True if this speaker's host answers for its own address.
     pub fn is_reachable(&self, speaker: &Speaker) -> bool {
         self.primaries.iter().any(|p| p.address == speaker.advert.source && !p.claims().is_empty())
@@ -274,7 +296,7 @@ impl Router {
     /// True if `mac` is that speaker's: the one that it advertises from, or one that answers for its own address.
     pub fn is_mac_of(&self, speaker: &Speaker, mac: MacAddr) -> bool {
         let own = self.primaries.iter().filter(|p| p.address == speaker.advert.source).flat_map(Vip::claims);
-        speaker.mac() == Some(mac) || own.into_iter().any(|claim| claim.mac == mac)
+        speaker.mac() == Some(mac) || !self.is_impostor(mac) && own.into_iter().any(|claim| claim.mac == mac)
     }
 
     /// True if an answer from `mac` is what the adverts of others lead one to expect.

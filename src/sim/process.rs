@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::fence::{Act, Guard, Scope, lease};
-use crate::observe::{Delivered, Fact, Request, Tap};
+use crate::observe::{Delivered, Fact, PROMOTION_ECHO_IDENTIFIER, Request, Tap};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Action, Event, OWNER, Question, Router, Settings, State, Takeover, Turn};
 use crate::wire::{Advert, ArpOperation, MacAddr, Neighbour, NeighbourKind, Seen};
@@ -26,8 +26,6 @@ pub(super) use channel::Answer;
 use channel::Channel;
 use tenant::Tenant;
 
-/// Of the echoes that a speaker sends.
-const ECHO_IDENTIFIER: u16 = 0x7678;
 /// The wait before what the kernel refused is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 /// Between two corrections of what others announce.
@@ -476,7 +474,7 @@ impl Process {
             source,
             target,
             destination_mac: host,
-            identifier: ECHO_IDENTIFIER,
+            identifier: PROMOTION_ECHO_IDENTIFIER,
             sequence: question.number,
         });
         self.ops.extend(frames::probe(&request).map(Op::Send));
@@ -490,7 +488,7 @@ impl Process {
         };
         match &packet.seen {
             _ if packet.destination() != mac(self.me) => None,
-            Seen::EchoReply(reply) if reply.identifier == ECHO_IDENTIFIER && reply.source == asked => {
+            Seen::EchoReply(reply) if reply.identifier == PROMOTION_ECHO_IDENTIFIER && reply.source == asked => {
                 Some(Question { number: reply.sequence, thorough: false })
             }
             Seen::Arp(arp) if arp.operation == ArpOperation::Reply => thorough(arp.sender_ip.into(), arp.sender_mac),

@@ -183,9 +183,9 @@ impl Watch {
         }
         if now.since(self.told_at) >= TELL_EVERY {
             self.told_at = now;
-            let answers = self.watcher.answers().find(|(name, _)| *name == self.name);
+            let around = self.watcher.spoken(now).find(|(name, _)| *name == self.name);
             let (anyone, witness) = self.watcher.reach();
-            let answers = answers.map(|(_, answers)| answers).unwrap_or_default();
+            let answers = around.map(|(_, around)| around.answers).unwrap_or_default();
             turned.findings = Some(Findings { answers, anyone, witness });
         }
         self.heartbeat = now + HEARTBEAT;

@@ -86,9 +86,10 @@ impl Router {
             Grip::Held(held) => {
                 let advert_due = held.advert_at <= now;
                 if advert_due {
-                    // In step with the schedule; what was missed is not made up for.
-                    let next = held.advert_at + self.settings.advert_interval;
-                    held.advert_at = if next > now { next } else { now + self.settings.advert_interval };
+                    // What was missed is not made up for.
+                    let interval = self.settings.advert_interval;
+                    let next = timer::in_step(held.advert_at + interval, interval);
+                    held.advert_at = if next > now { next } else { now + interval };
                 }
                 let announcements = held.announcements.take_due(now, self.settings.garp);
                 if advert_due {

@@ -44,7 +44,12 @@ impl Report {
         // A veth is none that is sniffed by default.
         std::fs::write(&file, format!("[watch]\ninterfaces = [\"eth0\"]\n{sections}")).expect("a file");
         let mut command = node.command(vipwarden());
-        let output = command.args(["doctor", "--json", "--config"]).arg(&file).output().expect("it runs");
+        command.args(["doctor", "--json", "--config"]).arg(&file);
+        Self::by(command)
+    }
+
+    fn by(mut command: std::process::Command) -> Self {
+        let output = command.output().expect("it runs");
         let text = String::from_utf8_lossy(&output.stdout);
         let document = serde_json::from_str(&text);
         let complaint = || format!("{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -56,11 +61,16 @@ impl Report {
         findings.iter().filter(move |finding| finding["check"] == check)
     }
 
+    /// The finding of a check, with that severity, whose text has `word` in it.
+    fn finding(&self, check: &str, severity: &str, word: &str) -> &Value {
+        let found = self.of_check(check).find(|f| f["severity"] == severity && f["seen"].to_string().contains(word));
+        found.unwrap_or_else(|| panic!("no {severity} {check} with {word}: {:#}", self.0))
+    }
+
     /// The critical finding of a check, whose text has `word` in it.
     fn critical(&self, check: &str, word: &str) -> &Value {
-        let found = self.of_check(check).find(|f| f["severity"] == "critical" && f["seen"].to_string().contains(word));
         assert_eq!(self.1, Some(2), "{:#}", self.0);
-        found.unwrap_or_else(|| panic!("no critical {check} with {word}: {:#}", self.0))
+        self.finding(check, "critical", word)
     }
 
     fn assert_clean_of(&self, check: &str) {
@@ -178,4 +188,102 @@ fn doctor_is_at_peace_beside_a_daemon_of_its_own_and_asks_the_peers() {
 fn doctor_refuses_a_bad_configuration() {
     let output = std::process::Command::new(vipwarden()).args(["doctor", "--config", "/nowhere.toml"]).output();
     assert_eq!(output.expect("it runs").status.code(), Some(64));
+}
+
+/// Two cards in one network: by default each answers for the other's address.
+#[test]
+fn doctor_names_two_cards_that_answer_for_each_other_and_its_commands_part_them_fault_32() {
+    let stand = Stand::settled(Flavour::V3);
+    let (a, b) = (stand.lab.node("a"), stand.lab.node("b"));
+    for line in [
+        "ip link add second type veth peer name other",
+        "ip link set other up",
+        "ip link set second up",
+        "ip addr add 10.9.9.66/24 dev second",
+    ] {
+        b.exec(line).expect("the second card is made");
+    }
+    let answers = || a.exec("arping -c 1 -w 1 -I eth0 10.9.9.66").is_ok();
+    assert!(answers(), "eth0 answers for the address of the other card");
+    let report = stand.examine("b");
+    for check in ["arp_ignore", "arp_announce"] {
+        mend(b, report.finding(check, "warning", "second stands in the same network"));
+    }
+    assert!(!answers(), "and does so no more");
+    let after = stand.examine("b");
+    after.assert_clean_of("arp_ignore");
+    after.assert_clean_of("arp_announce");
+    stand.expect_holders(true, false);
+}
+
+#[test]
+fn doctor_names_a_link_that_has_flapped_and_worse_one_that_flaps_while_it_looks_fault_25() {
+    let stand = Stand::settled(Flavour::V3);
+    let b = stand.lab.node("b");
+    let flap = || {
+        for state in ["down", "up"] {
+            let plug = ["-n", b.switch(), "link", "set", "dev", b.name(), state];
+            assert!(std::process::Command::new("ip").args(plug).status().expect("ip runs").success());
+        }
+    };
+    stand.examine("b").assert_clean_of("link");
+    (0..12).for_each(|_| flap());
+    stand.examine("b").finding("link", "warning", "since it is there");
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                flap();
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+        });
+        let report = stand.examine("b");
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        report.critical("link", "while this looked");
+    });
+    stand.expect_holders(true, false);
+}
+
+/// The clock of this machine can't be changed for one host; what the kernel says of it can be, in a mount namespace.
+#[test]
+fn doctor_names_a_clock_that_hides_pauses_and_the_one_to_take() {
+    let stand = Stand::settled(Flavour::V3);
+    let a = stand.lab.node("a");
+    let directory = a.scratch().expect("a directory").join("clock");
+    std::fs::create_dir(&directory).expect("a directory");
+    std::fs::write(directory.join("available_clocksource"), "kvm-clock tsc acpi_pm \n").expect("a file");
+    let config = a.scratch().expect("a directory").join("clock.toml");
+    std::fs::write(&config, "[watch]\ninterfaces = [\"eth0\"]\n").expect("a file");
+    for (clock, severity) in [("kvm-clock", "info"), ("tsc", "ok")] {
+        std::fs::write(directory.join("current_clocksource"), format!("{clock}\n")).expect("a file");
+        let mut command = a.command("unshare");
+        let script = "mount --bind \"$0\" /sys/devices/system/clocksource/clocksource0 && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", script]).arg(&directory).arg(vipwarden());
+        command.args(["doctor", "--json", "--config"]).arg(&config);
+        let report = Report::by(command);
+        let finding = report.finding("clock source", severity, clock);
+        let mend = finding["mend"].as_str().unwrap_or_default();
+        assert_eq!(mend.starts_with("echo tsc | sudo tee /sys/"), severity == "info", "{finding:#}");
+    }
+}
+
+#[test]
+fn doctor_names_a_certificate_that_ends_soon_and_is_content_once_it_is_renewed() {
+    let stand = Stand::settled(Flavour::V3);
+    let a = stand.lab.node("a");
+    let file = |name: &str| a.scratch().expect("a directory").join(name);
+    let (key, ca) = (file("ca.key"), file("ca.pem"));
+    let sections = format!(
+        "[[peer]]\nname = \"other\"\naddress = \"10.9.9.2\"\nurls = [\"https://10.9.9.2:10112\"]\nca_file = \"{}\"\n",
+        ca.display()
+    );
+    for (days, severity, word) in [(3, "warning", "expires in 2 days"), (400, "ok", "good for 399 days")] {
+        let mut openssl = std::process::Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        openssl.args(["-subj", "/CN=lab", "-days", &days.to_string(), "-keyout"]).arg(&key).arg("-out").arg(&ca);
+        assert!(openssl.output().expect("openssl runs").status.success());
+        let report = Report::of(a, &sections);
+        let finding = report.finding("certificate", severity, word);
+        assert_eq!(finding["subject"], ca.display().to_string(), "{finding:#}");
+    }
 }

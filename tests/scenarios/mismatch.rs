@@ -116,8 +116,8 @@ fn fault_28_two_that_mute_each_other_in_turn_stay_one_split_with_one_cause() {
         assert!(verdict(&router) == "split_brain" && any_of(&router, &["addresses_mismatch"]), "{router:#}");
         let more = verdicts(side) - before;
         let events = side.watch.get("/api/v1/events").expect("events are served");
-        // At least forty adverts were sent meanwhile. On a busy host some come late, and each side's silence is told once.
-        assert!(more < 20, "one split is no stream of {more} events on {}: {events}", side.node.name());
+        // At least forty adverts were sent meanwhile.
+        assert!(more < 10, "one split is no stream of {more} events on {}: {events}", side.node.name());
         assert_eq!(side.watch.metric("vrrp_split_brain_episodes_total", &["vrid=\"51\""]), 1.0);
     }
     heal(pair);

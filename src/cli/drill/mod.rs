@@ -1,6 +1,7 @@
 //! `vipwarden drill`: a failover as a client sees it. Asks for each address every few milliseconds, and reports gaps and who answered.
 
 mod report;
+mod routed;
 mod tally;
 
 use std::net::IpAddr;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 
 use pnet::datalink::NetworkInterface;
 use pnet::ipnetwork::IpNetwork;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::terminal::complain;
 use super::{CRITICAL, FAILED, USAGE};
@@ -18,7 +19,8 @@ use crate::sys::clock;
 use crate::sys::probe::Prober;
 use crate::time::{Duration, Instant};
 use crate::wire::{ArpOperation, LinkLayer, MacAddr, NeighbourKind, Seen, dissect};
-use tally::Tally;
+use routed::Routed;
+use tally::{Answerer, Tally};
 
 /// Faster asking tells nothing more, slower no drill needs; longer ones are a monitor's task.
 const INTERVAL: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(1);
@@ -31,10 +33,16 @@ const TURN: usize = 64;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Virtual address to ask for; up to 8. This host has an address of the same network.
+    /// Virtual address to ask for; up to 8. By ARP, this host has an address of the same network.
     #[arg(long = "vip", value_name = "IP", required = true)]
     vips: Vec<IpAddr>,
-    /// Interface to ask on [default: the one whose network the address belongs to].
+    /// How to ask: by ARP (neighbour solicitation for IPv6) on the segment, which tells who answers; or across routers.
+    #[arg(long, value_enum, default_value_t = By::Arp)]
+    by: By,
+    /// The port to connect to by TCP. A refusal counts as an answer.
+    #[arg(long, value_name = "PORT", required_if_eq("by", "tcp"), value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Interface to ask on by ARP [default: the one whose network the address belongs to].
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
     /// Exit with 1 if a gap is longer than this.
@@ -49,6 +57,14 @@ pub struct Args {
     /// As JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// The ways to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    Arp,
+    Icmp,
+    Tcp,
 }
 
 /// Drills: 0 all well, 1 a gap beyond what was expected or no answer at all, 2 two hosts answer at the end, 64 usage.
@@ -78,7 +94,7 @@ fn verdict(drills: &[Drill], expected: Option<Duration>) -> u8 {
     let too_long = |drill: &Drill| expected.is_some_and(|expected| drill.tally.longest() > expected);
     if drills.iter().any(|drill| drill.both.is_some()) {
         CRITICAL
-    } else if drills.iter().any(|drill| too_long(drill) || drill.tally.last_answerer().is_none()) {
+    } else if drills.iter().any(|drill| too_long(drill) || drill.tally.last().is_none()) {
         FAILED
     } else {
         0
@@ -88,21 +104,53 @@ fn verdict(drills: &[Drill], expected: Option<Duration>) -> u8 {
 /// One address, and how it is asked for.
 struct Drill {
     vip: IpAddr,
-    interface: String,
-    request: Request,
+    way: Way,
     tally: Tally,
     /// Who answered at the end, if two did.
-    both: Option<(MacAddr, MacAddr)>,
+    both: Option<(Answerer, Answerer)>,
+}
+
+/// How an address is asked for.
+enum Way {
+    /// On the segment of that interface.
+    Segment(String, Request),
+    Routed(Routed),
+}
+
+impl Way {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Segment(_, Request::Arp { .. }) => "arp",
+            Self::Segment(..) => "nd",
+            Self::Routed(Routed::Icmp) => "icmp",
+            Self::Routed(Routed::Tcp(_)) => "tcp",
+        }
+    }
+
+    fn interface(&self) -> Option<&str> {
+        match self {
+            Self::Segment(interface, _) => Some(interface),
+            Self::Routed(_) => None,
+        }
+    }
 }
 
 impl Drill {
+    /// What asks for it on its segment.
+    const fn request(&self) -> Option<Request> {
+        match self.way {
+            Way::Segment(_, request) => Some(request),
+            Way::Routed(_) => None,
+        }
+    }
+
     /// Who answers for the address, if the frame is an answer.
     fn answerer(&self, seen: &Seen) -> Option<MacAddr> {
         match seen {
             Seen::Arp(arp) if arp.operation == ArpOperation::Reply && !arp.is_gratuitous() => {
                 (IpAddr::V4(arp.sender_ip) == self.vip).then_some(arp.sender_mac)
             }
-            Seen::Neighbour(said) if matches!(said.kind, NeighbourKind::Advertisement { .. }) => {
+            Seen::Neighbour(said) if matches!(said.kind, NeighbourKind::Advertisement { solicited: true, .. }) => {
                 (IpAddr::V6(said.target) == self.vip).then_some(said.link_address).flatten()
             }
             _ => None,
@@ -125,26 +173,35 @@ fn plan(args: &Args) -> Result<Vec<Drill>, String> {
 }
 
 fn one(vip: IpAddr, args: &Args, links: &[NetworkInterface]) -> Result<Drill, String> {
-    let own = |link: &NetworkInterface| link.ips.iter().copied().find(|own| serves(own, vip));
-    let mut fitting = links.iter().filter(|link| args.interface.as_ref().is_none_or(|name| link.name == *name));
-    let found = fitting.find_map(|link| Some((link, own(link)?)));
-    let (link, own) = found.ok_or_else(|| {
-        format!(
-            "{vip}: no interface here has an address of its network: run the drill on a client host beside the pair"
-        )
-    })?;
     if links.iter().any(|link| link.ips.iter().any(|ip| ip.ip() == vip)) {
         return Err(format!("{vip} is this host's own: run the drill on another host, as a client"));
     }
-    let mac = link.mac.ok_or_else(|| format!("{} is no Ethernet interface", link.name))?;
-    let interface = IfIndex(link.index);
-    let request = match (vip, own.ip()) {
-        (IpAddr::V4(target), IpAddr::V4(sender_ip)) => Request::Arp { interface, sender_mac: mac, sender_ip, target },
-        (IpAddr::V6(target), IpAddr::V6(source)) => Request::Neighbour { interface, sender_mac: mac, source, target },
-        _ => return Err(format!("{vip}: {} has no address of its family", link.name)),
+    let way = match (args.by, args.port) {
+        (By::Arp, _) => on_segment(vip, args.interface.as_deref(), links)?,
+        (By::Icmp, _) => Way::Routed(Routed::Icmp),
+        (By::Tcp, port) => Way::Routed(Routed::Tcp(port.ok_or("--by tcp takes a --port")?)),
     };
-    let tally = Tally::new(clock::now(), args.interval);
-    Ok(Drill { vip, interface: link.name.clone(), request, tally, both: None })
+    let is_link_local = matches!(vip, IpAddr::V6(address) if address.is_unicast_link_local());
+    if is_link_local && matches!(way, Way::Routed(_)) {
+        return Err(format!("{vip} is link-local, and no router leads to it: ask for it by ARP (--by arp)"));
+    }
+    Ok(Drill { vip, way, tally: Tally::new(clock::now(), args.interval), both: None })
+}
+
+fn on_segment(vip: IpAddr, interface: Option<&str>, links: &[NetworkInterface]) -> Result<Way, String> {
+    let own = |link: &NetworkInterface| link.ips.iter().copied().find(|own| serves(own, vip));
+    let mut fitting = links.iter().filter(|link| link.is_up() && interface.is_none_or(|name| link.name == name));
+    let found = fitting.find_map(|link| Some((link, own(link)?)));
+    let (link, own) = found.ok_or_else(|| {
+        format!(
+            "{vip}: no interface here has an address of its network: run the drill on a client host beside the pair, \
+             or ask across routers (--by icmp, --by tcp)"
+        )
+    })?;
+    let mac = link.mac.ok_or_else(|| format!("{} is no Ethernet interface", link.name))?;
+    let request = Request::to_all(IfIndex(link.index), mac, own.ip(), vip);
+    let request = request.ok_or_else(|| format!("{vip}: {} has no address of its family", link.name))?;
+    Ok(Way::Segment(link.name.clone(), request))
 }
 
 /// True if a host with the address `own` reaches `vip` without a router.
@@ -153,31 +210,38 @@ fn serves(own: &IpNetwork, vip: IpAddr) -> bool {
 }
 
 async fn drill(args: &Args, mut drills: Vec<Drill>) -> Result<Vec<Drill>, String> {
-    let prober = Prober::open().map_err(|error| format!("no probe can be sent: {error}"))?;
-    let mut indices: Vec<IfIndex> = drills.iter().map(|drill| interface_of(&drill.request)).collect();
-    indices.sort();
-    indices.dedup();
-    let [index] = indices.as_slice() else {
-        return Err("these addresses are on several interfaces: start a drill for each".into());
-    };
-    let capture = Capture::open(*index).map_err(|error| format!("{}: {error}", drills[0].interface))?;
     let per_second = drills.len() as f64 / args.interval.as_secs_f64();
+    let on =
+        drills.first().and_then(|drill| drill.way.interface()).map_or_else(String::new, |name| format!(" on {name}"));
+    let mut kinds: Vec<_> = drills.iter().map(|drill| drill.way.name().to_uppercase()).collect();
+    kinds.dedup();
     complain(&format!(
-        "asking on {} for {} s: {per_second:.0} ARP or ND requests a second, {} at most; now make the failover",
-        drills[0].interface,
+        "asking{on} for {} s: {per_second:.0} {} requests a second, {} at most; now make the failover",
         args.duration.as_secs_f64(),
+        kinds.join(" and "),
         (per_second * args.duration.as_secs_f64()).round()
     ));
     let started = clock::now();
     for drill in &mut drills {
         drill.tally = Tally::new(started, args.interval);
     }
-    ask(args, &prober, &capture, &mut drills, started + args.duration).await?;
+    let end = started + args.duration;
+    match drills.first().map(|drill| &drill.way) {
+        Some(Way::Routed(how)) => routed::ask(*how, args.interval, &mut drills, end).await?,
+        _ => ask(args.interval, &mut drills, end).await?,
+    }
     let now = clock::now();
     for drill in &mut drills {
         drill.both = drill.tally.finish(now);
     }
     Ok(drills)
+}
+
+/// Questions go out at this pace; one that is late postpones the others.
+fn pace(every: Duration) -> Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 const fn interface_of(request: &Request) -> IfIndex {
@@ -189,15 +253,18 @@ const fn interface_of(request: &Request) -> IfIndex {
     }
 }
 
-async fn ask(
-    args: &Args,
-    prober: &Prober,
-    capture: &Capture,
-    drills: &mut [Drill],
-    end: Instant,
-) -> Result<(), String> {
-    let mut ticks = interval(args.interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Asks for all addresses on their segment until `end`.
+async fn ask(interval: Duration, drills: &mut [Drill], end: Instant) -> Result<(), String> {
+    let requests: Vec<Request> = drills.iter().filter_map(|drill| drill.request()).collect();
+    let prober = Prober::open().map_err(|error| format!("no probe can be sent: {error}"))?;
+    let mut indices: Vec<IfIndex> = requests.iter().map(interface_of).collect();
+    indices.sort();
+    indices.dedup();
+    let [index] = indices.as_slice() else {
+        return Err("these addresses are on several interfaces: start a drill for each".into());
+    };
+    let capture = Capture::open(*index).map_err(|error| format!("no packet socket opens: {error}"))?;
+    let mut ticks = pace(interval);
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
     loop {
@@ -207,9 +274,9 @@ async fn ask(
                 if clock::now() >= end {
                     return Ok(());
                 }
-                for drill in &mut *drills {
+                for (drill, request) in drills.iter_mut().zip(&requests) {
                     // What can't be sent is not answered, and so counts as lost: a cable that is out, say.
-                    let _ = prober.send(&drill.request);
+                    let _ = prober.send(request);
                     drill.tally.on_sent();
                 }
             }
@@ -219,7 +286,7 @@ async fn ask(
                     let seen = dissect(frame.bytes, LinkLayer::Ethernet).seen;
                     for drill in &mut *drills {
                         if let Some(mac) = drill.answerer(&seen) {
-                            drill.tally.on_answer(frame.at, mac);
+                            drill.tally.on_answer(frame.at, Answerer::Mac(mac));
                         }
                     }
                 });

@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Drill;
-use super::tally::{Gap, Handover};
+use super::tally::{Answerer, Gap, Handover};
 use crate::cli::terminal::say;
 use crate::sys::clock;
 use crate::time::{Duration, Instant};
 use crate::web::document::Date;
-use crate::wire::MacAddr;
 
 /// Prints it.
 pub(super) fn print(drills: &[Drill], json: bool, expected: Option<Duration>) {
@@ -27,8 +26,8 @@ fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-fn who(mac: Option<MacAddr>) -> String {
-    mac.map_or_else(|| "nobody".into(), |mac| mac.to_string())
+fn who(answerer: Option<Answerer>) -> String {
+    answerer.map_or_else(|| "nobody".into(), |who| who.to_string())
 }
 
 fn text(drill: &Drill, expected: Option<Duration>) -> String {
@@ -37,7 +36,7 @@ fn text(drill: &Drill, expected: Option<Duration>) -> String {
     let mut lines = vec![format!(
         "{vip}: {} probes, {lost} unanswered; last answer from {}",
         tally.sent,
-        who(tally.last_answerer())
+        who(tally.last().map(|(_, who)| who))
     )];
     for Gap { start, end, length, before, after } in &tally.gaps {
         let until = if end.is_some() { "" } else { ", to the end" };
@@ -70,12 +69,12 @@ fn text(drill: &Drill, expected: Option<Duration>) -> String {
 }
 
 fn document(drill: &Drill, expected: Option<Duration>) -> Value {
-    let Drill { vip, interface, tally, both, .. } = drill;
-    let mac = |mac: &Option<MacAddr>| mac.map(|mac| mac.to_string());
+    let Drill { vip, way, tally, both } = drill;
+    let mac = |who: Option<Answerer>| who.and_then(Answerer::mac).map(|mac| mac.to_string());
     let gaps = tally.gaps.iter().map(|gap| {
         json!({
             "start": date(gap.start), "end": gap.end.map(date), "seconds": gap.length.as_secs_f64(),
-            "before": mac(&gap.before), "after": mac(&gap.after),
+            "before": mac(gap.before), "after": mac(gap.after),
         })
     });
     let handovers = tally.handovers.iter().map(|one| {
@@ -85,11 +84,11 @@ fn document(drill: &Drill, expected: Option<Duration>) -> Value {
         })
     });
     json!({
-        "vip": vip, "interface": interface, "probes": tally.sent, "unanswered": tally.sent - tally.answered,
+        "vip": vip, "by": way.name(), "interface": way.interface(), "probes": tally.sent, "unanswered": tally.sent - tally.answered,
         "gaps": gaps.collect::<Vec<_>>(), "handovers": handovers.collect::<Vec<_>>(),
         "longest_gap_seconds": tally.longest().as_secs_f64(),
         "as_expected": expected.map(|expected| tally.longest() <= expected),
-        "last_answer_from": mac(&tally.last_answerer()),
+        "last_answer_from": mac(tally.last().map(|(_, who)| who)), "last_answer_at": tally.last().map(|(at, _)| date(at)),
         "two_answer": both.map(|(one, other)| [one.to_string(), other.to_string()]),
     })
 }

@@ -6,8 +6,39 @@ use crate::wire::MacAddr;
 /// So many probes in a row go unanswered before it is a gap: one that is lost is loss.
 const GAP_PROBES: u32 = 3;
 
+/// How long a busy host may leave answers unread.
+const TURNS: Duration = Duration::from_millis(100);
+
 /// Gaps and handovers that are kept.
 const KEPT_MAX: usize = 1000;
+
+/// Who answered, as far as that is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answerer {
+    /// The host with that MAC.
+    Mac(MacAddr),
+    /// Across a router, or by what the kernel asks, nobody's MAC is seen.
+    Somebody,
+}
+
+impl Answerer {
+    /// Its MAC, where it is seen.
+    pub const fn mac(self) -> Option<MacAddr> {
+        match self {
+            Self::Mac(mac) => Some(mac),
+            Self::Somebody => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Answerer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Mac(mac) => mac.fmt(f),
+            Self::Somebody => f.write_str("somebody"),
+        }
+    }
+}
 
 /// A time without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +50,9 @@ pub struct Gap {
     /// How long it was, to the end of the drill if it lasted.
     pub length: Duration,
     /// Who answered before.
-    pub before: Option<MacAddr>,
+    pub before: Option<Answerer>,
     /// Who answered after.
-    pub after: Option<MacAddr>,
+    pub after: Option<Answerer>,
 }
 
 /// The address went from one host to another.
@@ -30,9 +61,9 @@ pub struct Handover {
     /// The first answer of the new one.
     pub at: Instant,
     /// The old one.
-    pub from: MacAddr,
+    pub from: Answerer,
     /// The new one.
-    pub to: MacAddr,
+    pub to: Answerer,
     /// How long both answered.
     pub overlap: Duration,
 }
@@ -51,11 +82,11 @@ pub struct Tally {
     /// Handovers, in order.
     pub handovers: Vec<Handover>,
     is_answered: bool,
-    last: Option<(Instant, MacAddr)>,
+    last: Option<(Instant, Answerer)>,
     /// Who holds it: its last answer.
-    holder: Option<(MacAddr, Instant)>,
+    holder: Option<(Answerer, Instant)>,
     /// Who answers beside the holder: its first answer, and its last.
-    rival: Option<(MacAddr, Instant, Instant)>,
+    rival: Option<(Answerer, Instant, Instant)>,
 }
 
 impl Tally {
@@ -81,29 +112,29 @@ impl Tally {
         self.sent += 1;
     }
 
-    /// `mac` answered at `at`, which is not before the last answer.
-    pub fn on_answer(&mut self, at: Instant, mac: MacAddr) {
+    /// `who` answered at `at`, which is not before the last answer.
+    pub fn on_answer(&mut self, at: Instant, who: Answerer) {
         self.is_answered = true;
-        let (since, before) = self.last.map_or((self.started, None), |(at, mac)| (at, Some(mac)));
-        self.note_gap(since, Some(at), at.since(since), before, Some(mac));
-        self.last = Some((at, mac));
+        let (since, before) = self.last.map_or((self.started, None), |(at, before)| (at, Some(before)));
+        self.note_gap(since, Some(at), at.since(since), before, Some(who));
+        self.last = Some((at, who));
         match self.holder {
-            None => self.holder = Some((mac, at)),
-            Some((holder, _)) if holder == mac => self.holder = Some((mac, at)),
+            None => self.holder = Some((who, at)),
+            Some((holder, _)) if holder == who => self.holder = Some((who, at)),
             Some((holder, last)) => {
                 let first = match self.rival {
-                    Some((rival, first, _)) if rival == mac => first,
+                    Some((rival, first, _)) if rival == who => first,
                     _ => at,
                 };
-                self.rival = Some((mac, first, at));
+                self.rival = Some((who, first, at));
                 if at.since(last) > self.interval * GAP_PROBES {
-                    self.hand_over(holder, last, mac, first, at);
+                    self.hand_over(holder, last, who, first, at);
                 }
             }
         }
     }
 
-    fn hand_over(&mut self, from: MacAddr, last: Instant, to: MacAddr, first: Instant, now: Instant) {
+    fn hand_over(&mut self, from: Answerer, last: Instant, to: Answerer, first: Instant, now: Instant) {
         if self.handovers.len() < KEPT_MAX {
             self.handovers.push(Handover { at: first, from, to, overlap: last.since(first) });
         }
@@ -116,8 +147,8 @@ impl Tally {
         start: Instant,
         end: Option<Instant>,
         length: Duration,
-        before: Option<MacAddr>,
-        after: Option<MacAddr>,
+        before: Option<Answerer>,
+        after: Option<Answerer>,
     ) {
         if length > self.interval * GAP_PROBES && self.gaps.len() < KEPT_MAX {
             self.gaps.push(Gap { start, end, length, before, after });
@@ -125,14 +156,16 @@ impl Tally {
     }
 
     /// The drill ends at `now`. Who still answers beside the holder, if two do.
-    pub fn finish(&mut self, now: Instant) -> Option<(MacAddr, MacAddr)> {
+    pub fn finish(&mut self, now: Instant) -> Option<(Answerer, Answerer)> {
         self.answered += u64::from(std::mem::take(&mut self.is_answered));
-        let (since, before) = self.last.map_or((self.started, None), |(at, mac)| (at, Some(mac)));
+        let (since, before) = self.last.map_or((self.started, None), |(at, who)| (at, Some(who)));
         self.note_gap(since, None, now.since(since), before, None);
         let (holder, last) = self.holder?;
         let (rival, first, rival_last) = self.rival?;
-        let recent = self.interval * GAP_PROBES;
-        let both = now.since(last) <= recent && now.since(rival_last) <= recent;
+        // The newest answer may be some turns of a busy host old; the two gave theirs to the same questions.
+        let (newest, oldest) = (last.max(rival_last), last.min(rival_last));
+        let (recent, near) = ((self.interval * GAP_PROBES).max(TURNS), self.interval * GAP_PROBES);
+        let both = now.since(newest) <= recent && newest.since(oldest) <= near;
         if !both && rival_last > last {
             self.hand_over(holder, last, rival, first, rival_last);
         }
@@ -144,9 +177,9 @@ impl Tally {
         self.gaps.iter().map(|gap| gap.length).max().unwrap_or_default()
     }
 
-    /// Who answered last.
-    pub fn last_answerer(&self) -> Option<MacAddr> {
-        self.last.map(|(_, mac)| mac)
+    /// The last answer: when, and whose.
+    pub const fn last(&self) -> Option<(Instant, Answerer)> {
+        self.last
     }
 }
 
@@ -154,15 +187,15 @@ impl Tally {
 mod tests {
     use super::*;
 
-    const A: MacAddr = MacAddr(2, 0, 0, 0, 0, 1);
-    const B: MacAddr = MacAddr(2, 0, 0, 0, 0, 2);
+    const A: Answerer = Answerer::Mac(MacAddr(2, 0, 0, 0, 0, 1));
+    const B: Answerer = Answerer::Mac(MacAddr(2, 0, 0, 0, 0, 2));
 
     fn at(millis: u64) -> Instant {
         Instant::from_nanos(millis * 1_000_000)
     }
 
     /// Probes every 10 ms from 0 on; `who` answers each at once.
-    fn drill(until: u64, who: impl Fn(u64) -> Vec<MacAddr>) -> (Tally, Option<(MacAddr, MacAddr)>) {
+    fn drill(until: u64, who: impl Fn(u64) -> Vec<Answerer>) -> (Tally, Option<(Answerer, Answerer)>) {
         let mut tally = Tally::new(at(0), Duration::from_millis(10));
         for millis in (0..until).step_by(10) {
             tally.on_sent();
@@ -219,6 +252,14 @@ mod tests {
         assert_eq!((tally.gaps.len(), tally.gaps[0].end, tally.gaps[0].after), (1, None, None));
         assert_eq!(tally.sent - tally.answered, 31);
         let (silent, _) = drill(100, |_| vec![]);
-        assert_eq!((silent.gaps.len(), silent.last_answerer()), (1, None));
+        assert_eq!((silent.gaps.len(), silent.last()), (1, None));
+    }
+
+    #[test]
+    fn where_nobody_is_told_apart_a_failover_is_a_gap_and_no_handover() {
+        let (tally, both) = drill(1000, |t| if (300..600).contains(&t) { vec![] } else { vec![Answerer::Somebody] });
+        assert_eq!((tally.gaps.len(), tally.longest(), both), (1, Duration::from_millis(310), None));
+        assert!(tally.handovers.is_empty());
+        assert_eq!(tally.last(), Some((at(990), Answerer::Somebody)));
     }
 }

@@ -55,20 +55,7 @@ fn adverts_with_a_wrong_checksum_count_as_refused_and_make_no_speaker() {
 
 #[test]
 fn strangers_are_alarmed_and_never_judged_where_only_known_speakers_count() {
-    let expected = Expected {
-        name: "web".into(),
-        interface: "eth0".into(),
-        family: Family::V4,
-        vrid: 51,
-        addresses: vec![ip(VIP)],
-        excluded_addresses: vec![],
-        version: None,
-        advert_interval: Some(Duration::from_secs(1)),
-        auth: None,
-        peers: None,
-        unicast_peers: vec![ip(B)],
-        only_known_speakers: true,
-    };
+    let expected = Expected { unicast_peers: vec![ip(B)], only_known_speakers: true, ..expected() };
     let mut stage = Stage::member_with(Settings { routers: vec![expected], ..Settings::default() });
     stage.play(10000, &[(&advert(B, 200), 0), (&advert("10.9.9.3", 255), 500)]);
     stage.expect(Verdict::Healthy, &[]);
@@ -152,7 +139,7 @@ fn a_speaker_of_another_protocol_is_told_of_once_and_remembered_within_a_bound()
         stage.frame(PacketKind::Multicast, Seen::Other(carp(9, advskew)));
     }
     assert_eq!(stage.events.len(), 1);
-    assert_eq!((stage.events[0].kind, stage.events[0].to.as_deref()), ("speaker", Some("carp")));
+    assert_eq!((&*stage.events[0].kind, stage.events[0].to.as_deref()), ("speaker", Some("carp")));
     assert!(stage.events[0].reason.starts_with("10.9.9.9 CARP vhid 3"), "{}", stage.events[0].reason);
     for source in 0..=255 {
         stage.frame(PacketKind::Multicast, Seen::Other(carp(source, 0)));

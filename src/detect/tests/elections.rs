@@ -223,3 +223,55 @@ fn a_master_between_two_spells_of_another_is_no_rival_of_the_second_fault_1() {
     stage.expect(Verdict::Healthy, &[]);
     assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
 }
+
+fn speaking(state: State) -> Speaking {
+    Speaking {
+        state,
+        base: 100,
+        effective: Some(100),
+        tracks: Vec::new(),
+        fenced: None,
+        back_at: None,
+        gate_open: None,
+        gate_lacks: None,
+        address_lifetime: None,
+        fences: Vec::new(),
+        fence_durations: Histogram::default(),
+        garp_sent: 0,
+        priority_zero_sent: 0,
+        notify_failures: 0,
+        arbiter: None,
+    }
+}
+
+#[test]
+fn a_speaker_that_was_fenced_for_a_mismatch_names_it_while_the_other_sends_fault_9() {
+    let own = Expected { auth: Some(Auth::Password(*b"geheim\0\0")), version: Some(Version::V2), ..expected() };
+    let mut stage = Stage::member_with(Settings { routers: vec![own], ..Settings::default() });
+    let report = Some(std::sync::Arc::new(speaking(State::Fenced)));
+    stage.fact(Fact::Speaking { router: "web".into(), report });
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::Degraded, &[Cause::AuthMismatch]);
+    assert!(stage.router().findings[0].here);
+    let agreed = Advert { auth: Auth::Password(*b"geheim\0\0"), ..advert(B, 200) };
+    stage.play(9000, &[(&agreed, 500)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+/// What one must refuse won't settle it: the answer to the second one's first advert is proof. Where only the lists differ, the
+/// election may heed it.
+#[test]
+fn two_who_must_refuse_each_other_are_a_split_at_the_first_advert_that_goes_on_fault_6() {
+    let slower = Advert { interval: Interval::Seconds(Seconds(2)), ..advert("10.9.9.3", 100) };
+    let listed = Advert { addresses: vec![ip(VIP), ip("10.9.9.101")], ..advert("10.9.9.3", 100) };
+    for (other, verdict) in [(slower, Verdict::SplitBrain), (listed, Verdict::Degraded)] {
+        let mut stage = Stage::new(Settings::default());
+        stage.play(5000, &[(&advert(B, 200), 0)]);
+        stage.idle(5500);
+        stage.hear(&other);
+        stage.expect(Verdict::Degraded, &[Cause::Transient]);
+        stage.idle(6000);
+        stage.hear(&advert(B, 200));
+        assert_eq!(stage.router().verdict, verdict, "{:?}", other.addresses);
+    }
+}

@@ -263,3 +263,151 @@ fn an_answer_is_no_evidence_any_more_once_this_node_asks_no_more_fault_20() {
     stage.idle(30_000);
     stage.expect(Verdict::NoMaster, &[]);
 }
+
+/// FRR's macvlan has the address before FRR has its socket.
+#[test]
+fn a_look_older_than_the_address_does_not_say_that_no_daemon_runs_fault_19() {
+    let start = |finally: DaemonState| {
+        let mut stage = Stage::new(Settings::default());
+        stage.own(A);
+        stage.daemon(DaemonState::Absent);
+        stage.play(3000, &[(&advert(B, 200), 0)]);
+        stage.daemon(DaemonState::Absent);
+        stage.own(VIP);
+        stage.play(4950, &[(&advert(B, 200), 0)]);
+        assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+        stage.daemon(finally);
+        stage
+    };
+    let mut stage = start(DaemonState::Alive);
+    stage.idle(5300);
+    stage.disown(VIP);
+    stage.play(9000, &[(&advert(B, 200), 50)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+    let mut stage = start(DaemonState::Alive);
+    stage.play(6000, &[(&advert(B, 200), 50)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::StrayAddress]);
+    let mut stage = start(DaemonState::Absent);
+    stage.expect(Verdict::SplitBrain, &[Cause::StaleAddress]);
+}
+
+#[test]
+fn a_host_that_only_watches_a_configured_router_is_no_member_and_one_that_once_was_stays_so() {
+    let settings = || Settings { routers: vec![expected()], ..Settings::default() };
+    let mut monitor = Stage::new(settings());
+    monitor.own(A);
+    monitor.daemon(DaemonState::Absent);
+    monitor.play(4000, &[(&advert(B, 200), 0)]);
+    monitor.expect(Verdict::Healthy, &[]);
+    assert_eq!((monitor.router().role, monitor.requests.as_slice()), (Role::Observer, &[][..]));
+    let mut member = Stage::member_with(settings());
+    assert_eq!(member.router().role, Role::Member);
+    member.daemon(DaemonState::Absent);
+    member.play(4000, &[(&advert(B, 200), 0)]);
+    assert_eq!(member.router().role, Role::Member, "its daemon was stopped");
+    let told = Told {
+        interface: None,
+        family: Family::V4,
+        vrid: 51,
+        addresses: vec![ip(VIP)],
+        version: Version::V2,
+        interval: Duration::from_secs(1),
+        auth: Auth::None,
+        unicast: false,
+    };
+    let mut told_only = Stage::new(settings());
+    told_only.fact(Fact::Told(vec![told].into()));
+    assert_eq!(told_only.router().role, Role::Member, "its daemon is told of it, and was not started yet");
+}
+
+/// It answers for the peer's own address, too, so that it might be taken for the peer; and for this host's, which gives it away.
+#[test]
+fn a_host_that_answers_for_everything_is_named_and_neither_of_the_pair_is_blamed_fault_18() {
+    let liar = MacAddr(2, 0, 0, 0, 0xba, 0xd);
+    let peer = Peer { name: "lb02".into(), address: ip(B), vrrp_addresses: vec![], urls: vec![] };
+    for master in [A, B] {
+        let mut stage = Stage::member_with(Settings { peers: vec![peer.clone()], ..Settings::default() });
+        let own = if master == A { vec![] } else { vec![mac(B)] };
+        if master == A {
+            stage.own(VIP);
+        }
+        stage.answers.clone_from(&own);
+        stage.own_answers = vec![(ip(B), mac(B))];
+        stage.play(5000, &[(&advert(master, 200), 0)]);
+        stage.expect(Verdict::Healthy, &[]);
+        stage.answers.push(liar);
+        stage.own_answers.extend([(ip(B), liar), (ip(A), liar)]);
+        stage.play(9000, &[(&advert(master, 200), 1000)]);
+        stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+        let finding = stage.router().findings[0].clone();
+        assert_eq!(finding.node.as_deref(), Some(&*liar.to_string()), "{finding:?}");
+        assert!(finding.remote.contains("everything") && finding.remedy.contains(&liar.to_string()), "{finding:?}");
+        assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::StrayAddress)), "{:?}", stage.events);
+        let asks_itself = |request: &Request| matches!(request, Request::Arp { sender_ip, target, .. } if ip(A) == *target && sender_ip.is_unspecified());
+        assert!(stage.requests.iter().any(|(_, request)| asks_itself(request)), "{:?}", stage.requests);
+        stage.answers = own;
+        stage.own_answers.truncate(1);
+        stage.play(15000, &[(&advert(master, 200), 1000)]);
+        stage.expect(Verdict::Healthy, &[]);
+    }
+}
+
+/// At 100 ms a busy host is late by more than three adverts now and then.
+#[test]
+fn a_short_silence_between_two_who_refuse_each_other_mutes_nobody_fault_28() {
+    let v3 = |source, priority| Advert {
+        version: Version::V3,
+        interval: Interval::CentiSeconds(CentiSeconds(10)),
+        checksum: ChecksumForm::PseudoHeader,
+        ..advert(source, priority)
+    };
+    let (mut own, other) = (v3(A, 100), v3(B, 200));
+    own.addresses.push(ip("10.9.9.101"));
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    for turn in 0..10 {
+        stage.play(turn * 1100 + 500, &[(&own, 50)]);
+        stage.play(turn * 1100 + 1100, &[(&other, 50)]);
+    }
+    stage.expect(Verdict::SplitBrain, &[Cause::AddressesMismatch]);
+    let muted = |stage: &Stage| stage.events.iter().filter(|e| e.causes.contains(&Cause::MutedMaster)).count();
+    assert_eq!(muted(&stage), 0, "{:?}", stage.events);
+    stage.play(stage.now + 2000, &[(&other, 50)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::AddressesMismatch, Cause::MutedMaster]);
+}
+
+/// By IPv6 FRR sends from the virtual link-local address and the virtual MAC, and its backups have both, on a macvlan held down.
+#[test]
+fn adverts_from_an_address_and_a_mac_that_are_here_too_are_anothers_unless_they_were_sent_from_here_fault_19() {
+    let shared =
+        |priority| Advert { mac: Some(MacAddr(0, 0, 0x5e, 0, 1, 51)), source: ip("10.9.9.100"), ..advert(B, priority) };
+    let mut stage = Stage::member();
+    stage.fact(Fact::Link(Link {
+        mac: shared(0).mac,
+        kind: LinkKind::Macvlan,
+        parent: Some(ETH0),
+        protodown: true,
+        carrier: false,
+        ..Link::plain(IfIndex(9), "vrrp4-51")
+    }));
+    let on_macvlan = Address { interface: IfIndex(9), address: ip(VIP), prefix: 24, usable: true };
+    stage.fact(Fact::Address(on_macvlan));
+    for second in 0..5 {
+        stage.idle(second * 1000);
+        stage.frame(PacketKind::Multicast, Seen::Advert(shared(200)));
+    }
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(stage.router().speakers.iter().all(|s| !s.local), "{:#?}", stage.router().speakers);
+    // It becomes master itself; a bridge brings its own adverts back.
+    stage.frame(PacketKind::Multicast, Seen::Advert(shared(0)));
+    for second in 6..12 {
+        stage.idle(second * 1000);
+        stage.frame(PacketKind::Outgoing, Seen::Advert(shared(100)));
+        stage.frame(PacketKind::Multicast, Seen::Advert(shared(100)));
+    }
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+    let masters = stage.router().speakers.iter().filter(|s| s.master && s.local).count();
+    assert_eq!(masters, 1, "{:#?}", stage.router().speakers);
+}

@@ -46,6 +46,24 @@ fn advert(source: &str, priority: u8) -> Advert {
     }
 }
 
+/// A `[[router]]` for it.
+fn expected() -> Expected {
+    Expected {
+        name: "web".into(),
+        interface: "eth0".into(),
+        family: Family::V4,
+        vrid: 51,
+        addresses: vec![ip(VIP)],
+        excluded_addresses: vec![],
+        version: None,
+        advert_interval: Some(Duration::from_secs(1)),
+        auth: None,
+        peers: None,
+        unicast_peers: vec![],
+        only_known_speakers: false,
+    }
+}
+
 fn eth0() -> Link {
     Link { mac: Some(mac(A)), sniffed: true, ..Link::plain(ETH0, "eth0") }
 }

@@ -13,27 +13,15 @@ fn settings() -> Settings {
 /// B as it reports itself: it holds the VIP and advertises priority 100, and hears nobody.
 fn holder() -> Reported {
     Reported {
-        name: "web".into(),
-        interface: "eth0".into(),
-        family: Family::V4,
-        vrid: 51,
-        addresses: vec![ip(VIP)],
-        speaks: false,
         state: State::Master,
-        blind: false,
         held: vec![ip(VIP)],
-        priority: None,
         sends: Some(Sent { source: ip(B), priority: 100, active: true, last: Instant::ZERO }),
-        hears: Vec::new(),
-        daemon: DaemonState::Alive,
-        witness: None,
-        findings: Vec::new(),
-        pledge: None,
+        ..backup()
     }
 }
 
 fn backup() -> Reported {
-    Reported { state: State::Backup, held: Vec::new(), sends: None, ..holder() }
+    Reported::backup(Family::V4, 51, vec![ip(VIP)])
 }
 
 fn hearing(source: &str) -> Vec<Heard> {
@@ -221,4 +209,50 @@ fn a_witness_is_asked_through_the_routers_own_interface_and_tells_the_side_of_a_
     stage.own_answers.clear();
     stage.play(8 * SECOND, &[(&a, 0)]);
     assert_eq!(stage.router().witness, Some(false));
+}
+
+/// The second network goes down, too: what the peer last said was never taken back, and what is silent on this side may hold still.
+#[test]
+fn a_partition_stands_while_nobody_contradicts_the_peers_last_word_fault_4() {
+    let mut stage = Stage::master();
+    let a = advert(A, 200);
+    stage.with_reports(6, &holder(), &[(&a, 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::Partition]);
+    stage.play(stage.now + 60 * SECOND, &[(&a, 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::Partition]);
+    let counted = stage.router().split_brain_time.as_secs_f64();
+    assert!((4.0..7.0).contains(&counted), "{counted} s: only the time for which there is evidence counts");
+    stage.with_reports(6, &backup(), &[(&a, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn a_peer_that_answers_on_the_segment_again_and_is_not_heard_is_no_master_any_more_fault_4() {
+    let mut stage = Stage::master();
+    let a = advert(A, 200);
+    stage.with_reports(3, &holder(), &[(&a, 0)]);
+    stage.play(stage.now + 10 * SECOND, &[(&a, 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::Partition]);
+    stage.fact(Fact::Ping { target: Target::Peer(0), rtt: Some(Duration::from_micros(200)) });
+    stage.play(stage.now + 5 * SECOND, &[(&a, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn a_split_with_a_peer_that_was_heard_ends_when_that_host_is_switched_off_fault_2() {
+    let mut stage = Stage::master();
+    let (a, b) = (advert(A, 200), advert(B, 100));
+    let finding = ReportedFinding {
+        cause: "firewall_drop".into(),
+        local: "INPUT drops them".into(),
+        remote: String::new(),
+        remedy: "nft insert rule".into(),
+    };
+    let said = Reported { hears: hearing(A), findings: vec![finding], ..holder() };
+    stage.with_reports(3, &said, &[(&a, 0), (&b, 300)]);
+    stage.play(stage.now + 10 * SECOND, &[(&a, 0), (&b, 300)]);
+    // Its reports have stopped; it goes on sending, and the cause that it gave stands.
+    stage.expect(Verdict::SplitBrain, &[Cause::FirewallDrop]);
+    stage.play(stage.now + 10 * SECOND, &[(&a, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
 }

@@ -38,20 +38,7 @@ fn a_learned_router_that_said_priority_zero_is_never_without_master_fault_20() {
 
 #[test]
 fn a_configured_router_that_nobody_ever_heard_is_without_master_if_its_interval_is_known_fault_21() {
-    let expected = |advert_interval| Expected {
-        name: "web".into(),
-        interface: "eth0".into(),
-        family: Family::V4,
-        vrid: 51,
-        addresses: vec![ip(VIP)],
-        excluded_addresses: vec![],
-        version: None,
-        advert_interval,
-        auth: None,
-        peers: None,
-        unicast_peers: vec![],
-        only_known_speakers: false,
-    };
+    let expected = |advert_interval| Expected { advert_interval, ..expected() };
     for (interval, verdict) in [(None, Verdict::Unknown), (Some(Duration::from_secs(1)), Verdict::NoMaster)] {
         let settings = Settings { routers: vec![expected(interval)], ..Settings::default() };
         let mut stage = Stage::member_with(settings);

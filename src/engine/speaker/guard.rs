@@ -1,13 +1,13 @@
 //! Why a speaker is fenced: by an operator, or by what its guard makes of the evidence; how often, and how fast.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::config::{self, Config};
 use crate::fence::{Guard, Policy, Reason, Scope};
-use crate::observe::{FENCE_BUCKETS, Histogram, Testimony};
+use crate::observe::{FENCE_BUCKETS, Histogram};
 use crate::time::Instant;
-use crate::wire::{Family, MacAddr};
+use crate::wire::Family;
 
 /// The `reason` label of an operator's fence.
 const OPERATOR: &str = "operator";
@@ -15,21 +15,6 @@ const OPERATOR: &str = "operator";
 const ARBITER: &str = "arbiter";
 /// That of the kernel's.
 const KERNEL: &str = "kernel";
-
-/// What the watcher knows and the speakers' guards want.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct Findings {
-    /// Any peer or witness answers.
-    pub anyone: bool,
-    /// A witness answers.
-    pub witness: bool,
-    /// By the name of a router: who else answers for its addresses, each with its newest answer.
-    pub answers: BTreeMap<String, Vec<(MacAddr, Instant)>>,
-    /// By the name of a router: what its peers say over the second channel, as far as it is fresh.
-    pub testimonies: BTreeMap<String, Vec<Testimony>>,
-    /// By the name of a router: whether a witness answers through its interface.
-    pub witnesses: BTreeMap<String, Option<bool>>,
-}
 
 /// What a router's rivals are told by.
 pub(super) fn scope(config: &Config, router: &config::Router) -> Scope {
@@ -46,7 +31,7 @@ pub(super) fn scope(config: &Config, router: &config::Router) -> Scope {
 }
 
 /// Why a router may be fenced. Each is counted from 0 on: a counter that begins at 1 has never risen as far as Prometheus can tell.
-const REASONS: [&str; 5] = ["split_brain", "isolation", "arbiter", OPERATOR, KERNEL];
+const REASONS: [&str; 5] = [ARBITER, "isolation", KERNEL, OPERATOR, "split_brain"];
 
 /// The fences of one speaker.
 #[derive(Debug)]
@@ -54,7 +39,7 @@ pub(super) struct Fencing {
     pub guard: Guard,
     peers: Vec<IpAddr>,
     by_hand: bool,
-    counts: BTreeMap<&'static str, u64>,
+    counts: [(Cow<'static, str>, u64); REASONS.len()],
     durations: Histogram<8>,
     /// The evidence of the fence that the kernel has not confirmed yet.
     began: Option<Instant>,
@@ -67,7 +52,7 @@ impl Fencing {
             peers: scope.peers.clone(),
             guard: Guard::new(policy, scope),
             by_hand: false,
-            counts: REASONS.into_iter().map(|reason| (reason, 0)).collect(),
+            counts: REASONS.map(|reason| (reason.into(), 0)),
             durations: Histogram::default(),
             began: None,
         }
@@ -86,7 +71,7 @@ impl Fencing {
 
     /// The kernel has closed the gate of a master that didn't know.
     pub fn by_kernel(&mut self) {
-        *self.counts.entry(KERNEL).or_default() += 1;
+        self.add(KERNEL);
     }
 
     /// An operator has fenced in an earlier life.
@@ -127,8 +112,12 @@ impl Fencing {
     }
 
     fn count(&mut self, reason: &'static str, evidence: Instant, holds: bool) {
-        *self.counts.entry(reason).or_default() += 1;
+        self.add(reason);
         self.began = holds.then_some(evidence);
+    }
+
+    fn add(&mut self, reason: &'static str) {
+        self.counts.iter_mut().filter(|(counted, _)| *counted == reason).for_each(|(_, count)| *count += 1);
     }
 
     /// The kernel confirmed that the addresses are gone.
@@ -144,8 +133,8 @@ impl Fencing {
     }
 
     /// How often, by reason.
-    pub fn counts(&self) -> Vec<(&'static str, u64)> {
-        self.counts.iter().map(|(reason, count)| (*reason, *count)).collect()
+    pub const fn counts(&self) -> &[(Cow<'static, str>, u64)] {
+        &self.counts
     }
 
     /// Evidence to address gone, in seconds.

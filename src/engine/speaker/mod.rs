@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::config::Config;
+use crate::detect::Watcher;
 use crate::fence::lease::Holder;
 use crate::observe::{Fact, Frame, Host, IfIndex, PacketKind};
 use crate::time::{Duration, Instant};
@@ -34,7 +35,6 @@ use super::notify::Notice;
 use super::tracker::{CheckResult, Tracker};
 use due::Due;
 use groups::Groups;
-pub(super) use guard::Findings;
 pub(super) use kernel::{Answer, Kernel};
 use lease::Office;
 use one::{Plan, Speaker};
@@ -56,6 +56,9 @@ pub(super) struct Start {
     pub holder: Holder,
 }
 
+/// The addresses that move, and whose they are. Not those of an owner.
+type Vips = BTreeMap<IpAddr, Vec<Id>>;
+
 /// The wait before something that is due is tried again: its interface could not be drained.
 const RETRY: Duration = Duration::from_millis(1);
 
@@ -74,8 +77,9 @@ pub(super) struct Speakers {
     host: Host,
     /// What is known of the host may be old.
     anew: bool,
-    /// The addresses that move. Not those of an owner.
-    vips: BTreeSet<IpAddr>,
+    vips: Vips,
+    /// By their names, those that are not leaving.
+    names: BTreeMap<String, Id>,
     groups: Groups,
     /// The addresses to which packets are dropped; `None` until there is the first speaker.
     refused: Option<watch::Sender<BTreeSet<IpAddr>>>,
@@ -103,7 +107,8 @@ impl Speakers {
             notices: start.notices,
             host: Host::default(),
             anew: true,
-            vips: BTreeSet::new(),
+            vips: Vips::new(),
+            names: BTreeMap::new(),
             groups: Groups::default(),
             refused: None,
             fenced: start.fenced,
@@ -132,8 +137,7 @@ impl Speakers {
     }
 
     fn named(&self, name: &str) -> Option<Id> {
-        let is_it = |speaker: &Speaker| !speaker.is_leaving() && speaker.config().name == name;
-        self.speakers.iter().find(|(_, speaker)| is_it(speaker)).map(|(id, _)| *id)
+        self.names.get(name).copied().filter(|id| self.speakers.get(id).is_some_and(|speaker| !speaker.is_leaving()))
     }
 
     // ---- configuration --------------------------------------------------------------------------------------------
@@ -170,7 +174,7 @@ impl Speakers {
         for id in after.into_values() {
             self.bury(now, hub, id);
         }
-        self.refresh_vips();
+        self.index();
         self.refuse_packets();
         self.groups.renew(&self.speakers, &self.notices);
         self.follow(now, hub);
@@ -203,9 +207,16 @@ impl Speakers {
         }
     }
 
-    fn refresh_vips(&mut self) {
-        let moving = self.speakers.values().filter(|speaker| !speaker.is_owner());
-        self.vips = moving.flat_map(Speaker::held).collect();
+    fn index(&mut self) {
+        (self.vips, self.names) = Default::default();
+        for (&id, speaker) in &self.speakers {
+            if !speaker.is_owner() {
+                speaker.held().for_each(|address| self.vips.entry(address).or_default().push(id));
+            }
+            if !speaker.is_leaving() {
+                self.names.insert(speaker.config().name.clone(), id);
+            }
+        }
     }
 
     fn refuse_packets(&mut self) {
@@ -306,6 +317,13 @@ impl Speakers {
         }
     }
 
+    /// The same for those who hold an address when they are master.
+    fn with_holders(&mut self, now: Instant, address: IpAddr, work: impl Fn(&mut Speaker, &Host, &mut Told)) {
+        for id in self.vips.get(&address).cloned().unwrap_or_default() {
+            self.with(now, id, &work);
+        }
+    }
+
     /// Takes in a frame, which the kernel received at `at`: an advert for one of them, or somebody's announcement.
     pub fn on_frame(&mut self, now: Instant, at: Instant, frame: &Frame) {
         if frame.vlan.is_some() {
@@ -335,11 +353,11 @@ impl Speakers {
     }
 
     fn on_announcement(&mut self, now: Instant, frame: &Frame, address: IpAddr) {
-        if frame.kind == PacketKind::Outgoing || !self.vips.contains(&address) {
+        if frame.kind == PacketKind::Outgoing {
             return;
         }
-        self.with_all(now, |speaker, host, told| {
-            if speaker.interface() == Some(frame.interface) && speaker.held().any(|held| held == address) {
+        self.with_holders(now, address, |speaker, host, told| {
+            if speaker.interface() == Some(frame.interface) {
                 speaker.on_foreign_announcement(now, host, told);
             }
         });
@@ -395,11 +413,11 @@ impl Speakers {
                 }
                 Fact::Address(address) => {
                     self.host.set_address(now, *address);
-                    concerns_all |= !self.vips.contains(&address.address);
+                    concerns_all |= !self.vips.contains_key(&address.address);
                 }
                 Fact::AddressGone { interface, address } => {
                     self.host.remove_address(*interface, *address);
-                    concerns_all |= !self.vips.contains(address);
+                    concerns_all |= !self.vips.contains_key(address);
                     gone.push((*interface, *address));
                 }
                 _ => {}
@@ -407,9 +425,9 @@ impl Speakers {
         }
         // One that is back by now was not taken away: the kernel tells of our own changes, too.
         gone.retain(|(interface, address)| !self.host.addresses_on(*interface).any(|(a, _)| a.address == *address));
-        if !gone.is_empty() {
-            self.with_all(now, |speaker, host, told| {
-                gone.iter().for_each(|&address| speaker.on_address_gone(now, address, host, told));
+        for (interface, address) in gone {
+            self.with_holders(now, address, |speaker, host, told| {
+                speaker.on_address_gone(now, interface, host, told);
             });
         }
         if is_anew {
@@ -469,8 +487,12 @@ impl Speakers {
     }
 
     /// Takes in what the watcher makes of its probes: who answers for the addresses of each router, and who can be reached.
-    pub fn on_findings(&mut self, now: Instant, found: &Findings) {
-        self.with_all(now, |speaker, host, told| speaker.on_findings(now, found, host, told));
+    pub fn on_findings(&mut self, now: Instant, watcher: &Watcher) {
+        let reach = watcher.reach();
+        for (name, around) in watcher.spoken(now) {
+            let Some(id) = self.named(name) else { continue };
+            self.with(now, id, |speaker, host, told| speaker.on_findings(now, reach, &around, host, told));
+        }
         self.settle(now);
     }
 }

@@ -6,7 +6,7 @@ mod hand;
 mod place;
 mod tenant;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use tokio::sync::mpsc;
@@ -22,13 +22,13 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::{self, Action, Event, OWNER, Question, Settings, State, Turn};
 use crate::wire::{Advert, MacAddr};
 
-use super::Id;
 use super::gate::Door;
 use super::guard::{self, Fencing};
 use super::kernel::{Answer, Job, Worker};
 use super::lease::Tenancy;
 use super::outlet::Outlet;
 use super::report::{News, Report, Told};
+use super::{Id, Vips};
 
 /// A captured frame of ours has a time that is converted from another clock.
 const CLOCKS_DIFFER: Duration = Duration::from_millis(1);
@@ -85,8 +85,8 @@ pub(super) struct Speaker {
     sent_at: Instant,
     /// When the addresses' lifetime began anew.
     renewed_at: Instant,
-    /// It was told that the gate is closed, and it has not opened since.
-    gate_alarmed: bool,
+    /// What was told of the gate, and what waits for it.
+    gate: gated::Memory,
     /// What keeps adverts or announcements from leaving.
     trouble: Option<String>,
     /// What the kernel refuses.
@@ -97,6 +97,8 @@ pub(super) struct Speaker {
     rival_alarmed_at: Option<Instant>,
     /// Until when it is known to follow its master, as the router knows it.
     successor: Option<Instant>,
+    /// Until when its master's daemon is known to live, as the router knows it.
+    master_lives: Option<Instant>,
     /// The last thorough question, and to whom.
     question: Option<(MacAddr, Question)>,
     fencing: Fencing,
@@ -153,13 +155,14 @@ impl Speaker {
             leaving: false,
             sent_at: Instant::ZERO,
             renewed_at: Instant::ZERO,
-            gate_alarmed: false,
+            gate: gated::Memory::default(),
             trouble: None,
             refusal: None,
             corrected_at: None,
             correct_at: None,
             rival_alarmed_at: None,
             successor: None,
+            master_lives: None,
             question: None,
         }
     }
@@ -260,7 +263,7 @@ impl Speaker {
         {
             tenancy.handle_timeout();
         }
-        self.reopen_gate(turn.now, turn.drained);
+        self.reopen_gate(turn.now, turn.drained, told);
         self.router.handle_timeout(turn);
         self.act(turn.now, host, told);
         if self.fencing.guard.poll_timeout(turn.now).is_some_and(|at| at <= turn.now) {
@@ -319,7 +322,7 @@ impl Speaker {
     }
 
     /// Takes in what the kernel answered. `Ready` of a place that was left already is of no use.
-    pub fn on_answer(&mut self, now: Instant, answer: Answer, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
+    pub fn on_answer(&mut self, now: Instant, answer: Answer, host: &Host, vips: &Vips, told: &mut Told) {
         let refusal = match &answer {
             Answer::Trouble(why) => Some(why.clone()),
             _ => None,
@@ -336,7 +339,7 @@ impl Speaker {
         }
     }
 
-    fn open(&mut self, now: Instant, holder: IfIndex, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
+    fn open(&mut self, now: Instant, holder: IfIndex, host: &Host, vips: &Vips, told: &mut Told) {
         let Some(place) = &mut self.place else { return };
         match Outlet::open(place.interface, holder, &self.config) {
             Ok(outlet) => place.outlet = Some(outlet),
@@ -345,9 +348,9 @@ impl Speaker {
         self.look(now, host, vips, told);
     }
 
-    /// An address is gone from some interface.
-    pub fn on_address_gone(&mut self, now: Instant, gone: (IfIndex, IpAddr), host: &Host, told: &mut Told) {
-        if self.router.holds() && self.holder() == Some(gone.0) && self.held().any(|address| address == gone.1) {
+    /// One of its addresses is gone from some interface.
+    pub fn on_address_gone(&mut self, now: Instant, from: IfIndex, host: &Host, told: &mut Told) {
+        if self.router.holds() && self.holder() == Some(from) {
             self.handle(now, Event::AddressLost, host, told);
         }
     }
@@ -377,7 +380,7 @@ impl Speaker {
     pub fn track(&mut self, tracker: &Tracker) {
         let tracks = self.config.speak.as_ref().map(|speak| speak.track.as_slice()).unwrap_or_default();
         self.tracked = tracker.effective(self.router.settings().priority, tracks);
-        self.report.tracks = tracker.report(tracks);
+        self.report.says.tracks = tracker.report(tracks);
     }
 
     /// Tells the router what its priority is worth. True if that is news.
@@ -433,7 +436,7 @@ impl Speaker {
         if self.router.state() != State::Master {
             self.fencing.guard.handle_stopped(now);
         }
-        self.report.notify_failures = self.herald.failures();
+        self.report.says.notify_failures = self.herald.failures();
         self.report_gate();
         told.extend(self.report.news(now, &self.router, &self.fencing));
     }
@@ -500,9 +503,12 @@ impl Speaker {
     }
 
     fn announce(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        if self.waits_for_gate() {
+            return;
+        }
         let Some((outlet, mac)) = self.way_out(host) else { return };
         let (count, sent) = outlet.announce(self.router.settings(), mac);
-        self.report.garp_sent += count;
+        self.report.says.garp_sent += count;
         self.note(now, sent, told);
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config;
 use crate::detect;
 use crate::observe::{self, Fact, RouterId, Speaking};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::vrrp::{self, Settings, State};
 
 use super::guard::Fencing;
@@ -29,23 +29,10 @@ pub(super) struct Report {
     name: String,
     vip: Option<IpAddr>,
     id: RouterId,
+    /// What the watcher knows.
     said: Option<Arc<Speaking>>,
-    /// Why it is fenced.
-    pub fenced: Option<String>,
-    /// Whether the kernel lets the addresses answer; `None` without a gate.
-    pub gate_open: Option<bool>,
-    /// What the gate lacks on this host.
-    pub gate_lacks: Option<String>,
-    /// How long the kernel keeps the addresses without being told again.
-    pub address_lifetime: Option<Duration>,
-    /// Announcements sent, one an address.
-    pub garp_sent: u64,
-    /// What it tracks.
-    pub tracks: Vec<observe::Tracked>,
-    /// Notify commands and lines that failed or were dropped.
-    pub notify_failures: u64,
-    /// What an arbiter says.
-    pub arbiter: Option<observe::Leased>,
+    /// What is so. It is compared with that at each advert, so it is not made anew each time.
+    pub says: Speaking,
 }
 
 impl Report {
@@ -53,20 +40,7 @@ impl Report {
     pub fn new(config: &config::Router, settings: &Settings) -> Self {
         let id =
             RouterId { interface: config.interface.clone(), vlan: None, family: settings.family, vrid: settings.vrid };
-        let mut report = Self {
-            name: String::new(),
-            vip: None,
-            id,
-            said: None,
-            fenced: None,
-            gate_open: None,
-            gate_lacks: None,
-            address_lifetime: None,
-            garp_sent: 0,
-            tracks: Vec::new(),
-            notify_failures: 0,
-            arbiter: None,
-        };
+        let mut report = Self { name: String::new(), vip: None, id, said: None, says: idle() };
         report.rename(config, settings);
         report
     }
@@ -86,7 +60,7 @@ impl Report {
 
     /// The state changed.
     pub fn entered(&mut self, at: Instant, from: State, to: State, reason: String) -> News {
-        self.fenced = (to == State::Fenced).then(|| reason.clone());
+        self.says.fenced = (to == State::Fenced).then(|| reason.clone());
         self.event(at, "state", Some(shown(from)), Some(shown(to)), reason)
     }
 
@@ -114,7 +88,7 @@ impl Report {
             router: self.name.clone(),
             vip: self.vip,
             id: Some(self.id.clone()),
-            kind,
+            kind: kind.into(),
             from: from.map(word),
             to: to.map(word),
             reason,
@@ -125,29 +99,43 @@ impl Report {
 
     /// What the watcher does not know yet.
     pub fn news(&mut self, now: Instant, router: &vrrp::Router, fencing: &Fencing) -> Option<News> {
-        let says = Speaking {
-            state: shown(router.state()),
-            base: router.settings().priority,
-            effective: router.effective_priority(),
-            tracks: self.tracks.clone(),
-            fenced: self.fenced.clone(),
-            back_at: fencing.back_at(now),
-            gate_open: self.gate_open,
-            gate_lacks: self.gate_lacks.clone(),
-            address_lifetime: self.address_lifetime,
-            fences: fencing.counts(),
-            fence_durations: fencing.durations(),
-            garp_sent: self.garp_sent,
-            priority_zero_sent: router.counters().priority_zero_sent,
-            notify_failures: self.notify_failures,
-            arbiter: self.arbiter.clone(),
-        };
-        if self.said.as_deref() == Some(&says) {
+        let says = &mut self.says;
+        says.state = shown(router.state());
+        says.base = router.settings().priority;
+        says.effective = router.effective_priority();
+        says.back_at = fencing.back_at(now);
+        if says.fences != fencing.counts() {
+            says.fences = fencing.counts().to_vec();
+        }
+        says.fence_durations = fencing.durations();
+        says.priority_zero_sent = router.counters().priority_zero_sent;
+        if self.said.as_deref() == Some(says) {
             return None;
         }
-        let report = Arc::new(says);
+        let report = Arc::new(says.clone());
         self.said = Some(report.clone());
         Some(News::Fact(Fact::Speaking { router: self.name.clone(), report: Some(report) }))
+    }
+}
+
+/// What one says that has done nothing yet.
+fn idle() -> Speaking {
+    Speaking {
+        state: observe::State::Init,
+        base: 0,
+        effective: None,
+        tracks: Vec::new(),
+        fenced: None,
+        back_at: None,
+        gate_open: None,
+        gate_lacks: None,
+        address_lifetime: None,
+        fences: Vec::new(),
+        fence_durations: observe::Histogram::default(),
+        garp_sent: 0,
+        priority_zero_sent: 0,
+        notify_failures: 0,
+        arbiter: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, Tap};
+use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, Tap, Vipness};
 use crate::time::Instant;
 use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
 
@@ -49,11 +49,7 @@ impl Model {
             }
         }
         let local = frame.kind == PacketKind::Outgoing && self.host.has_address(advert.source);
-        let looped = !local
-            && frame.kind != PacketKind::Outgoing
-            && self.host.has_address(advert.source)
-            && advert.mac.is_some_and(|mac| self.host.has_mac(mac));
-        if looped {
+        if !local && frame.kind != PacketKind::Outgoing && self.is_own(advert) {
             return;
         }
         let key = (frame.interface, frame.vlan, advert.family(), advert.vrid);
@@ -62,12 +58,23 @@ impl Model {
         self.hear(now, slot, advert, local, expected);
     }
 
+    /// True if it is this host's own advert, come back over a bridge or another of its interfaces. Another's may have the same source
+    /// and the same MAC: FRR's come from the virtual router's, which its backups have, too.
+    fn is_own(&self, advert: &Advert) -> bool {
+        let is_same = |s: &Speaker| s.advert == *advert;
+        self.host.has_address(advert.source)
+            && advert.mac.is_some_and(|mac| self.host.has_mac(mac))
+            && self.routers.values().any(|router| router.local().is_some_and(is_same))
+    }
+
     /// The further taps that must see this advert, too, unless something on this host drops it.
     fn taps_expected(&self, frame: &Frame, advert: &Advert) -> &'static [Tap] {
         let untagged_parent = frame.vlan.is_none()
             && matches!(frame.kind, PacketKind::Host | PacketKind::Multicast)
             && self.host.link(frame.interface).is_some_and(|l| l.master.is_none());
-        if !untagged_parent || !self.needs_taps() || self.host.has_address(advert.source) {
+        // What comes from an address of this host's own the kernel lets go no further, by IPv4.
+        let is_martian = advert.family() == Family::V4 && self.host.has_address(advert.source);
+        if !untagged_parent || !self.needs_taps() || is_martian {
             &[]
         } else if advert.mac.is_some_and(|mac| self.host.has_macvlan(frame.interface, mac)) {
             // A backup with a virtual MAC of its own: its private macvlan takes the frame away before the first tap.
@@ -181,7 +188,8 @@ impl Model {
         for (slot, router) in self.routers.iter_mut().filter(|(_, r)| concerned(r)) {
             let expected = router.is_expected_claimant(now, mac);
             let spell = router.active(now).iter().map(|s| s.spell).max().unwrap_or_default();
-            if router.primaries.iter_mut().any(|p| p.address == address && p.answer(now, mac)) {
+            let asked_beside = router.primaries.iter_mut().chain(&mut router.decoy);
+            if asked_beside.filter(|p| p.address == address).any(|p| p.answer(now, mac)) {
                 self.dirty.insert(*slot);
             }
             let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
@@ -195,6 +203,10 @@ impl Model {
                     vip.hurry(now);
                 }
                 router.ask_primaries(now);
+                if !router.decoy.as_ref().is_some_and(|decoy| self.host.has_address(decoy.address)) {
+                    let own = self.host.source_for(interface, address, |a| vipness_of(router, a));
+                    own.into_iter().for_each(|(_, own)| router.ask_decoy(now, own));
+                }
                 self.planner.wake(now);
             }
             self.dirty.insert(*slot);
@@ -230,4 +242,9 @@ impl Model {
             }
         }
     }
+}
+
+/// An address of the router's is none that could be asked from.
+fn vipness_of(router: &Router, address: IpAddr) -> Vipness {
+    if router.vips.iter().any(|vip| vip.address == address) { Vipness::Ours } else { Vipness::None }
 }

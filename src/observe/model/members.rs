@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{DaemonState, ESTABLISHED, Model, Slot};
-use crate::observe::Router;
-use crate::time::Duration;
+use crate::observe::{Daemon, Router};
+use crate::time::{Duration, Instant};
 use crate::wire::Family;
 
 /// Routers that may be called ours only because a VRRP daemon runs on this host: its socket does not say which it serves.
@@ -14,6 +14,36 @@ impl Model {
     /// How the daemon is that speaks for this router here: this one, or the host's.
     pub fn daemon_of(&self, router: &Router) -> DaemonState {
         if router.speaking.is_some() { DaemonState::Alive } else { self.host.daemon(router.id.family) }
+    }
+
+    /// True if that daemon may be about to take hold of an address that is here since `held`. One that has advertised since is not.
+    pub fn may_be_starting(&self, router: &Router, held: Instant, now: Instant) -> bool {
+        let spoke = router.speaking.is_some() || router.local().is_some_and(|s| s.last >= held);
+        !spoke && self.host.may_be_starting(router.id.family, held, now)
+    }
+
+    pub(super) fn handle_daemon(&mut self, now: Instant, daemon: Daemon) {
+        if self.host.set_daemon(now, daemon) {
+            self.update_daemon_members();
+            self.refresh_all();
+        } else if daemon.state == DaemonState::Absent {
+            // Where an address came since the last look, this one may tell that nobody speaks for it.
+            let holds = |r: &Router| r.id.family == daemon.family && r.vips.iter().any(|vip| vip.held.is_some());
+            self.dirty.extend(self.routers.iter().filter(|(_, r)| holds(r)).map(|(slot, _)| *slot));
+        }
+    }
+
+    /// True if something on this host speaks for a router, or did: this daemon, or one whose adverts left from here; for a router
+    /// that is configured here or heard, any that runs or is told of it. Whoever merely watches a router is no member of it.
+    pub(super) fn is_served_here(&self, slot: Slot, router: &Router) -> bool {
+        router.speaking.is_some()
+            || router.speakers.iter().any(|s| s.local)
+            || self.daemon_members.contains(&slot)
+            || router.expected.is_some() && (self.runs_daemon(router) || self.told_of(router).is_some())
+    }
+
+    fn runs_daemon(&self, router: &Router) -> bool {
+        matches!(self.host.daemon(router.id.family), DaemonState::Alive | DaemonState::Frozen)
     }
 
     /// True if the router's addresses are probed from here.
@@ -32,8 +62,7 @@ impl Model {
         let mut members = BTreeSet::new();
         let mut full = 0;
         for (slot, router) in &self.routers {
-            let runs = matches!(self.host.daemon(router.id.family), DaemonState::Alive | DaemonState::Frozen);
-            if !runs || router.adverts < ESTABLISHED || router.expected.is_some() {
+            if !self.runs_daemon(router) || router.adverts < ESTABLISHED || router.expected.is_some() {
                 continue;
             }
             if members.len() < MAX_DAEMON_MEMBERS {

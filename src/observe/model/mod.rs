@@ -220,9 +220,10 @@ impl Model {
         self.routers.keys().copied().collect()
     }
 
-    /// The peer or this node that uses a MAC, by name.
+    /// The peer that uses a MAC. Who answers for anything answers for a peer's address, too, and is none.
     pub fn peer_by_mac(&self, mac: MacAddr) -> Option<usize> {
-        self.peer_macs.iter().position(|known| *known == Some(mac))
+        let peer = self.peer_macs.iter().position(|known| *known == Some(mac))?;
+        (!self.routers.values().any(|router| router.is_impostor(mac))).then_some(peer)
     }
 
     // ---- poll -----------------------------------------------------------------------------------------------------
@@ -317,14 +318,9 @@ impl Model {
                 self.host.remove_address(*interface, *address);
                 self.refresh_address(*address);
             }
-            Fact::Daemon(daemon) => {
-                if self.host.set_daemon(*daemon) {
-                    self.update_daemon_members();
-                    self.touch_all();
-                }
-            }
+            Fact::Daemon(daemon) => self.handle_daemon(now, *daemon),
             Fact::OutputTest { interface, family, blocked } => self.handle_output(now, *interface, *family, *blocked),
-            Fact::Ping { target, rtt } => self.handle_ping(*target, *rtt),
+            Fact::Ping { target, rtt } => self.handle_ping(now, *target, *rtt),
             Fact::Told(told) => self.take_told(told),
             Fact::PeerReport { peer, url, said } => self.handle_report(*peer, *url, said),
             Fact::Capture { interface, frames, dropped } => self.handle_capture(now, *interface, *frames, *dropped),
@@ -334,7 +330,8 @@ impl Model {
                 let named = |r: &Router| r.expected.as_ref().is_some_and(|e| e.name == *router);
                 if let Some((slot, router)) = self.routers.iter_mut().find(|(_, r)| named(r)) {
                     router.speaking.clone_from(report);
-                    self.dirty.insert(*slot);
+                    let slot = *slot;
+                    self.refresh(slot);
                 }
             }
         }
@@ -434,19 +431,20 @@ impl Model {
         }
     }
 
-    fn handle_ping(&mut self, target: Target, rtt: Option<Duration>) {
+    fn handle_ping(&mut self, now: Instant, target: Target, rtt: Option<Duration>) {
         let reach = match target {
             Target::Peer(i) => self.peers.get_mut(i),
             Target::Witness(i) => self.witnesses.get_mut(i),
         };
-        if reach.is_some_and(|reach| reach.ping(rtt)) {
+        if reach.is_some_and(|reach| reach.ping(now, rtt)) {
             self.notices.push(Notice::Reach(target));
+            self.touch_all();
         }
     }
 
     fn handle_capture(&mut self, now: Instant, interface: IfIndex, frames: u64, dropped: u64) {
         let counters = self.captures.entry(interface).or_default();
-        *counters = (counters.0 + frames, counters.1 + dropped);
+        *counters = (counters.0.saturating_add(frames), counters.1.saturating_add(dropped));
         if dropped == 0 {
             return;
         }
@@ -497,16 +495,16 @@ impl Model {
 
     /// Works out anew what this host holds of a router, and whether it is a member of it.
     fn refresh(&mut self, slot: Slot) {
+        let served = self.routers.get(&slot).is_some_and(|router| self.is_served_here(slot, router));
         let Some(router) = self.routers.get_mut(&slot) else { return };
         for vip in &mut router.vips {
             let held = router.interface.and_then(|interface| self.host.holds(interface, vip.address));
             vip.released = if held.is_some() { None } else { vip.held.map(|_| self.now).or(vip.released) };
             vip.held = held;
         }
-        router.member = router.expected.is_some()
-            || router.speakers.iter().any(|s| s.local)
-            || self.daemon_members.contains(&slot)
-            || router.vips.iter().any(|v| v.held.is_some());
+        // A configured one of which this host was once a member stays so: its daemon may have been stopped for a while.
+        router.member =
+            served || router.vips.iter().any(|v| v.held.is_some()) || router.expected.is_some() && router.member;
         if router.member {
             self.takes_part = true;
             self.planner.wake(Instant::ZERO);

@@ -32,7 +32,7 @@ impl Model {
 
     pub(super) fn take_told(&mut self, told: &Arc<[Told]>) {
         self.told = told.clone();
-        self.touch_all();
+        self.refresh_all();
     }
 
     /// What the local VRRP daemon was told of a router. Nothing where this daemon itself speaks for it.
@@ -48,18 +48,25 @@ impl Model {
     /// `None` where no witness is on that segment, or none was asked yet.
     pub fn witness_of(&self, router: &Router) -> Option<bool> {
         let asked = self.gateways.get(&router.interface?)?;
-        let answers: Vec<bool> = asked.iter().filter_map(answer).collect();
+        let answers: Vec<bool> = asked.iter().filter_map(|witness| answer(router, witness)).collect();
         (!answers.is_empty()).then(|| answers.contains(&true))
     }
 
     /// Through which interfaces the `index`th witness answers, or doesn't; those through which it can't be asked are left out.
     pub fn witness_through(&self, index: usize) -> impl Iterator<Item = (IfIndex, bool)> {
-        self.gateways.iter().filter_map(move |(interface, asked)| Some((*interface, answer(asked.get(index)?)?)))
+        let through = move |(interface, asked): (&IfIndex, &Vec<Vip>)| {
+            let router = self.routers.values().find(|router| router.interface == Some(*interface))?;
+            Some((*interface, answer(router, asked.get(index)?)?))
+        };
+        self.gateways.iter().filter_map(through)
     }
 }
 
-fn answer(witness: &Vip) -> Option<bool> {
-    if !witness.claims().is_empty() { Some(true) } else { (witness.unanswered >= CUT_OFF).then_some(false) }
+/// Whoever answers for anything is no witness.
+fn answer(router: &Router, witness: &Vip) -> Option<bool> {
+    let honest = witness.claims().iter().any(|claim| !router.is_impostor(claim.mac));
+    let silent = witness.unanswered >= CUT_OFF || !witness.claims().is_empty();
+    if honest { Some(true) } else { silent.then_some(false) }
 }
 
 /// Keeps one round for each witness on each interface on which something is probed.

@@ -38,6 +38,8 @@ pub(super) struct Connection {
     socket: Socket,
     family: u8,
     sequence: u32,
+    /// Room for one answer.
+    room: Box<[MaybeUninit<u8>]>,
 }
 
 impl Connection {
@@ -47,7 +49,7 @@ impl Connection {
         socket.set_nonblocking(true)?;
         let raise = |name| super::super::socket::set_option(&socket, libc::SOL_SOCKET, name, &SEND_BUFFER_BYTES);
         raise(libc::SO_SNDBUFFORCE).or_else(|_| raise(libc::SO_SNDBUF))?;
-        Ok(Self { socket, family, sequence: 1 })
+        Ok(Self { socket, family, sequence: 1, room: Box::new_uninit_slice(ANSWER_MAX) })
     }
 
     /// An empty transaction.
@@ -111,13 +113,12 @@ impl Connection {
     }
 
     /// Hands out every answer that waits.
-    fn receive(&self, mut take: impl FnMut(message::Answer<'_>)) -> io::Result<()> {
-        let mut buffer = vec![MaybeUninit::<u8>::uninit(); ANSWER_MAX];
+    fn receive(&mut self, mut take: impl FnMut(message::Answer<'_>)) -> io::Result<()> {
         loop {
-            match self.socket.recv(&mut buffer) {
+            match self.socket.recv(&mut self.room) {
                 Ok(length) => {
                     // SAFETY: the kernel has just written this many bytes to the buffer's beginning.
-                    let bytes = unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length) };
+                    let bytes = unsafe { std::slice::from_raw_parts(self.room.as_ptr().cast::<u8>(), length) };
                     message::answers(bytes).for_each(&mut take);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

@@ -39,12 +39,9 @@ impl Firewall {
 
     /// Makes the switch lower the TTL of adverts, as a router in between would.
     pub fn rewrite_ttl(lab: &Lab) -> Self {
-        let rule = "ip protocol 112 ip ttl set 64";
-        Self::install(
-            &lab.switch(),
-            "bridge",
-            &format!("chain c {{ type filter hook prerouting priority 0; {rule}; }}"),
-        )
+        let rules = "ip protocol 112 ip ttl set 64; ip6 nexthdr 112 ip6 hoplimit set 64";
+        let chain = format!("chain c {{ type filter hook prerouting priority 0; {rules}; }}");
+        Self::install(&lab.switch(), "bridge", &chain)
     }
 
     /// Counts at the switch the ARP requests that a host sends, once each.

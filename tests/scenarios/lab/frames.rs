@@ -2,7 +2,7 @@
 
 use super::{INTERFACE, Node};
 use pnet::datalink::{self, Channel, DataLinkSender};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -76,6 +76,53 @@ impl Advert {
         message[6..8].copy_from_slice(&checksum(&covered));
         message
     }
+}
+
+/// A VRRPv3 advert over IPv6.
+#[derive(Clone, Debug)]
+pub struct AdvertV6 {
+    pub mac: [u8; 6],
+    pub source: Ipv6Addr,
+    pub vrid: u8,
+    pub priority: u8,
+    pub centiseconds: u16,
+    pub addresses: Vec<Ipv6Addr>,
+}
+
+impl AdvertV6 {
+    /// The Ethernet frame.
+    pub fn frame(&self) -> Vec<u8> {
+        let count = u8::try_from(self.addresses.len()).expect("at most 255 addresses");
+        let [high, low] = self.centiseconds.to_be_bytes();
+        let mut message = vec![0x31, self.vrid, self.priority, count, high, low, 0, 0];
+        message.extend(self.addresses.iter().flat_map(Ipv6Addr::octets));
+        let head = [[0x33, 0x33, 0, 0, 0, 0x12], self.mac].concat();
+        over_ipv6(head, self.source, Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12), 112, (message, 6))
+    }
+}
+
+/// A neighbour advertisement from `mac`: `target` is there. Flags as in RFC 4861 §4.4.
+pub fn neighbour_advertisement(mac: [u8; 6], target: Ipv6Addr, flags: u8, to: ([u8; 6], Ipv6Addr)) -> Vec<u8> {
+    let message = [&[136, 0, 0, 0, flags, 0, 0, 0][..], &target.octets(), &[2, 1], &mac].concat();
+    over_ipv6([to.0, mac].concat(), target, to.1, 58, (message, 2))
+}
+
+/// A message whose checksum is at an offset, in an IPv6 packet behind a head of two MACs.
+fn over_ipv6(
+    mut frame: Vec<u8>,
+    from: Ipv6Addr,
+    to: Ipv6Addr,
+    protocol: u8,
+    (mut message, sum_at): (Vec<u8>, usize),
+) -> Vec<u8> {
+    let length = u16::try_from(message.len()).expect("at most 65535 bytes").to_be_bytes();
+    let ends = [from.octets(), to.octets()].concat();
+    let sum = checksum(&[&ends[..], &[0, 0], &length, &[0, 0, 0, protocol], &message].concat());
+    message[sum_at..sum_at + 2].copy_from_slice(&sum);
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, length[0], length[1], protocol, 255]);
+    frame.extend(ends);
+    frame.extend(message);
+    frame
 }
 
 const GROUP: [u8; 4] = [224, 0, 0, 18];

@@ -1,11 +1,13 @@
 //! A real FRR (zebra and vrrpd) on a host of the laboratory: VRID 51, VRRPv3, adverts every 100 ms.
 
-use super::{INTERFACE, Node, Process, VIP};
-use std::path::Path;
+use super::{INTERFACE, Node, Process};
+use std::path::PathBuf;
 use vipwarden::sys::netns;
 
 /// FRR's daemons.
 pub struct Frr {
+    node: Node,
+    family: &'static Family,
     vrrpd: Process,
     _zebra: Process,
 }
@@ -13,33 +15,65 @@ pub struct Frr {
 impl Frr {
     /// Makes the macvlan that FRR wants to find, and starts zebra and vrrpd, for IPv4.
     pub fn start(node: &Node, priority: u8) -> Self {
-        run(node, &MACVLAN_V4);
-        Self::start_with(node, priority, &[&format!("ip {VIP}")])
+        Self::start_for(node, priority, &V4)
     }
 
     /// The same for IPv6.
     pub fn start_v6(node: &Node, priority: u8) -> Self {
-        run(node, &MACVLAN_V6);
-        Self::start_with(node, priority, &["ipv6 fe80::100", "ipv6 2001:db8:9::100"])
+        Self::start_for(node, priority, &V6)
     }
 
-    fn start_with(node: &Node, priority: u8, addresses: &[&str]) -> Self {
-        let directory = node.scratch().expect("a scratch directory").join("frr");
+    fn start_for(node: &Node, priority: u8, family: &'static Family) -> Self {
+        family.make_link(node);
+        let directory = directory(node);
         std::fs::create_dir_all(&directory).expect("a directory");
         // FRR's daemons give up being root, and make their sockets after that.
         node.exec(&format!("chown frr:frr {}", directory.display())).expect("there is a user frr");
-        let addresses: String = addresses.iter().map(|address| format!(" vrrp 51 {address}\n")).collect();
+        let addresses: String = family.addresses.iter().map(|address| format!(" vrrp 51 {address}\n")).collect();
         let vrrp = format!(
             "interface {INTERFACE}\n vrrp 51 version 3\n vrrp 51 priority {priority}\n vrrp 51 advertisement-interval 100\n{addresses}"
         );
-        let zebra = daemon(node, &directory, "zebra", "");
-        super::until("zebra listens", || directory.join("zserv.api").exists());
-        Self { vrrpd: daemon(node, &directory, "vrrpd", &vrrp), _zebra: zebra }
+        std::fs::write(directory.join("vrrpd.conf"), vrrp).expect("the configuration is written");
+        let socket = directory.join("zserv.api");
+        if socket.exists() {
+            std::fs::remove_file(&socket).expect("an earlier zebra's socket goes");
+        }
+        std::fs::write(directory.join("zebra.conf"), "").expect("an empty configuration");
+        let zebra = daemon(node, "zebra");
+        super::until("zebra listens", || socket.exists());
+        Self { vrrpd: daemon(node, "vrrpd"), node: node.clone(), family, _zebra: zebra }
     }
 
     /// Freezes or kills vrrpd.
     pub fn signal(&self, signal: i32) {
         netns::signal(self.vrrpd.pid(), signal).expect("vrrpd runs");
+    }
+
+    /// Kills vrrpd, so that its macvlan stays up.
+    pub fn kill(&mut self) {
+        self.vrrpd.signal(libc::SIGKILL).expect("vrrpd runs");
+        self.vrrpd.wait(super::PATIENCE).expect("vrrpd dies");
+    }
+
+    /// Stops vrrpd, which hands over and leaves its macvlan protodown.
+    pub fn stop(mut self) {
+        self.vrrpd.stop().expect("vrrpd stops");
+    }
+
+    /// Starts vrrpd again, and makes its macvlan if that is gone.
+    pub fn restart(&mut self) {
+        self.family.make_link(&self.node);
+        self.vrrpd = daemon(&self.node, "vrrpd");
+    }
+
+    /// Its macvlan.
+    pub fn link(&self) -> &'static str {
+        self.family.link
+    }
+
+    /// What its adverts come from. By IPv6 FRR 8.4.4 finds no address on its macvlan to bind to, and the kernel takes the virtual one.
+    pub fn source(&self) -> String {
+        if self.family.link == V4.link { self.node.ipv4() } else { "fe80::100".into() }
     }
 }
 
@@ -51,36 +85,63 @@ impl Drop for Frr {
     }
 }
 
-const MACVLAN_V4: [&str; 5] = [
-    "ip link add name vrrp4-51 link eth0 type macvlan mode bridge",
-    "ip link set dev vrrp4-51 addrgenmode none",
-    "ip link set dev vrrp4-51 address 00:00:5e:00:01:33",
-    "ip addr add 10.9.9.100/24 dev vrrp4-51",
-    "ip link set dev vrrp4-51 up",
-];
+/// What FRR is told and what it wants to find, for one family.
+struct Family {
+    link: &'static str,
+    made_by: &'static [&'static str],
+    addresses: &'static [&'static str],
+}
 
-/// Its adverts come from the link-local address that the kernel makes up.
-const MACVLAN_V6: [&str; 6] = [
-    "ip link add name vrrp6-51 link eth0 type macvlan mode bridge",
-    "ip link set dev vrrp6-51 addrgenmode random",
-    "ip link set dev vrrp6-51 address 00:00:5e:00:02:33",
-    "ip link set dev vrrp6-51 up",
-    "ip addr add fe80::100/64 dev vrrp6-51 nodad",
-    "ip addr add 2001:db8:9::100/64 dev vrrp6-51 nodad",
-];
+/// Held down from the start, as FRR does with a backup's: until it runs two hosts would answer for the address.
+static V4: Family = Family {
+    link: "vrrp4-51",
+    made_by: &[
+        "ip link add name vrrp4-51 link eth0 type macvlan mode bridge",
+        "ip link set dev vrrp4-51 addrgenmode none",
+        "ip link set dev vrrp4-51 address 00:00:5e:00:01:33",
+        "ip link set dev vrrp4-51 protodown on",
+        "ip addr add 10.9.9.100/24 dev vrrp4-51",
+        "ip link set dev vrrp4-51 up",
+    ],
+    addresses: &["ip 10.9.9.100"],
+};
 
-fn run(node: &Node, lines: &[&str]) {
-    for line in lines {
-        node.exec(line).expect("the macvlan is made");
+static V6: Family = Family {
+    link: "vrrp6-51",
+    made_by: &[
+        "ip link add name vrrp6-51 link eth0 type macvlan mode bridge",
+        "ip link set dev vrrp6-51 addrgenmode random",
+        "ip link set dev vrrp6-51 address 00:00:5e:00:02:33",
+        "ip link set dev vrrp6-51 protodown on",
+        "ip link set dev vrrp6-51 up",
+        "ip addr add fe80::100/64 dev vrrp6-51 nodad",
+        "ip addr add 2001:db8:9::100/64 dev vrrp6-51 nodad",
+    ],
+    addresses: &["ipv6 fe80::100", "ipv6 2001:db8:9::100"],
+};
+
+impl Family {
+    fn make_link(&self, node: &Node) {
+        if node.exec(&format!("ip link show dev {}", self.link)).is_ok() {
+            return;
+        }
+        for line in self.made_by {
+            node.exec(line).expect("the macvlan is made");
+        }
     }
 }
 
-fn daemon(node: &Node, directory: &Path, name: &str, config: &str) -> Process {
+fn directory(node: &Node) -> PathBuf {
+    node.scratch().expect("a scratch directory").join("frr")
+}
+
+/// Starts one of FRR's daemons, with its configuration.
+fn daemon(node: &Node, name: &str) -> Process {
+    let directory = directory(node);
     let file = |suffix: &str| directory.join(format!("{name}.{suffix}"));
-    std::fs::write(file("conf"), config).expect("the configuration is written");
     let mut command = node.command(format!("/usr/lib/frr/{name}"));
     command.args(["--log", "stdout", "--vty_port", "0"]);
-    command.arg("--vty_socket").arg(directory).arg("--socket").arg(directory.join("zserv.api"));
+    command.arg("--vty_socket").arg(&directory).arg("--socket").arg(directory.join("zserv.api"));
     command.arg("--config_file").arg(file("conf")).arg("--pid_file").arg(file("pid"));
     Process::spawn(node, name, command).expect("FRR starts")
 }

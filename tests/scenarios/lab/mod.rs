@@ -6,6 +6,7 @@ mod faults;
 mod frames;
 mod frr;
 mod history;
+mod liar;
 mod pair;
 mod prometheus;
 pub mod second;
@@ -15,9 +16,10 @@ mod watch;
 pub use alarm::Alarm;
 pub use delay::{Delays, Intruder};
 pub use faults::{Firewall, Hook};
-pub use frames::{Advert, Injector, Speaker};
+pub use frames::{Advert, AdvertV6, Injector, Speaker, neighbour_advertisement};
 pub use frr::Frr;
 pub use history::History;
+pub use liar::Liar;
 pub use pair::{Flavour, Pair, Side};
 pub use prometheus::{Prometheus, http_get, promtool};
 pub use speaker::{Recording, Stage};
@@ -28,7 +30,7 @@ pub use vipwarden::cli::demo::process::Process;
 pub use watch::{Watch, any_of, verdict};
 
 use std::path::Path;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 
 /// The VIP of [`Instance::new`].
 pub const VIP: &str = "10.9.9.100";
@@ -45,21 +47,28 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// True if the node has `address`, on whatever interface that is up.
+/// True if the node has `address`, on whatever interface that is up and has a carrier: FRR's backups hold theirs down.
 pub fn holds(node: &Node, address: &str) -> bool {
-    let listed = node.exec("ip -o addr show up").expect("ip lists addresses");
-    listed.split_whitespace().any(|word| word.split('/').next() == Some(address))
+    let listed = node.exec("ip -j addr show up").expect("ip lists addresses");
+    let links: serde_json::Value = serde_json::from_str(&listed).expect("ip prints JSON");
+    let all = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+    let carries = |link: &serde_json::Value| all(&link["flags"]).contains(&"LOWER_UP".into());
+    let has = |link: &serde_json::Value| all(&link["addr_info"]).iter().any(|info| info["local"] == address);
+    all(&links).iter().any(|link| carries(link) && has(link))
 }
 
-/// The right to run a laboratory: a few run at a time, or their timers run late and real peers fail over for it.
+/// The right to run a laboratory: four run at a time, unless `VIPWARDEN_AT_ONCE` says otherwise, or their timers run late and real peers fail over for it.
 pub struct Slot(());
 
-static FREE: (Mutex<usize>, Condvar) = (Mutex::new(4), Condvar::new());
+static FREE: LazyLock<(Mutex<usize>, Condvar)> = LazyLock::new(|| {
+    let at_once = std::env::var("VIPWARDEN_AT_ONCE").map_or(4, |n| n.parse().expect("VIPWARDEN_AT_ONCE is a number"));
+    (Mutex::new(at_once), Condvar::new())
+});
 
 impl Slot {
     /// Waits for one.
     pub fn take() -> Self {
-        let (free, freed) = &FREE;
+        let (free, freed) = &*FREE;
         let guard = free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut guard = freed.wait_while(guard, |n| *n == 0).unwrap_or_else(PoisonError::into_inner);
         *guard -= 1;

@@ -1,6 +1,6 @@
 //! Two nodes with a keepalived and a vipwarden each: the setup of most tests.
 
-use super::{Daemon, Instance, Keepalived, Lab, Node, Slot, VIP, Watch, holds, until, vipwarden};
+use super::{Daemon, Frr, Instance, Keepalived, Lab, Node, Slot, VIP, Watch, holds, until, vipwarden};
 
 /// The ways to run VRRP that a fault must be told in.
 #[derive(Clone, Copy, Debug)]
@@ -56,23 +56,33 @@ impl Flavour {
     }
 }
 
-/// One node: its keepalived and its vipwarden.
+/// One node: its keepalived, or FRR in its place, and its vipwarden.
 pub struct Side {
     pub node: Node,
     pub instance: Instance,
     pub vrrp: Option<Keepalived>,
+    /// FRR is started in the place of keepalived.
+    pub prefers_frr: bool,
+    pub frr: Option<Frr>,
     pub watch: Watch,
 }
 
 impl Side {
     fn new(node: Node, instance: Instance, sections: &str) -> Self {
         let watch = Watch(Daemon::start(&node, vipwarden(), sections).expect("vipwarden starts"));
-        Self { node, instance, vrrp: None, watch }
+        Self { node, instance, vrrp: None, prefers_frr: false, frr: None, watch }
     }
 
-    /// Starts its keepalived.
+    /// Starts its daemon.
     pub fn start(&mut self) {
-        self.vrrp = Some(Keepalived::start(&self.node, &self.instance).expect("keepalived starts"));
+        match &mut self.frr {
+            Some(killed) => killed.restart(),
+            None if self.prefers_frr => {
+                let start = if self.instance.addresses[0].contains(':') { Frr::start_v6 } else { Frr::start };
+                self.frr = Some(start(&self.node, self.instance.priority));
+            }
+            None => self.vrrp = Some(Keepalived::start(&self.node, &self.instance).expect("keepalived starts")),
+        }
     }
 
     /// Its running keepalived.
@@ -80,14 +90,29 @@ impl Side {
         self.vrrp.as_ref().expect("keepalived was started")
     }
 
-    /// Stops its keepalived properly.
+    /// Stops its daemon properly.
     pub fn stop(&mut self) {
-        self.vrrp.take().expect("keepalived was started").stop().expect("keepalived stops");
+        match self.frr.take() {
+            Some(frr) => frr.stop(),
+            None => self.vrrp.take().expect("keepalived was started").stop().expect("keepalived stops"),
+        }
     }
 
-    /// Kills its keepalived, so that its addresses stay.
+    /// Kills its daemon, so that its addresses stay.
     pub fn kill(&mut self) {
-        self.vrrp.take().expect("keepalived was started").kill().expect("keepalived dies");
+        match &mut self.frr {
+            Some(frr) => frr.kill(),
+            None => self.vrrp.take().expect("keepalived was started").kill().expect("keepalived dies"),
+        }
+    }
+
+    /// What its adverts come from.
+    fn source(&self) -> String {
+        match &self.frr {
+            Some(frr) => frr.source(),
+            None if self.instance.addresses[0].contains(':') => self.node.link_local(),
+            None => self.node.ipv4(),
+        }
     }
 
     /// Gives its keepalived another priority.
@@ -160,7 +185,7 @@ impl Pair {
     }
 
     fn expect_healthy(&self, master: &Side, name: &str) {
-        let source = if self.vip.contains(':') { master.node.link_local() } else { master.node.ipv4() };
+        let source = master.source();
         for side in [&self.a, &self.b] {
             side.watch.expect(&format!("it is healthy with {name} as master"), |router| {
                 router["verdict"] == "healthy" && router["masters"] == serde_json::json!([source])

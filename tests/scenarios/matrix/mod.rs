@@ -1,12 +1,13 @@
 //! Every fault with real daemons, on both nodes: the verdict, the cause, how long it took, and the way back to health. Both nodes
 //! ask each other over a second network, signed.
 //!
-//! `cargo test --test scenarios matrix -- --nocapture` prints the table that `docs/faults.md` shows.
+//! `VIPWARDEN_RUNS=5 cargo test --test scenarios matrix -- --nocapture` prints the table that `docs/faults.md` shows.
 
+mod acts;
 mod rows;
 mod table;
 
-use crate::lab::{Firewall, Flavour, Frr, History, Node, Pair, Side, second};
+use crate::lab::{Firewall, Flavour, History, Node, Pair, Side, second, until};
 use std::any::Any;
 
 /// What a node is to say.
@@ -15,6 +16,18 @@ pub struct Wanted {
     verdicts: &'static [&'static str],
     /// One of these; none if any will do.
     causes: &'static [&'static str],
+    within: Within,
+}
+
+/// How soon a node can know.
+#[derive(Clone, Copy, Debug)]
+pub enum Within {
+    /// By what is on its own wire: within one advert interval.
+    Advert,
+    /// By asking, the segment or the peer: within two probe intervals.
+    Asked,
+    /// By silence: not before four adverts have not come.
+    Silence,
 }
 
 /// From when on the fault is in effect.
@@ -32,6 +45,8 @@ pub struct Row {
     pub fault: u8,
     pub what: &'static str,
     pub flavour: Flavour,
+    /// On which of the two FRR takes keepalived's place.
+    pub frr: [bool; 2],
     /// What the two are told, before they start.
     pub differ: fn(&mut Pair),
     /// Whether they settle with `a` as master before the fault is made.
@@ -53,15 +68,15 @@ pub struct Case {
     pub rules: Vec<Firewall>,
     /// What the fault consists of, and ends with.
     pub things: Vec<Box<dyn Any>>,
-    pub frrs: Vec<Frr>,
 }
 
 impl Case {
     fn new(row: &Row) -> Self {
-        let pair = Pair::with_nodes(row.flavour, &["x"], second::asks);
+        let mut pair = Pair::with_nodes(row.flavour, &["x"], second::asks);
+        [pair.a.prefers_frr, pair.b.prefers_frr] = row.frr;
         second::join(&pair.a.node, &pair.b.node);
         let x = pair.lab.node("x").clone();
-        Self { pair, x, rules: Vec::new(), things: Vec::new(), frrs: Vec::new() }
+        Self { pair, x, rules: Vec::new(), things: Vec::new() }
     }
 
     /// Ends what filters and plays.
@@ -97,7 +112,11 @@ pub struct Said {
 /// Plays a row to its end. Panics where it is not as it should be.
 pub fn play(row: &Row) -> [Said; 2] {
     let mut case = Case::new(row);
-    let histories = [&case.pair.a, &case.pair.b].map(|side| History::record(&side.node, case.pair.vip));
+    let histories = case.sides().map(|side| match (side.prefers_frr, case.pair.vip.contains(':')) {
+        (false, _) => History::record(&side.node, case.pair.vip),
+        (true, false) => History::record_carrier(&side.node, "vrrp4-51"),
+        (true, true) => History::record_carrier(&side.node, "vrrp6-51"),
+    });
     (row.differ)(&mut case.pair);
     let before = now();
     if row.settles {
@@ -110,15 +129,14 @@ pub fn play(row: &Row) -> [Said; 2] {
         Effect::Done => now(),
         Effect::Both => {
             case.pair.expect_holders(true, true);
+            until("the kernels have told of it", || histories.iter().all(|history| !history.spells().is_empty()));
             histories.iter().map(|history| millis(history.last_start())).max().unwrap_or(begun)
         }
     };
     let said = [(&case.pair.a, row.a), (&case.pair.b, row.b)].map(|(side, wanted)| said(side, wanted, begun, effect));
     (row.heal)(&mut case);
     case.clear();
-    if case.frrs.is_empty() {
-        case.pair.expect_master_a();
-    }
+    case.pair.expect_master_a();
     if row.quiet {
         case.pair.assert_never_split();
     }
@@ -149,12 +167,6 @@ fn said(side: &Side, wanted: Wanted, begun: i64, effect: i64) -> Said {
 
 fn date(text: &str) -> i64 {
     text.parse::<jiff::Timestamp>().expect("a date").as_millisecond()
-}
-
-/// True if the node serves the address on FRR's macvlan.
-fn serves(node: &Node) -> bool {
-    let link = node.exec("ip -o link show vrrp4-51").expect("FRR's macvlan is there");
-    link.contains("LOWER_UP") && !link.contains("protodown on")
 }
 
 #[test]

@@ -1,17 +1,26 @@
 //! The rows: what is done, and what each node must say.
 
-use super::{Case, Effect, Row, Wanted, serves};
-use crate::lab::{Advert, Firewall, Flavour, Frr, Hook, Injector, Instance, Pair, Speaker, holds, until};
-use std::net::Ipv4Addr;
+use super::acts::*;
+use super::{Effect, Row, Wanted, Within};
+use crate::lab::{Advert, AdvertV6, Firewall, Flavour, Hook, Pair, Speaker, holds, until};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+/// What is told within two probe intervals.
 const fn says(verdicts: &'static [&'static str], causes: &'static [&'static str]) -> Wanted {
-    Wanted { verdicts, causes }
+    Wanted { verdicts, causes, within: Within::Asked }
 }
 
 const HEALTHY: Wanted = says(&["healthy"], &[]);
 const SPLIT: &[&str] = &["split_brain"];
+const NOBODY: Wanted = Wanted { within: Within::Silence, ..says(&["no_master"], &[]) };
 
+/// A split that is on the wire.
 const fn split(causes: &'static [&'static str]) -> Wanted {
+    Wanted { within: Within::Advert, ..asked(causes) }
+}
+
+/// A split of which nothing is on this node's wire.
+const fn asked(causes: &'static [&'static str]) -> Wanted {
     says(SPLIT, causes)
 }
 
@@ -20,6 +29,7 @@ const MADE: Row = Row {
     fault: 0,
     what: "",
     flavour: Flavour::V3,
+    frr: [false; 2],
     differ: |_| (),
     settles: true,
     inject: |_| (),
@@ -36,77 +46,6 @@ const TOLD: Row = Row { settles: false, inject: |case| case.pair.start(), heal: 
 /// Nothing that anyone may call a split.
 const QUIET: Row = Row { effect: Effect::Done, quiet: true, ..MADE };
 
-fn align(case: &mut Case) {
-    let pair = &mut case.pair;
-    pair.b.stop();
-    pair.b.instance = Instance { priority: pair.b.instance.priority, ..pair.a.instance.clone() };
-    pair.b.start();
-    announce(case);
-}
-
-/// keepalived's winner does not announce itself again (fault 29), and the page says so: the remedy is done here.
-fn announce(case: &mut Case) {
-    let vip = case.pair.vip;
-    until("the split is over", || {
-        case.sides().iter().all(|side| side.watch.router(51).is_some_and(|r| r["verdict"] != "split_brain"))
-    });
-    if !vip.contains(':') && case.pair.a.instance.lines.iter().all(|line| line != "use_vmac") {
-        case.pair.a.node.exec(&format!("arping -U -c 1 -I eth0 {vip}")).expect("arping announces");
-    }
-}
-
-fn mend_and_announce(case: &mut Case) {
-    case.clear();
-    announce(case);
-}
-
-fn block(case: &mut Case, on_a: bool, hook: Hook) {
-    let node = if on_a { &case.pair.a.node } else { &case.pair.b.node };
-    case.rules.push(Firewall::block(node, hook));
-}
-
-fn cut(case: &mut Case, from: &str, to: &str) {
-    case.rules.push(Firewall::cut(&case.pair.lab, from, to));
-}
-
-fn cut_both(case: &mut Case) {
-    cut(case, "a", "b");
-    cut(case, "b", "a");
-}
-
-fn kill(case: &mut Case) {
-    case.pair.a.kill();
-}
-
-fn restart(case: &mut Case) {
-    case.pair.a.start();
-}
-
-fn add(case: &mut Case, stranger: bool) {
-    let node = if stranger { &case.x } else { &case.pair.b.node };
-    let (prefix, nodad) = if case.pair.vip.contains(':') { (128, "nodad") } else { (32, "") };
-    node.exec(&format!("ip addr add {}/{prefix} dev eth0 {nodad}", case.pair.vip)).expect("the address is added");
-}
-
-fn remove(case: &mut Case, stranger: bool) {
-    let node = if stranger { &case.x } else { &case.pair.b.node };
-    let prefix = if case.pair.vip.contains(':') { 128 } else { 32 };
-    node.exec(&format!("ip addr del {}/{prefix} dev eth0", case.pair.vip)).expect("the address goes");
-}
-
-fn plug(case: &Case, state: &str) {
-    let node = &case.pair.b.node;
-    let arguments = ["-n", node.switch(), "link", "set", "dev", node.name(), state];
-    assert!(std::process::Command::new("ip").args(arguments).status().expect("ip runs").success());
-}
-
-fn gratuitous(case: &Case, from: [u8; 6]) {
-    let mut frame = [&[0xff; 6][..], &from, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1], &from].concat();
-    frame.extend([10, 9, 9, 100, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 10, 9, 9, 100]);
-    Injector::open(&case.pair.b.node).send(&frame);
-}
-
-const B_MAC: [u8; 6] = [2, 0, 0, 9, 9, 2];
 const ADMITTED: &[&str] = &["firewall_drop"];
 
 /// All rows.
@@ -115,55 +54,87 @@ pub fn rows() -> Vec<Row> {
 }
 
 fn takeovers() -> Vec<Row> {
-    vec![
-        Row {
-            fault: 1,
-            what: "a stops properly, and comes back",
-            inject: |case| {
-                case.pair.a.stop();
-                case.pair.expect_master_b();
-            },
-            heal: restart,
-            ..QUIET
+    let stopped = Row {
+        fault: 1,
+        what: "a stops properly, and comes back",
+        inject: |case| {
+            case.pair.a.stop();
+            case.pair.expect_master_b();
         },
-        Row {
-            fault: 17,
-            what: "the VIP is deleted by hand on the master",
-            inject: |case| drop(case.pair.a.node.exec("ip addr del 10.9.9.100/24 dev eth0").expect("it goes")),
-            ..QUIET
-        },
-        Row {
-            fault: 25,
-            what: "both daemons reload, again and again",
-            inject: |case| {
-                for _ in 0..3 {
-                    for side in case.sides() {
-                        side.keepalived().reload(&side.instance).expect("keepalived reloads");
-                    }
+        heal: restart,
+        ..QUIET
+    };
+    let deleted = Row {
+        fault: 17,
+        what: "the VIP is deleted by hand on the master",
+        inject: |case| drop(case.pair.a.node.exec("ip addr del 10.9.9.100/24 dev eth0").expect("it goes")),
+        ..QUIET
+    };
+    let reloaded = Row {
+        fault: 25,
+        what: "both daemons reload, again and again",
+        inject: |case| {
+            for _ in 0..3 {
+                for side in case.sides() {
+                    side.keepalived().reload(&side.instance).expect("keepalived reloads");
                 }
-            },
-            ..QUIET
+            }
+        },
+        ..QUIET
+    };
+    let protodown =
+        Row { fault: 19, what: "FRR: a backup with the VIP on its protodown macvlan", frr: [true; 2], ..QUIET };
+    let on_loopback = Row {
+        fault: 32,
+        what: "a backup has the VIP on its loopback (LVS-DR)",
+        inject: |case| {
+            let node = &case.pair.b.node;
+            node.exec("sysctl -qw net.ipv4.conf.all.arp_ignore=1").expect("sysctl");
+            node.exec("ip addr add 10.9.9.100/32 dev lo").expect("the address is added");
+        },
+        heal: |case| drop(case.pair.b.node.exec("ip addr del 10.9.9.100/32 dev lo").expect("it goes")),
+        ..QUIET
+    };
+    let ghost = Row {
+        fault: 29,
+        what: "ghost takeover: b announced last, a is master",
+        inject: |case| gratuitous(&case.pair.b, B_MAC),
+        a: says(&["degraded"], &["misdirected"]),
+        b: says(&["degraded"], &["misdirected"]),
+        heal: announce,
+        ..QUIET
+    };
+    vec![
+        stopped,
+        Row { flavour: Flavour::V6, ..stopped },
+        Row { flavour: Flavour::Vmac, ..stopped },
+        Row { frr: [true; 2], ..stopped },
+        Row { frr: [true; 2], flavour: Flavour::V6, ..stopped },
+        deleted,
+        Row {
+            flavour: Flavour::V6,
+            inject: |case| drop(case.pair.a.node.exec("ip addr del 2001:db8:9::100/64 dev eth0").expect("it goes")),
+            ..deleted
         },
         Row {
-            fault: 19,
-            what: "FRR: a backup with the VIP on its protodown macvlan",
-            settles: false,
-            inject: |case| {
-                case.frrs = vec![Frr::start(&case.pair.a.node, 200), Frr::start(&case.pair.b.node, 100)];
-                until("a serves alone", || serves(&case.pair.a.node) && !serves(&case.pair.b.node));
-            },
-            ..QUIET
+            flavour: Flavour::Vmac,
+            inject: |case| drop(case.pair.a.node.exec("ip addr del 10.9.9.100/24 dev vrrp.51").expect("it goes")),
+            ..deleted
         },
+        reloaded,
+        Row { flavour: Flavour::V6, ..reloaded },
+        Row { flavour: Flavour::Vmac, ..reloaded },
+        protodown,
+        Row { flavour: Flavour::V6, ..protodown },
+        on_loopback,
         Row {
-            fault: 32,
-            what: "a backup has the VIP on its loopback (LVS-DR)",
+            flavour: Flavour::V6,
             inject: |case| {
-                let node = &case.pair.b.node;
-                node.exec("sysctl -qw net.ipv4.conf.all.arp_ignore=1").expect("sysctl");
-                node.exec("ip addr add 10.9.9.100/32 dev lo").expect("the address is added");
+                let line = "ip addr add 2001:db8:9::100/128 dev lo nodad";
+                drop(case.pair.b.node.exec(line).expect("the address is added"));
             },
-            heal: |case| drop(case.pair.b.node.exec("ip addr del 10.9.9.100/32 dev lo").expect("it goes")),
-            ..QUIET
+            heal: |case| drop(case.pair.b.node.exec("ip addr del 2001:db8:9::100/128 dev lo").expect("it goes")),
+            ..on_loopback
         },
         Row {
             fault: 23,
@@ -175,14 +146,12 @@ fn takeovers() -> Vec<Row> {
             },
             ..QUIET
         },
+        ghost,
         Row {
-            fault: 29,
-            what: "ghost takeover: b announced last, a is master",
-            inject: |case| gratuitous(case, B_MAC),
-            a: says(&["degraded"], &["misdirected"]),
-            b: says(&["degraded"], &["misdirected"]),
-            heal: announce,
-            ..QUIET
+            flavour: Flavour::V6,
+            inject: |case| unsolicited(&case.pair.b, B_MAC),
+            heal: |case| unsolicited(&case.pair.a, A_MAC),
+            ..ghost
         },
     ]
 }
@@ -200,31 +169,41 @@ fn filters() -> Vec<Row> {
         fault: 26,
         what: "OUTPUT of a drops protocol 112",
         inject: |case| block(case, true, Hook::Output),
+        a: asked(ADMITTED),
+        b: asked(ADMITTED),
+        ..input
+    };
+    let ingress = Row {
+        fault: 27,
+        what: "netdev ingress of b drops protocol 112",
+        inject: |case| block(case, false, Hook::Ingress),
+        ..input
+    };
+    let early = Row {
+        fault: 34,
+        what: "INPUT of b drops protocol 112, and nothing has happened yet",
+        flavour: Flavour::V2,
+        effect: Effect::Done,
+        a: says(&["degraded", "split_brain"], ADMITTED),
+        b: Wanted { within: Within::Advert, ..says(&["degraded", "split_brain"], ADMITTED) },
         ..input
     };
     vec![
         input,
+        Row { frr: [true; 2], ..input },
+        Row { frr: [true; 2], flavour: Flavour::V6, ..input },
+        Row { frr: [false, true], differ: quieten, ..input },
         Row { flavour: Flavour::V2, ..input },
         Row { flavour: Flavour::V6, ..input },
         Row { flavour: Flavour::Unicast, ..input },
         Row { fault: 24, flavour: Flavour::Vmac, ..input },
-        Row {
-            fault: 27,
-            what: "netdev ingress of b drops protocol 112",
-            inject: |case| block(case, false, Hook::Ingress),
-            ..input
-        },
+        ingress,
+        Row { flavour: Flavour::V6, ..ingress },
+        Row { flavour: Flavour::Vmac, ..ingress },
         output,
         Row { flavour: Flavour::V6, ..output },
-        Row {
-            fault: 34,
-            what: "INPUT of b drops protocol 112, and nothing has happened yet",
-            flavour: Flavour::V2,
-            effect: Effect::Done,
-            a: says(&["degraded", "split_brain"], ADMITTED),
-            b: says(&["degraded", "split_brain"], ADMITTED),
-            ..input
-        },
+        Row { flavour: Flavour::Vmac, ..output },
+        early,
     ]
 }
 
@@ -234,7 +213,7 @@ fn paths() -> Vec<Row> {
         what: "the switch forwards from a to b no more",
         inject: |case| cut(case, "a", "b"),
         a: split(&["one_way_path"]),
-        b: split(&["one_way_path"]),
+        b: asked(&["one_way_path"]),
         heal: mend_and_announce,
         ..MADE
     };
@@ -242,46 +221,62 @@ fn paths() -> Vec<Row> {
         fault: 4,
         what: "the switch cuts a from b",
         inject: cut_both,
-        a: split(&["partition"]),
-        b: split(&["partition"]),
+        a: asked(&["partition"]),
+        b: asked(&["partition"]),
         ..one_way
+    };
+    let unlisted = Row {
+        fault: 31,
+        what: "a's unicast list lacks b",
+        flavour: Flavour::Unicast,
+        differ: |pair| list(pair, "10.9.9.2", "10.9.9.3"),
+        heal: |case| {
+            case.pair.a.stop();
+            list(&mut case.pair, "10.9.9.3", "10.9.9.2");
+            case.pair.a.start();
+        },
+        a: split(&["one_way_path"]),
+        b: asked(&["one_way_path"]),
+        ..TOLD
+    };
+    let routed = Row {
+        fault: 11,
+        what: "a TTL below 255: a router in between",
+        inject: |case| case.rules.push(Firewall::rewrite_ttl(&case.pair.lab)),
+        a: split(&["ttl_invalid"]),
+        b: split(&["ttl_invalid"]),
+        heal: mend_and_announce,
+        ..MADE
     };
     vec![
         one_way,
         Row { flavour: Flavour::V6, ..one_way },
         Row { flavour: Flavour::Vmac, ..one_way },
+        Row { frr: [true; 2], ..one_way },
+        Row { frr: [true; 2], flavour: Flavour::V6, ..one_way },
+        Row { frr: [false, true], differ: quieten, ..one_way },
         partition,
         Row { flavour: Flavour::V2, ..partition },
         Row { flavour: Flavour::V6, ..partition },
         Row { flavour: Flavour::Vmac, ..partition },
+        Row { frr: [true; 2], ..partition },
+        Row { frr: [true; 2], flavour: Flavour::V6, ..partition },
+        Row { frr: [false, true], differ: quieten, ..partition },
+        unlisted,
         Row {
-            fault: 31,
-            what: "a's unicast list lacks b",
-            flavour: Flavour::Unicast,
-            differ: |pair| {
-                let lines = &mut pair.a.instance.lines;
-                lines.iter_mut().for_each(|line| *line = line.replace("10.9.9.2", "10.9.9.3"));
-            },
+            flavour: Flavour::UnicastV6,
+            differ: |pair| list(pair, &pair.b.node.link_local(), &pair.lab.node("x").link_local()),
             heal: |case| {
-                let pair = &mut case.pair;
-                pair.a.stop();
-                let lines = &mut pair.a.instance.lines;
-                lines.iter_mut().for_each(|line| *line = line.replace("10.9.9.3", "10.9.9.2"));
-                pair.a.start();
+                case.pair.a.stop();
+                let (x, peer) = (case.x.link_local(), case.pair.b.node.link_local());
+                list(&mut case.pair, &x, &peer);
+                case.pair.a.start();
             },
-            a: split(&["one_way_path"]),
-            b: split(&["one_way_path"]),
-            ..TOLD
+            ..unlisted
         },
-        Row {
-            fault: 11,
-            what: "a TTL below 255: a router in between",
-            inject: |case| case.rules.push(Firewall::rewrite_ttl(&case.pair.lab)),
-            a: split(&["ttl_invalid"]),
-            b: split(&["ttl_invalid"]),
-            heal: mend_and_announce,
-            ..MADE
-        },
+        routed,
+        Row { flavour: Flavour::V6, ..routed },
+        Row { flavour: Flavour::Vmac, ..routed },
     ]
 }
 
@@ -303,6 +298,75 @@ fn mismatches() -> Vec<Row> {
         b: split(causes),
         ..TOLD
     };
+    let slower = Row {
+        fault: 7,
+        what: "the v3 intervals differ",
+        differ: |pair: &mut Pair| pair.b.instance.advert_int = 0.2,
+        ..QUIET
+    };
+    let sums = Row {
+        fault: 10,
+        what: "checksums with and without pseudo-header",
+        inject: |case| {
+            case.pair.a.start();
+            until("a holds", || holds(&case.pair.a.node, case.pair.vip));
+            case.pair.b.node.exec("ip addr add 10.9.9.100/24 dev eth0").expect("it takes the address");
+            let mut advert = Advert::from_host(2, 51, vec![Ipv4Addr::new(10, 9, 9, 100)]);
+            (advert.mac, advert.pseudo_header) = (B_MAC, false);
+            case.things.push(Box::new(Speaker::start(&case.pair.b.node, advert.frame())));
+        },
+        a: split(&["checksum_mismatch"]),
+        b: split(&["checksum_mismatch"]),
+        heal: |case| {
+            case.clear();
+            case.pair.b.node.exec("ip addr del 10.9.9.100/24 dev eth0").expect("it lets the address go");
+            case.pair.b.start();
+        },
+        ..TOLD
+    };
+    let strangers = Row {
+        fault: 12,
+        what: "the same VRID for unrelated addresses",
+        differ: |pair| pair.b.instance.addresses = vec!["10.9.9.200/24".into()],
+        inject: |case| {
+            case.pair.start();
+            until("each holds its own", || {
+                holds(&case.pair.a.node, "10.9.9.100") && holds(&case.pair.b.node, "10.9.9.200")
+            });
+        },
+        effect: Effect::Done,
+        a: says(&["degraded"], &["vrid_collision"]),
+        b: says(&["degraded"], &["vrid_collision"]),
+        ..TOLD
+    };
+    let tie = Row {
+        fault: 13,
+        what: "equal priority and the same source address",
+        differ: clone_source,
+        a: split(&["priority_tie"]),
+        b: split(&["priority_tie"]),
+        heal: part,
+        ..TOLD
+    };
+    let muted = Row {
+        fault: 28,
+        what: "a master muted by the lists that it refuses",
+        differ: |pair| {
+            pair.a.instance.addresses.push("10.9.9.101/24".into());
+            pair.b.instance.advert_int = 0.3;
+        },
+        a: asked(&["muted_master"]),
+        b: asked(&["muted_master"]),
+        ..lists
+    };
+    let typo = Row {
+        fault: 30,
+        what: "the VRIDs differ",
+        differ: |pair| pair.b.instance.vrid = 52,
+        a: split(&["vrid_mismatch"]),
+        b: split(&["vrid_mismatch"]),
+        ..TOLD
+    };
     vec![
         lists,
         Row {
@@ -310,6 +374,7 @@ fn mismatches() -> Vec<Row> {
             differ: |pair| pair.a.instance.addresses.push("2001:db8:9::101/64".into()),
             ..lists
         },
+        Row { flavour: Flavour::Vmac, ..lists },
         told(
             6,
             "the v2 intervals differ",
@@ -317,12 +382,8 @@ fn mismatches() -> Vec<Row> {
             |pair| pair.b.instance.advert_int = 2.0,
             &["interval_mismatch"],
         ),
-        Row {
-            fault: 7,
-            what: "the v3 intervals differ",
-            differ: |pair: &mut Pair| pair.b.instance.advert_int = 0.2,
-            ..QUIET
-        },
+        slower,
+        Row { flavour: Flavour::V6, ..slower },
         told(8, "version 2 against version 3", Flavour::V2, |pair| pair.b.instance.version = 3, &["version_mismatch"]),
         told(
             9,
@@ -335,86 +396,34 @@ fn mismatches() -> Vec<Row> {
             },
             &["auth_mismatch"],
         ),
+        sums,
+        Row { flavour: Flavour::Vmac, ..sums },
+        strangers,
         Row {
-            fault: 10,
-            what: "checksums with and without pseudo-header",
-            differ: |_| (),
-            inject: |case| {
-                case.pair.a.start();
-                until("a holds", || holds(&case.pair.a.node, case.pair.vip));
-                case.pair.b.node.exec("ip addr add 10.9.9.100/24 dev eth0").expect("it takes the address");
-                let mut advert = Advert::from_host(2, 51, vec![Ipv4Addr::new(10, 9, 9, 100)]);
-                (advert.mac, advert.pseudo_header) = (B_MAC, false);
-                case.things.push(Box::new(Speaker::start(&case.pair.b.node, advert.frame())));
-            },
-            a: split(&["checksum_mismatch"]),
-            // The kernel there answers for nobody's daemon: its own word is that the address is stray.
-            b: split(&["checksum_mismatch"]),
-            heal: |case| {
-                case.clear();
-                case.pair.b.node.exec("ip addr del 10.9.9.100/24 dev eth0").expect("it lets the address go");
-                case.pair.b.start();
-            },
-            ..TOLD
-        },
-        Row {
-            fault: 12,
-            what: "the same VRID for unrelated addresses",
-            differ: |pair| pair.b.instance.addresses = vec!["10.9.9.200/24".into()],
+            flavour: Flavour::V6,
+            differ: |pair| pair.b.instance.addresses = vec!["fe80::200/64".into(), "2001:db8:9::200/64".into()],
             inject: |case| {
                 case.pair.start();
                 until("each holds its own", || {
-                    holds(&case.pair.a.node, "10.9.9.100") && holds(&case.pair.b.node, "10.9.9.200")
+                    holds(&case.pair.a.node, case.pair.vip) && holds(&case.pair.b.node, "2001:db8:9::200")
                 });
             },
-            effect: Effect::Done,
-            a: says(&["degraded"], &["vrid_collision"]),
-            b: says(&["degraded"], &["vrid_collision"]),
-            ..TOLD
+            ..strangers
         },
+        // By IPv6 the kernel lets the other's adverts in, and the backup obeys them.
+        tie,
+        muted,
         Row {
-            fault: 13,
-            what: "equal priority and the same source address",
+            flavour: Flavour::V6,
             differ: |pair| {
-                // A cloned machine.
-                pair.b.node.exec("ip addr add 10.9.9.1/24 dev eth0").expect("it takes the other's address");
-                for side in [&mut pair.a, &mut pair.b] {
-                    side.instance.priority = 150;
-                    side.instance.lines.push("mcast_src_ip 10.9.9.1".into());
-                }
-            },
-            a: split(&["priority_tie"]),
-            b: split(&["priority_tie"]),
-            heal: |case| {
-                let pair = &mut case.pair;
-                pair.b.stop();
-                pair.b.instance.priority = 100;
-                pair.b.instance.lines.clear();
-                pair.b.node.exec("ip addr del 10.9.9.1/24 dev eth0").expect("it lets the address go");
-                pair.b.start();
-                announce(case);
-            },
-            ..TOLD
-        },
-        Row {
-            fault: 28,
-            what: "a master muted by the lists that it refuses",
-            differ: |pair| {
-                pair.a.instance.addresses.push("10.9.9.101/24".into());
+                pair.a.instance.addresses.push("2001:db8:9::101/64".into());
                 pair.b.instance.advert_int = 0.3;
             },
-            a: split(&["muted_master"]),
-            b: split(&["muted_master"]),
-            ..lists
+            ..muted
         },
-        Row {
-            fault: 30,
-            what: "the VRIDs differ",
-            differ: |pair| pair.b.instance.vrid = 52,
-            a: split(&["vrid_mismatch"]),
-            b: split(&["vrid_mismatch"]),
-            ..TOLD
-        },
+        typo,
+        Row { flavour: Flavour::V6, ..typo },
+        Row { flavour: Flavour::Vmac, ..typo },
     ]
 }
 
@@ -423,8 +432,8 @@ fn addresses() -> Vec<Row> {
         fault: 14,
         what: "a's daemon is killed",
         inject: kill,
-        a: split(&["stale_address"]),
-        b: split(&["stale_address"]),
+        a: asked(&["stale_address"]),
+        b: asked(&["stale_address"]),
         heal: restart,
         ..MADE
     };
@@ -432,8 +441,8 @@ fn addresses() -> Vec<Row> {
         fault: 16,
         what: "the VIP is added by hand on the backup",
         inject: |case| add(case, false),
-        a: split(&["stray_address"]),
-        b: split(&["stray_address"]),
+        a: asked(&["stray_address"]),
+        b: asked(&["stray_address"]),
         heal: |case| remove(case, false),
         ..MADE
     };
@@ -442,9 +451,30 @@ fn addresses() -> Vec<Row> {
         what: "a stranger answers for the VIP",
         inject: |case| add(case, true),
         effect: Effect::Done,
-        a: split(&["foreign_claim"]),
-        b: split(&["foreign_claim"]),
+        a: asked(&["foreign_claim"]),
+        b: asked(&["foreign_claim"]),
         heal: |case| remove(case, true),
+        ..MADE
+    };
+    let frozen = Row {
+        fault: 15,
+        what: "a's daemon is frozen",
+        inject: |case| case.pair.a.keepalived().signal_child(libc::SIGSTOP).expect("it stops"),
+        heal: |case| case.pair.a.keepalived().signal_child(libc::SIGCONT).expect("it goes on"),
+        ..killed
+    };
+    let hollow = Row {
+        fault: 33,
+        what: "a master that does not hold the address",
+        inject: |case| {
+            let mut advert = Advert::from_host(3, 51, vec![Ipv4Addr::new(10, 9, 9, 100)]);
+            (advert.mac, advert.priority) = ([2, 0, 0, 9, 9, 3], 250);
+            let frame = advert.frame();
+            usurp(case, frame);
+        },
+        effect: Effect::Done,
+        a: says(&["degraded", "no_master"], &["hollow_master"]),
+        b: says(&["degraded", "no_master"], &["hollow_master"]),
         ..MADE
     };
     vec![
@@ -452,32 +482,30 @@ fn addresses() -> Vec<Row> {
         Row { flavour: Flavour::V2, ..killed },
         Row { flavour: Flavour::V6, ..killed },
         Row { flavour: Flavour::Vmac, ..killed },
-        Row {
-            fault: 15,
-            what: "a's daemon is frozen",
-            inject: |case| case.pair.a.keepalived().signal_child(libc::SIGSTOP).expect("it stops"),
-            heal: |case| case.pair.a.keepalived().signal_child(libc::SIGCONT).expect("it goes on"),
-            ..killed
-        },
+        Row { frr: [true; 2], ..killed },
+        Row { frr: [true; 2], flavour: Flavour::V6, ..killed },
+        Row { frr: [true, false], differ: quieten, ..killed },
+        frozen,
+        Row { flavour: Flavour::V6, ..frozen },
+        Row { flavour: Flavour::Vmac, ..frozen },
         stray,
         Row { flavour: Flavour::V6, ..stray },
         Row { flavour: Flavour::Vmac, ..stray },
         foreign,
         Row { flavour: Flavour::V6, ..foreign },
+        hollow,
         Row {
-            fault: 33,
-            what: "a master that does not hold the address",
+            flavour: Flavour::V6,
             inject: |case| {
-                let mut advert = Advert::from_host(3, 51, vec![Ipv4Addr::new(10, 9, 9, 100)]);
-                (advert.mac, advert.priority) = ([2, 0, 0, 9, 9, 3], 250);
-                case.things.push(Box::new(Speaker::start(&case.x, advert.frame())));
-                until("nobody holds", || case.sides().iter().all(|side| !holds(&side.node, case.pair.vip)));
+                let source = case.x.link_local().parse().expect("an address");
+                let addresses = vec![Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x100), VIP_V6];
+                let mac = [2, 0, 0, 9, 9, 3];
+                let advert = AdvertV6 { mac, source, vrid: 51, priority: 250, centiseconds: 10, addresses };
+                usurp(case, advert.frame());
             },
-            effect: Effect::Done,
-            a: says(&["degraded", "no_master"], &["hollow_master"]),
-            b: says(&["degraded", "no_master"], &["hollow_master"]),
-            ..MADE
+            ..hollow
         },
+        Row { flavour: Flavour::Vmac, ..hollow },
     ]
 }
 
@@ -488,50 +516,55 @@ fn silence() -> Vec<Row> {
         inject: |case| {
             case.pair.b.stop();
             case.pair.a.kill();
-            let (prefix, vip) = (if case.pair.vip.contains(':') { 64 } else { 24 }, case.pair.vip);
-            case.pair.a.node.exec(&format!("ip addr del {vip}/{prefix} dev eth0")).expect("the address goes");
-            if vip.contains(':') {
-                case.pair.a.node.exec("ip addr del fe80::100/64 dev eth0").expect("the address goes");
-            }
+            strip(case);
         },
-        a: says(&["no_master"], &[]),
-        b: says(&["no_master"], &[]),
+        a: NOBODY,
+        b: NOBODY,
         heal: |case| case.pair.start(),
+        ..QUIET
+    };
+    let blocked = Row {
+        fault: 21,
+        what: "the master is gone, and the backup is in fault",
+        differ: |pair| {
+            let node = &pair.b.node;
+            node.exec("ip link add up0 type veth peer name up1").expect("an uplink");
+            for end in ["up0", "up1"] {
+                node.exec(&format!("ip link set {end} up")).expect("it is up");
+            }
+            pair.b.instance.lines.push("track_interface {\n up0\n}".into());
+        },
+        inject: |case| {
+            case.pair.b.node.exec("ip link set up1 down").expect("it goes down");
+            case.pair.a.kill();
+            strip(case);
+        },
+        heal: |case| {
+            case.pair.b.node.exec("ip link set up1 up").expect("it comes up");
+            case.pair.a.start();
+        },
+        ..silent
+    };
+    let blind = Row {
+        fault: 22,
+        what: "b's cable is pulled: b is blind",
+        inject: |case| plug(case, "down"),
+        a: HEALTHY,
+        b: says(&["unknown"], &[]),
+        heal: |case| plug(case, "up"),
         ..QUIET
     };
     vec![
         silent,
+        Row { flavour: Flavour::V2, ..silent },
         Row { flavour: Flavour::V6, ..silent },
-        Row {
-            fault: 21,
-            what: "the master is gone, and the backup is in fault",
-            differ: |pair| {
-                let node = &pair.b.node;
-                node.exec("ip link add up0 type veth peer name up1").expect("an uplink");
-                for end in ["up0", "up1"] {
-                    node.exec(&format!("ip link set {end} up")).expect("it is up");
-                }
-                pair.b.instance.lines.push("track_interface {\n up0\n}".into());
-            },
-            inject: |case| {
-                case.pair.b.node.exec("ip link set up1 down").expect("it goes down");
-                case.pair.a.kill();
-                case.pair.a.node.exec("ip addr del 10.9.9.100/24 dev eth0").expect("the address goes");
-            },
-            heal: |case| {
-                case.pair.b.node.exec("ip link set up1 up").expect("it comes up");
-                case.pair.a.start();
-            },
-            ..silent
-        },
-        Row {
-            fault: 22,
-            what: "b's cable is pulled: b is blind",
-            inject: |case| plug(case, "down"),
-            a: HEALTHY,
-            b: says(&["unknown"], &[]),
-            heal: |case| plug(case, "up"),
-            ..QUIET
-        },
+        Row { flavour: Flavour::Vmac, ..silent },
+        Row { frr: [true; 2], ..silent },
+        Row { frr: [true; 2], flavour: Flavour::V6, ..silent },
+        blocked,
+        Row { flavour: Flavour::V6, ..blocked },
+        Row { flavour: Flavour::Vmac, ..blocked },
+        blind,
+        Row { flavour: Flavour::V6, ..blind },
     ]
 }

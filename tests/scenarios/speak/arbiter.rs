@@ -178,7 +178,7 @@ fn the_old_one_is_silent_before_the_next_one_answers(signal: i32) {
     }
     let record = oracle.stop();
     let (last, first) = (record.last(0).expect("it answered"), record.first(1).expect("it answers"));
-    assert!(last < first, "both have answered, for {:?}", record.overlap());
+    assert!(last < first, "both have answered, for {:?}", record.overlap(..));
 }
 
 #[test]

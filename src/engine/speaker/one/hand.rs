@@ -1,7 +1,7 @@
 //! What an operator and the guard do with a speaker.
 
 use super::Speaker;
-use crate::engine::speaker::guard::Findings;
+use crate::detect::Circumstances;
 use crate::engine::speaker::report::Told;
 use crate::fence::{self, Act};
 use crate::observe::{Host, Testimony};
@@ -10,16 +10,20 @@ use crate::vrrp::{Event, State, Takeover};
 
 impl Speaker {
     /// Takes in what the watcher found out.
-    pub fn on_findings(&mut self, now: Instant, found: &Findings, host: &Host, told: &mut Told) {
-        self.fencing.guard.handle_reach(now, found.anyone, found.witness);
-        let answers = found.answers.get(&self.config.name).map(Vec::as_slice).unwrap_or_default();
-        self.fencing.guard.handle_answers(now, answers);
-        let said = found.testimonies.get(&self.config.name).map(Vec::as_slice).unwrap_or_default();
-        let witness = found.witnesses.get(&self.config.name).copied().flatten();
-        self.fencing.guard.handle_testimony(now, witness, said);
+    pub fn on_findings(
+        &mut self,
+        now: Instant,
+        (anyone, witness): (bool, bool),
+        around: &Circumstances,
+        host: &Host,
+        told: &mut Told,
+    ) {
+        self.fencing.guard.handle_reach(now, anyone, witness);
+        self.fencing.guard.handle_answers(now, &around.answers);
+        self.fencing.guard.handle_testimony(now, around.witness, &around.testimonies);
         self.obey_guard(now, now, host, told);
-        self.prepare(now, said, host, told);
-        self.hear_pledges(now, said, host, told);
+        self.prepare(now, &around.testimonies, host, told);
+        self.hear_pledges(now, &around.testimonies, host, told);
     }
 
     /// Has the router know what the peers' reports mean for its next takeover.
@@ -36,8 +40,9 @@ impl Speaker {
             self.successor = successor;
             self.handle(now, Event::Successor(successor), host, told);
         }
-        if let Some(lives) = lives {
-            self.handle(now, Event::MasterLives(lives), host, told);
+        if let Some(until) = lives.filter(|_| lives != self.master_lives) {
+            self.master_lives = lives;
+            self.handle(now, Event::MasterLives(until), host, told);
         }
     }
 

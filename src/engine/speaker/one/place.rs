@@ -1,11 +1,11 @@
 //! Where a speaker works: its interface as it comes and goes, and the address that its adverts come from.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::{Place, Speaker};
 use crate::engine::hub::Hub;
+use crate::engine::speaker::Vips;
 use crate::engine::speaker::kernel::{Site, Worker};
 use crate::engine::speaker::report::Told;
 use crate::observe::{Host, IfIndex};
@@ -15,7 +15,7 @@ use crate::wire::Family;
 
 impl Speaker {
     /// Follows its interface as it comes and goes. `vips` are addresses that move, and are nobody's primary one.
-    pub fn follow(&mut self, now: Instant, hub: &Rc<Hub>, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
+    pub fn follow(&mut self, now: Instant, hub: &Rc<Hub>, host: &Host, vips: &Vips, told: &mut Told) {
         let interface = host.index_of(&self.config.interface);
         if self.leaving || self.after.is_some() || interface.is_none() && self.place.is_none() {
             return;
@@ -50,7 +50,7 @@ impl Speaker {
     }
 
     /// Tells the router whether its interface can be used.
-    pub(super) fn look(&mut self, now: Instant, host: &Host, vips: &BTreeSet<IpAddr>, told: &mut Told) {
+    pub(super) fn look(&mut self, now: Instant, host: &Host, vips: &Vips, told: &mut Told) {
         let Some(Place { interface, outlet: Some(_), .. }) = self.place else { return };
         let primary = self.find_primary(host, interface, vips);
         // Init is left by the first word, whatever it is.
@@ -73,7 +73,7 @@ impl Speaker {
         }
     }
 
-    fn find_primary(&self, host: &Host, interface: IfIndex, vips: &BTreeSet<IpAddr>) -> Option<IpAddr> {
+    fn find_primary(&self, host: &Host, interface: IfIndex, vips: &Vips) -> Option<IpAddr> {
         if !is_usable(host, interface) {
             return None;
         }
@@ -81,10 +81,10 @@ impl Speaker {
         let source = self.config.speak.as_ref().and_then(|speak| speak.source);
         let fits = |address: &IpAddr| match (source, settings.family, address) {
             (Some(source), ..) => source == *address,
-            (None, Family::V4, IpAddr::V4(_)) => !vips.contains(address),
+            (None, Family::V4, IpAddr::V4(_)) => !vips.contains_key(address),
             (None, Family::V6, IpAddr::V6(v6)) => {
                 let unicast = settings.unicast_peers.iter().any(|peer| !link_local(peer));
-                !vips.contains(address) && v6.is_unicast_link_local() != unicast
+                !vips.contains_key(address) && v6.is_unicast_link_local() != unicast
             }
             _ => false,
         };

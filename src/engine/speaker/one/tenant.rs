@@ -88,7 +88,7 @@ impl Speaker {
             return true;
         }
         let (change, may) = (tenancy.poll_change(), tenancy.may());
-        self.report.arbiter = Some(tenancy.report());
+        self.report.says.arbiter = Some(tenancy.report());
         let mut bar = (!may).then(|| NO_LEASE.to_owned());
         match change {
             None => {}
