@@ -1,5 +1,7 @@
 //! `/metrics` as Prometheus reads it.
 
+#[path = "support/open_metrics.rs"]
+mod open_metrics;
 #[path = "support/snapshot.rs"]
 mod scene;
 
@@ -117,6 +119,40 @@ fn open_metrics_names_counter_families_without_suffix_and_says_where_it_ends() {
 }
 
 #[test]
+fn open_metrics_keeps_to_its_grammar_whatever_the_wire_says() {
+    let mut hostile = scene::split_brain();
+    hostile.name = "a\"b\\c\nd} 1 # {e=\"".into();
+    hostile.interface = "\\".into();
+    for snapshot in [scene::rich(), scene::with(vec![hostile]), scene::with(Vec::new())] {
+        let text = scrape_shared(scene::shared(snapshot), Format::OpenMetrics);
+        assert_eq!(open_metrics::check(&text), Ok(()));
+    }
+    let head = "# HELP a b\n# TYPE a";
+    let histogram =
+        format!("{head} histogram\na_bucket{{le=\"1.0\"}} 2\na_bucket{{le=\"+Inf\"}} 3\na_sum 4\na_count 3\n");
+    let counter = format!("{head} counter\na_total{{b=\"\\\\\\\"\\n\"}} 1\n");
+    for (good, bad) in [
+        (&counter, "# EOF"),
+        (&counter, "# TYPE"),
+        (&counter, "_total"),
+        (&counter, "\\"),
+        (&counter, " counter"),
+        (&counter, "b="),
+        (&histogram, "a_bucket{le=\"+Inf\"} 3\n"),
+        (&histogram, ".0"),
+        (&histogram, " 3\na_sum"),
+        (&histogram, "a_bucket{le=\"1.0\"} 2\na_bucket{le=\"+Inf\"} 3\n"),
+    ] {
+        let good = format!("{good}# EOF\n");
+        assert_eq!(open_metrics::check(&good), Ok(()));
+        assert!(good.contains(bad) && open_metrics::check(&good.replacen(bad, "", 1)).is_err(), "{good} without {bad}");
+    }
+    for twice in [format!("{counter}{counter}"), counter.clone() + "a_total{b=\"\\\\\\\"\\n\"} 1\n"] {
+        assert!(open_metrics::check(&format!("{twice}# EOF\n")).is_err(), "{twice}");
+    }
+}
+
+#[test]
 fn observers_export_less_and_stay_below_twenty_series_a_router() {
     let count = |routers: Vec<_>| samples(&scrape(scene::with(routers)), "vrrp_").len();
     let (none, one, two) =
@@ -177,7 +213,7 @@ fn what_is_not_known_is_absent_and_not_zero() {
     router.last_transition = None;
     router.addresses[0].claimants = None;
     let mut snapshot = scene::with(vec![router]);
-    (snapshot.peers[0].up, snapshot.peers[0].api) = (None, None);
+    (snapshot.peers[0].reach.up, snapshot.peers[0].api) = (None, None);
     snapshot.witnesses[0].up = None;
     snapshot.daemons[0].1 = DaemonState::Unknown;
     let text = scrape(snapshot);

@@ -67,6 +67,11 @@ impl Lab {
         netns::inside(&self.there, || Transmitter::open("a bench")).expect("the namespace is there").expect("root")
     }
 
+    /// The namespace of the far end.
+    pub fn far(&self) -> &str {
+        &self.there
+    }
+
     /// The near end's sockets of a VRRP daemon, bound where nothing comes in: without one its host is no member of what it watches.
     pub fn sockets(&self) -> [Socket; 2] {
         let open = |domain, address: IpAddr| {
@@ -82,11 +87,18 @@ impl Lab {
 
     /// Starts `vipwarden run` with this configuration, and waits until it captures.
     pub fn start(&self, config: &str) -> Daemon {
+        self.start_on(&[], config)
+    }
+
+    /// The same, of a daemon that is asked over the cable, too.
+    pub fn start_on(&self, listen: &[SocketAddr], config: &str) -> Daemon {
         let path = |name: &str| self.dir.path().join(name);
         let (file, control) = (path("vipwarden.toml"), path("control.sock"));
         let state = path("state");
         let _ = fs::remove_dir_all(&state);
-        let head = format!("[node]\nname = \"bench\"\nstate_dir = \"{}\"\n[web]\nlisten = []\n", state.display());
+        let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
+        let head =
+            format!("[node]\nname = \"bench\"\nstate_dir = \"{}\"\n[web]\nlisten = {listen:?}\n", state.display());
         fs::write(&file, head + config).expect("a directory of our own");
         let child = Command::new("ip")
             .args([

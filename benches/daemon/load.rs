@@ -14,6 +14,8 @@ use vipwarden::wire::{Advert, Auth, ChecksumForm, Family, Interval, MacAddr, Ver
 
 /// The index that the far end of the cable was given.
 pub const FAR: IfIndex = IfIndex(11);
+/// The daemon's own address.
+pub const NEAR_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const FAR_MAC: MacAddr = MacAddr(2, 0, 0, 0, 0, 2);
 
 /// What sending took. A veth delivers on the sender's time, so the kernel's part of capturing is in it.
@@ -122,8 +124,12 @@ pub fn emit(advert: &Advert) -> Vec<u8> {
 
 /// All 255 virtual routers of both families on one segment.
 pub fn segment(centiseconds: u16) -> Vec<Vec<u8>> {
-    let of = |family| (1..=255).map(move |vrid| emit(&advert(family, vrid, centiseconds)));
-    of(Family::V4).chain(of(Family::V6)).collect()
+    segment_of(Family::V4, centiseconds).chain(segment_of(Family::V6, centiseconds)).collect()
+}
+
+/// Those of one family.
+pub fn segment_of(family: Family, centiseconds: u16) -> impl Iterator<Item = Vec<u8>> {
+    (1..=255).map(move |vrid| emit(&advert(family, vrid, centiseconds)))
 }
 
 /// The same frames behind a VLAN tag.

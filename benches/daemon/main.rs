@@ -6,17 +6,25 @@
 
 mod lab;
 mod load;
+mod readers;
+mod tap;
 
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use vipwarden::sys::clock;
+use vipwarden::sys::transmit::Transmitter;
+use vipwarden::time::Instant;
 use vipwarden::wire::Family;
 
 use lab::{Daemon, Lab, until};
 use load::Sender;
+use readers::Readers;
+use tap::Tap;
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 /// How long the daemon runs before a steady state is measured.
@@ -26,7 +34,7 @@ const SPAN: Duration = Duration::from_secs(20);
 /// How long a flood lasts.
 const FLOOD: Duration = Duration::from_secs(15);
 
-const SCENARIOS: [(&str, fn()); 8] = [
+const SCENARIOS: [(&str, fn()); 10] = [
     ("observer", observer),
     ("member", member),
     ("healthy-25k", healthy_25k),
@@ -35,6 +43,8 @@ const SCENARIOS: [(&str, fn()); 8] = [
     ("latency", latency),
     ("hostile-25k", hostile_25k),
     ("routers-5100", routers_5100),
+    ("load-16", || under_load(16, 100)),
+    ("load-255", || under_load(255, 1000)),
 ];
 
 fn main() {
@@ -175,23 +185,12 @@ fn latency() {
     let daemon = lab.start("");
     let sender = Sender::start(lab.transmitter(), load::segment(100), 510);
     daemon.wait_for_healthy(510);
-    let transmitter = lab.transmitter();
-    let (told, hear) = mpsc::channel();
-    let events = daemon.events();
-    thread::spawn(move || events.for_each(|event| drop(told.send((clock::now(), event)))));
+    let mut rivals = Rivals::new(&lab, &daemon, Family::V4);
     let (mut to_event, mut to_status) = (Vec::new(), Vec::new());
-    for (turn, vrid) in (1..=255).enumerate() {
-        let name = format!("{}/{vrid}", load::vip(Family::V4, vrid));
-        // At another phase of the adverts and of the daemon's own beat each time.
-        thread::sleep(Duration::from_micros(20_000 + turn as u64 * 7_919 % 30_000));
-        let sent = clock::now();
-        transmitter.send(load::FAR, &load::rival(Family::V4, vrid)).expect("the cable is up");
-        let is_it = |event: &Value| event["kind"] == "verdict" && event["router"] == name && event["from"] == "healthy";
-        let heard =
-            std::iter::from_fn(|| hear.recv_timeout(Duration::from_secs(5)).ok()).find(|(_, event)| is_it(event));
-        let (at, _) = heard.expect("a second master makes an event");
-        to_event.push(at.since(sent));
-        let query = format!("?vip={}", load::vip(Family::V4, vrid));
+    for vrid in 1..=255 {
+        let (sent, told) = rivals.appear(vrid);
+        to_event.push(told.since(sent));
+        let (name, query) = (rivals.name(vrid), format!("?vip={}", load::vip(Family::V4, vrid)));
         let shows = || daemon.routers(&query).iter().any(|router| router["verdict"] != "healthy");
         while !shows() {
             assert!(
@@ -203,6 +202,74 @@ fn latency() {
     }
     row("frame to event at a stream's reader", "p99 50 ms", percentiles(to_event));
     row("frame to status document at its reader", "p99 50 ms", percentiles(to_status));
+    sender.stop();
+}
+
+/// Second masters, and who hears of them.
+struct Rivals {
+    family: Family,
+    transmitter: Transmitter,
+    hear: mpsc::Receiver<(Instant, Value)>,
+}
+
+impl Rivals {
+    fn new(lab: &Lab, daemon: &Daemon, family: Family) -> Self {
+        let (told, hear) = mpsc::channel();
+        let events = daemon.events();
+        thread::spawn(move || events.for_each(|event| drop(told.send((clock::now(), event)))));
+        Self { family, transmitter: lab.transmitter(), hear }
+    }
+
+    /// What the daemon calls a router that nobody has named.
+    fn name(&self, vrid: u8) -> String {
+        format!("{}/{vrid}", load::vip(self.family, vrid))
+    }
+
+    /// When a second master sent its first frame, and when the event that names its router came.
+    fn appear(&mut self, vrid: u8) -> (Instant, Instant) {
+        // At another phase of the adverts and of the daemon's own beat each time.
+        thread::sleep(Duration::from_micros(20_000 + u64::from(vrid) * 7_919 % 30_000));
+        let (name, sent) = (self.name(vrid), clock::now());
+        self.transmitter.send(load::FAR, &load::rival(self.family, vrid)).expect("the cable is up");
+        let is_it = |event: &Value| event["kind"] == "verdict" && event["router"] == name && event["from"] == "healthy";
+        let heard =
+            std::iter::from_fn(|| self.hear.recv_timeout(Duration::from_secs(5)).ok()).find(|(_, event)| is_it(event));
+        let (told, _) = heard.expect("a second master makes an event");
+        (sent, told)
+    }
+}
+
+/// A daemon that speaks `count` virtual routers over IPv4 and watches 255 over IPv6, without and with too many readers.
+fn under_load(count: u8, milliseconds: u64) {
+    let lab = Lab::new();
+    let router = |vrid| {
+        format!(
+            "[[router]]\nmode = \"speak\"\ninterface = \"near\"\nvrid = {vrid}\naddresses = [\"{}/32\"]\nversion = 3\n\
+             advert_interval = \"{milliseconds}ms\"\npriority = 200\n",
+            load::vip(Family::V4, vrid)
+        )
+    };
+    let server = SocketAddr::from((load::NEAR_ADDRESS, 10112));
+    let daemon = lab.start_on(&[server], &(1..=count).map(router).collect::<String>());
+    let sender = Sender::start(lab.transmitter(), load::segment_of(Family::V6, 100).collect(), 255);
+    daemon.wait_for_healthy(255 + usize::from(count));
+    row_of_series(&daemon, "");
+    let mut rivals = Rivals::new(&lab, &daemon, Family::V6);
+    let mut measure = |readers: &str, vrids: RangeInclusive<u8>| {
+        let tap = Tap::start(lab.far(), load::NEAR_ADDRESS.into());
+        let end = clock::now() + SPAN;
+        let told = vrids.map(|vrid| rivals.appear(vrid)).map(|(sent, told)| told.since(sent)).collect();
+        row(&format!("frame to event, {readers}"), "p99 50 ms", percentiles(told));
+        row(&format!("of a core, {readers}"), "", daemon.load_over(end.since(clock::now())).to_string());
+        let (deviations, routers) = tap.stop().deviations(Duration::from_millis(milliseconds));
+        row(&format!("adverts off their interval, {readers}"), "", percentiles(deviations));
+        row("routers advertised", &count.to_string(), routers.to_string());
+    };
+    measure("quiet", 1..=100);
+    let readers = Readers::start(lab.far(), server, 1000, 500);
+    measure("under load", 101..=200);
+    row("scrapes answered", "1000/s", readers.stop());
+    row_of_memory(&daemon, "bounded");
     sender.stop();
 }
 

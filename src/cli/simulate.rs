@@ -26,6 +26,7 @@ Examples:
   vipwarden simulate --advert-interval 100ms --fault 'sigstop lb01 at 2s for 3s' --for 8s --gate off
   vipwarden simulate --node lb01:150 --node lb02:100 --fault 'partition lb01 at 10s for 20s'
   vipwarden simulate --arbiter on --fault 'partition lb01 at 10s for 20s'
+  vipwarden simulate --arbiter on --unreachable hold-if-unanimous --fault 'arbiter-down at 10s for 10s'
   vipwarden simulate --seeds 0..100000 --world election       worlds full of faults, and the rules they broke
   vipwarden simulate --seed 4711 --world election             one of them, told step by step
 
@@ -34,7 +35,7 @@ Faults, each with a time and most with `for HOW LONG` (for ever without):
   partition NODE[,NODE...]                        one-way NODE to NODE
   loss PERCENT%, delay TIME                       netlink-slow NODE TIME, netlink-broken NODE
   delete-address, add-address, handover NODE      priority NODE WORTH
-  arbiter-stalls, arbiter-down, arbiter-forgets   arbiter-cut NODE";
+  arbiter-stalls, arbiter-down, arbiter-forgets   arbiter-cut, channel-cut NODE";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -64,6 +65,9 @@ pub struct Args {
     /// The wait of the arbiter's lease, 2s or more.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = node::wait)]
     wait: Duration,
+    /// What a holder does that does not reach the arbiter.
+    #[arg(long, value_name = "POLICY", default_value = "drop")]
+    unreachable: Unreachable,
     /// How long to look.
     #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = node::length)]
     length: Duration,
@@ -85,7 +89,7 @@ pub struct Args {
     /// Run the worlds of these seeds, and report the rules that they broke.
     #[arg(long, value_name = "FROM..TO", value_parser = campaign::range, conflicts_with_all = ["seed", "fault", "node", "pcap"])]
     seeds: Option<std::ops::Range<u64>>,
-    /// Which kind of random world: election, watch, faultless or lease. With --seed, one of them is told step by step.
+    /// Which kind of random world: election, watch, faultless, lease or council. With --seed, one of them is told step by step.
     #[arg(long, value_name = "KIND", value_parser = campaign::theme)]
     world: Option<worlds::Theme>,
     /// Worlds at a time; default: one for each processor.
@@ -98,6 +102,15 @@ pub struct Args {
 enum Switch {
     On,
     Off,
+}
+
+/// What is done while an arbiter can't be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Unreachable {
+    /// The addresses go when the lease ends.
+    Drop,
+    /// They stay while every peer promises not to take them.
+    HoldIfUnanimous,
 }
 
 /// Runs it: 2 if two answered for longer than an election takes, if nobody does at the end, or if a rule was broken; 64 for a
@@ -139,6 +152,10 @@ fn build(args: &Args) -> Result<Spec, String> {
     if args.arbiter == Switch::On && args.gate == Switch::Off {
         return Err("an arbiter's lease is held by the kernel gate: leave --gate on".into());
     }
+    let unanimous = args.unreachable == Unreachable::HoldIfUnanimous;
+    if unanimous && args.arbiter == Switch::Off {
+        return Err("without an arbiter there is nothing to be promised: add --arbiter on".into());
+    }
     let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
     let mut faults = Vec::new();
     for told in &args.fault {
@@ -154,6 +171,8 @@ fn build(args: &Args) -> Result<Spec, String> {
         weather: Weather::CLEAR,
         gate: args.gate == Switch::On,
         arbiter: (args.arbiter == Switch::On).then_some(args.wait),
+        reports: unanimous,
+        unanimous,
         watch: args.watch,
         policy: Policy::default(),
         length: args.length,

@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal as _, Write as _, stdout};
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers, poll, read};
@@ -12,6 +13,7 @@ use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, size,
 };
 use crossterm::{execute, queue};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::sys::clock;
 use crate::time::Duration;
@@ -31,6 +33,9 @@ pub struct Args {
 /// Between two looks at the daemon.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// What a shell says of a program that a signal has ended, with the signal's number added.
+const BY_SIGNAL: i32 = 128;
+
 /// Shows it until `q`. 1 without a terminal, or if the daemon can't be asked in the beginning.
 pub fn run(args: &Args, control: &Path) -> ExitCode {
     let door = Door::new(control, &args.remote);
@@ -40,9 +45,8 @@ pub fn run(args: &Args, control: &Path) -> ExitCode {
     }
     // What can't be asked at all is told where it can be read.
     let shown = client::status(door).and_then(|first| {
-        let shown = show(door, first);
-        let _ = execute!(stdout(), Show, LeaveAlternateScreen);
-        let _ = disable_raw_mode();
+        let shown = leave_on_signals().and_then(|()| show(door, first));
+        give_back(&mut stdout().lock());
         shown.map_err(|error| error.to_string())
     });
     match shown {
@@ -52,6 +56,36 @@ pub fn run(args: &Args, control: &Path) -> ExitCode {
             FAILED.into()
         }
     }
+}
+
+/// Makes the terminal what it was.
+fn give_back(out: &mut impl io::Write) {
+    let _ = execute!(out, Show, LeaveAlternateScreen);
+    let _ = disable_raw_mode();
+}
+
+/// Has a signal end this process as it would have, but for the terminal, which is given back first.
+fn leave_on_signals() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let inside = runtime.enter();
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    drop(inside);
+    thread::spawn(move || {
+        let kind = runtime.block_on(async {
+            tokio::select! {
+                _ = hangup.recv() => SignalKind::hangup(),
+                _ = interrupt.recv() => SignalKind::interrupt(),
+                _ = terminate.recv() => SignalKind::terminate(),
+            }
+        });
+        // While this is held nothing is drawn any more.
+        let mut out = stdout().lock();
+        give_back(&mut out);
+        std::process::exit(BY_SIGNAL + kind.as_raw_value())
+    });
+    Ok(())
 }
 
 /// What is on the screen.

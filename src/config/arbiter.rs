@@ -4,7 +4,7 @@ use hyper::Uri;
 use toml::Spanned;
 
 use super::validate::{Judge, list};
-use super::{Arbiter, ArbiterLogin, Unreachable, cluster, files, raw};
+use super::{Arbiter, ArbiterLogin, Config, Peer, Unreachable, cluster, files, raw};
 use crate::time::Duration;
 
 /// A shorter wait has a healthy holder fenced by a change of etcd's leader, which stalls writes for 1.0-1.3 s.
@@ -43,15 +43,36 @@ pub(super) fn arbiter(judge: &mut Judge<'_>, file: &raw::File) -> Option<Arbiter
     }
     if let Some(policy) = &raw.unreachable {
         arbiter.unreachable = *policy.get_ref();
-        if *policy.get_ref() == Unreachable::HoldIfUnanimous {
-            let message = "this version can't ask the peers for that: write \"drop\", or \"ignore\" for plain VRRP while the arbiter is unreachable";
-            judge.error(policy.span(), message);
-        }
     }
     if !file.router.iter().any(|router| router.get_ref().speaks()) {
         judge.warn(section.span(), "[arbiter] has no effect: no [[router]] has mode = \"speak\"");
     }
     Some(arbiter)
+}
+
+/// Whether the peers can be asked for their promises, where those are to count.
+pub(super) fn council(judge: &mut Judge<'_>, file: &raw::File, config: &Config) {
+    let policy = file.arbiter.as_ref().and_then(|section| section.get_ref().unreachable.as_ref());
+    let Some(policy) = policy.filter(|policy| *policy.get_ref() == Unreachable::HoldIfUnanimous) else { return };
+    if config.cluster_key.is_none() && !judge.had_its_error("cluster.key_file") {
+        judge.error(
+            policy.span(),
+            "only what is signed counts as a promise: add [cluster] with `key_file`, the same on all nodes",
+        );
+    }
+    for router in config.routers.iter().filter(|router| router.speak.is_some()) {
+        let is_named = |peer: &&Peer| router.peers.as_ref().is_none_or(|names| names.contains(&peer.name));
+        let peers: Vec<&Peer> = config.peers.iter().filter(is_named).collect();
+        if peers.is_empty() && !judge.had_its_error("peer") {
+            let message =
+                format!("{} has no peer that could promise anything: add a [[peer]] for each other node", router.name);
+            judge.error(policy.span(), message);
+        }
+        if let Some(mute) = peers.iter().find(|peer| peer.urls.is_empty()) {
+            let message = format!("{} can't be asked for its promise: add `urls` to that [[peer]]", mute.name);
+            judge.error(policy.span(), message);
+        }
+    }
 }
 
 fn login(judge: &mut Judge<'_>, raw: &raw::Arbiter, etcd: &[Uri]) -> Option<ArbiterLogin> {

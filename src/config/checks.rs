@@ -78,8 +78,8 @@ pub(super) fn tracks(judge: &mut Judge<'_>, raw: &raw::Router, index: usize, kno
     let mut tracks = Vec::new();
     for (i, element) in raw.track.iter().flat_map(Spanned::get_ref).enumerate() {
         let track = element.get_ref();
-        let ways: Vec<_> = given!(track, check interface process file);
-        let all = ["check", "interface", "process", "file"];
+        let ways: Vec<_> = given!(track, check interface process file number);
+        let all = ["check", "interface", "process", "file", "number"];
         let struck = format!("router.{index}.track.{i}.");
         if judge.one_of("element of `track`", &all, &ways, element.span(), &struck).is_none() {
             continue;
@@ -101,7 +101,8 @@ fn tracked(raw: &raw::Track) -> Option<Tracked> {
     let interface = text(&raw.interface).map(|name| Tracked::Interface(name.0.clone()));
     let process = text(&raw.process).map(|name| Tracked::Process(name.0.clone()));
     let file = text(&raw.file).map(|path| Tracked::File(path.0.clone()));
-    check.or(interface).or(process).or(file)
+    let number = text(&raw.number).map(|path| Tracked::Number(path.0.clone()));
+    check.or(interface).or(process).or(file).or(number)
 }
 
 /// Warns of checks that no router tracks.

@@ -16,7 +16,7 @@ const KEEPALIVED: &[(&str, &str)] = &[
     ("track_script", "write `track`"),
     ("track_interface", "write `track`"),
     ("track_process", "write `track`"),
-    ("track_file", "write `track`"),
+    ("track_file", "write `track`, with `number`"),
     ("vrrp_instance", "write a [[router]]"),
     ("vrrp_script", "write a [[check]]"),
     ("vrrp_sync_group", "write `sync_group` into each [[router]]"),

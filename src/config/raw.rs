@@ -154,6 +154,7 @@ pub(super) struct Track {
     pub interface: TextKey<Interface>,
     pub process: TextKey<Process>,
     pub file: TextKey<AbsolutePath>,
+    pub number: TextKey<AbsolutePath>,
     pub weight: Key<Whole<-253, 253>>,
     pub reverse: Key<bool>,
 }

@@ -177,6 +177,7 @@ fn track(track: &Track) -> Value {
         Tracked::Interface(name) => ("interface", text(name)),
         Tracked::Process(name) => ("process", text(name)),
         Tracked::File(path) => ("file", text(path.display())),
+        Tracked::Number(path) => ("number", text(path.display())),
     };
     let reverse = track.reverse.then(|| ("reverse".to_owned(), true.into()));
     let known = [(key.to_owned(), what), ("weight".to_owned(), number(track.weight))];

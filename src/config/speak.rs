@@ -66,9 +66,9 @@ pub struct Track {
     /// What is tracked.
     pub what: Tracked,
     /// -253 to 253. Below zero it is added to the priority while the tracked thing fails, above zero while it works; with
-    /// zero a failure is a fault.
+    /// zero a failure is a fault. A number is multiplied with it and added; with zero any number but zero is a fault.
     pub weight: i16,
-    /// It counts as failing while it works, and the other way round.
+    /// It counts as failing while it works, and the other way round; a number is subtracted.
     pub reverse: bool,
 }
 
@@ -83,16 +83,19 @@ pub enum Tracked {
     Process(String),
     /// A file by which an operator asks for a failure; it fails while the file exists.
     File(PathBuf),
+    /// A file with a number in it, as keepalived's `track_file` has it.
+    Number(PathBuf),
 }
 
 impl Tracked {
-    /// `check`, `interface`, `process` or `file`.
+    /// `check`, `interface`, `process`, `file` or `number`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Check(_) => "check",
             Self::Interface(_) => "interface",
             Self::Process(_) => "process",
             Self::File(_) => "file",
+            Self::Number(_) => "number",
         }
     }
 
@@ -100,7 +103,7 @@ impl Tracked {
     pub fn name(&self) -> Cow<'_, str> {
         match self {
             Self::Check(name) | Self::Interface(name) | Self::Process(name) => name.into(),
-            Self::File(path) => path.to_string_lossy(),
+            Self::File(path) | Self::Number(path) => path.to_string_lossy(),
         }
     }
 }

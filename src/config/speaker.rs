@@ -38,6 +38,7 @@ pub(super) fn speak(judge: &mut Judge<'_>, raw: &raw::Router, index: usize, know
     fence(judge, &raw.fence, known.has_witness, &mut speak.fence);
     heard_and_seen(judge, raw, router, known);
     election(judge, raw, &speak);
+    owner(judge, raw, known, &speak);
     addresses(judge, raw, router, &speak);
     frames(judge, raw, router, &mut speak);
     router.speak = Some(speak);
@@ -140,6 +141,16 @@ fn election(judge: &mut Judge<'_>, raw: &raw::Router, speak: &Speak) {
         if let Some(delay) = raw.preempt_delay.as_ref().filter(|delay| !delay.get_ref().0.is_zero()) {
             judge.warn(delay.span(), "`preempt_delay` has no effect: with preempt = false nothing is taken over");
         }
+    }
+}
+
+/// What is there to silence an owner, whose addresses nobody takes away.
+fn owner(judge: &mut Judge<'_>, raw: &raw::Router, known: &Known<'_>, speak: &Speak) {
+    let is_unfenced = known.config.arbiter.is_some() && speak.priority == OWNER && !speak.fence.gate;
+    if let Some(priority) = raw.priority.as_ref().filter(|_| is_unfenced) {
+        let message = "the addresses of an owner (priority 255) are never removed, so only the kernel gate can end the \
+                       arbiter's lease, and gate = false: remove that, or [arbiter], or write a priority below 255";
+        judge.error(priority.span(), message);
     }
 }
 

@@ -134,6 +134,7 @@ impl<'a> Judge<'a> {
         let known = self.known(file, &config);
         config.routers = router::routers(self, &file.router, &known);
         checks::untracked(self, file);
+        arbiter::council(self, file, &config);
         config
     }
 
@@ -164,8 +165,9 @@ impl<'a> Judge<'a> {
     fn web(&mut self, raw: &raw::Web, web: &mut Web) {
         if let Some(file) = &raw.config_file {
             let path = self.sources.directory(file.span().start).join(file.get_ref());
-            if let Err(errors) = web_file::read(&path) {
-                self.errors.extend(errors);
+            match web_file::read(&path) {
+                Ok(file) => self.warnings.extend(file.warnings),
+                Err(errors) => self.errors.extend(errors),
             }
             web.config_file = Some(path);
         }

@@ -110,13 +110,7 @@ pub fn order(model: &Model) -> Vec<Slot> {
 /// The peers.
 pub fn peers(model: &Model, now: Instant) -> Vec<PeerView> {
     let view = |(r, channel): (&crate::observe::Reach, &crate::observe::Channel)| PeerView {
-        name: r.name.clone(),
-        address: r.address,
-        up: r.up,
-        rtt: r.rtt,
-        rtts: r.rtts,
-        probes: r.probes,
-        lost: r.lost,
+        reach: r.clone(),
         api: channel.is_up(),
         trusted: channel.is_trusted(now),
         trouble: channel.trouble().map(str::to_owned),

@@ -1,4 +1,4 @@
-//! Finds out, on the edge, whether what the routers track works: checks, processes and files. Each has a task of its own, so
+//! Finds out, on the edge, whether what the routers track works: checks, processes and files, and what numbers they say. Each has a task of its own, so
 //! one that hangs delays no other.
 
 mod tally;
@@ -17,11 +17,12 @@ use super::http::Client;
 use super::tracker::CheckResult;
 use crate::config::{Check, Config, Probe, Tracked};
 use crate::sys::script::{self, Script, User};
-use crate::sys::track::process_running;
+use crate::sys::track::{file_number, process_running};
 use crate::time::Duration;
+use crate::vrrp::track::Found;
 use tally::Tally;
 
-/// Between two looks at a process or a file.
+/// Between two looks at a process or into a file.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What is quoted of a failing script's output, in characters.
@@ -63,6 +64,7 @@ enum Job {
     Check(Check),
     Process(String),
     File(PathBuf),
+    Number(PathBuf),
 }
 
 /// What is to be found out for all routers together.
@@ -72,6 +74,7 @@ fn jobs(config: &Config) -> BTreeMap<Tracked, Job> {
         Tracked::Check(name) => config.checks.iter().find(|check| check.name == *name).cloned().map(Job::Check),
         Tracked::Process(name) => Some(Job::Process(name.clone())),
         Tracked::File(path) => Some(Job::File(path.clone())),
+        Tracked::Number(path) => Some(Job::Number(path.clone())),
         // Netlink tells of these.
         Tracked::Interface(_) => None,
     };
@@ -82,35 +85,44 @@ fn jobs(config: &Config) -> BTreeMap<Tracked, Job> {
 async fn repeat(what: Tracked, job: Job, results: mpsc::Sender<CheckResult>) {
     let (every, rise, fall) = match &job {
         Job::Check(check) => (check.interval, check.rise, check.fall),
-        Job::Process(_) | Job::File(_) => (LOOK_EVERY, 1, 1),
+        Job::Process(_) | Job::File(_) | Job::Number(_) => (LOOK_EVERY, 1, 1),
     };
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut tally = Tally::new(rise, fall);
+    let (mut tally, mut known) = (Tally::new(rise, fall), None);
     loop {
         ticks.tick().await;
         let outcome = job.once().await;
-        let Some(up) = tally.count(outcome.is_ok()) else { continue };
-        match outcome {
-            Ok(()) => tracing::info!("{what} works"),
-            Err(failure) => tracing::warn!("{what} fails: {failure}"),
+        let changed = tally.count(outcome.is_ok());
+        match (&outcome, changed) {
+            (Ok(_), Some(_)) => tracing::info!("{what} works"),
+            (Err(failure), Some(_)) => tracing::warn!("{what} fails: {failure}"),
+            (_, None) => {}
         }
-        if results.send(CheckResult { what: what.clone(), up }).await.is_err() {
+        let found = match (outcome, &job) {
+            (Ok(Found::Number(number)), _) => Some(Found::Number(number)),
+            // It may be just being written: the last one counts.
+            (Err(_), Job::Number(_)) => None,
+            _ => changed.map(Found::Up),
+        };
+        let Some(found) = found.filter(|found| known != Some(*found)) else { continue };
+        known = Some(found);
+        if results.send(CheckResult { what: what.clone(), found }).await.is_err() {
             return;
         }
     }
 }
 
 impl Job {
-    async fn once(&self) -> Result<(), Failure> {
+    /// What was found, if it works.
+    async fn once(&self) -> Result<Found, Failure> {
         match self {
-            Self::Check(check) => check.once().await,
+            Self::Check(check) => check.once().await?,
             Self::Process(name) => {
                 let name = name.clone();
                 let failure = format!("there is no process {name:?}");
-                match blocking(move || process_running(&name).map_err(|error| error.to_string())).await? {
-                    true => Ok(()),
-                    false => Err(failure),
+                if !blocking(move || process_running(&name).map_err(|error| error.to_string())).await? {
+                    return Err(failure);
                 }
             }
             Self::File(path) => {
@@ -119,9 +131,17 @@ impl Job {
                     Ok(there) => Ok(there),
                     Err(error) => Err(format!("{}: {error}", path.display())),
                 });
-                if there.await? { Err("the file is there".into()) } else { Ok(()) }
+                if there.await? {
+                    return Err("the file is there".into());
+                }
+            }
+            Self::Number(path) => {
+                let path = path.clone();
+                let number = blocking(move || file_number(&path).map_err(|error| error.to_string()));
+                return number.await.map(Found::Number);
             }
         }
+        Ok(Found::Up(true))
     }
 }
 

@@ -60,7 +60,7 @@ impl Fences {
 pub(super) fn replaceable(snapshot: &Snapshot, router: &str) -> Result<(), String> {
     let of_router = snapshot.routers.iter().filter(|view| view.name == router);
     let heard = of_router.flat_map(|view| &view.speakers).any(|speaker| !speaker.local);
-    if heard || snapshot.peers.iter().any(|peer| peer.up == Some(true)) {
+    if heard || snapshot.peers.iter().any(|peer| peer.reach.up == Some(true)) {
         return Ok(());
     }
     Err(format!(

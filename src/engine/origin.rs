@@ -32,7 +32,7 @@ impl Origin {
             loaded.config.watch.interfaces = Some(self.interfaces.clone());
         }
         if let Some(path) = &self.web_config {
-            config::web_file::read(path)?;
+            loaded.warnings.extend(config::web_file::read(path)?.warnings);
             loaded.config.web.config_file = Some(path.clone());
         }
         Ok(loaded)

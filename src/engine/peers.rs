@@ -18,7 +18,7 @@ use self::document::Question;
 use self::seal::Seal;
 use super::http::{Client, Error};
 use super::{Identity, Order, View};
-use crate::config::{Config, TlsFiles};
+use crate::config::{Config, TlsFiles, Unreachable};
 use crate::detect::Verdict;
 use crate::observe::{Fact, Mute, Report};
 use crate::sys::clock;
@@ -66,10 +66,15 @@ struct Way {
     client: Result<Client, String>,
     seal: Option<Seal>,
     own_boot_id: String,
+    /// The time between two questions while all is well.
+    every: Duration,
 }
 
 fn ways(config: &Config, identity: &Identity) -> Vec<Way> {
     let seal = config.cluster_key.as_ref().map(Seal::new);
+    // Who holds by its peers' promises has less than half a lease's time to hear of them.
+    let is_council = config.arbiter.as_ref().is_some_and(|arbiter| arbiter.unreachable == Unreachable::HoldIfUnanimous);
+    let every = if is_council { ASK_OFTEN } else { ASK_EVERY };
     let of_peer = |(peer, section): (usize, &crate::config::Peer)| {
         let ways = section.urls.iter().enumerate().map(|(url, base)| Way {
             peer,
@@ -79,6 +84,7 @@ fn ways(config: &Config, identity: &Identity) -> Vec<Way> {
             client: client(base, &section.tls),
             seal: seal.clone(),
             own_boot_id: identity.boot_id.clone(),
+            every,
         });
         ways.collect::<Vec<_>>()
     };
@@ -104,7 +110,7 @@ impl Way {
             // A core that is behind has better things to do than old reports.
             let _ = orders.try_send(Order::Feed(fact));
             let all_is_well = view.load().snapshot.verdict() == Verdict::Healthy;
-            let pause = if all_is_well { ASK_EVERY } else { ASK_OFTEN };
+            let pause = if all_is_well { self.every } else { ASK_OFTEN };
             sleep(pause.saturating_sub(clock::now().since(asked)).max(ASK_OFTEN / 3)).await;
         }
     }

@@ -6,7 +6,7 @@ use std::ops::Add;
 
 use crate::detect::{FENCE_BUCKETS, GAP_BUCKETS, RTT_BUCKETS, RouterView, SpeakerView, State, Verdict};
 use crate::engine::LAG_BUCKETS;
-use crate::observe::{DaemonState, Tap};
+use crate::observe::{DaemonState, Reach, Tap};
 use crate::sys::process::ProcessStats;
 use crate::time::WallClock;
 
@@ -245,7 +245,7 @@ pub static FAMILIES: &[Family] = &[
         &["track", "kind"],
         Speaker(|s, out| {
             for track in &s.tracks {
-                track.up.iter().for_each(|up| out.flag(&[&track.name, track.kind], *up));
+                track.up.iter().for_each(|up| out.flag(&[&track.name, &track.kind], *up));
             }
         }),
     ),
@@ -354,11 +354,11 @@ pub static FAMILIES: &[Family] = &[
         &["peer", "channel"],
         Node(|f, out| {
             for peer in &f.snapshot.peers {
-                if let Some(up) = peer.up {
-                    out.flag(&[&peer.name, "ping"], up);
+                if let Some(up) = peer.reach.up {
+                    out.flag(&[&peer.reach.name, "ping"], up);
                 }
                 if let Some(up) = peer.api {
-                    out.flag(&[&peer.name, "api"], up);
+                    out.flag(&[&peer.reach.name, "api"], up);
                 }
             }
         }),
@@ -368,21 +368,21 @@ pub static FAMILIES: &[Family] = &[
         "Round trips of pings to the peer.",
         Histogram,
         &["peer"],
-        Node(|f, out| f.snapshot.peers.iter().for_each(|p| out.histogram(&[&p.name], &RTT_BUCKETS, &p.rtts))),
+        Node(|f, out| reached(f).for_each(|r| out.histogram(&[&r.name], &RTT_BUCKETS, &r.rtts))),
     ),
     row(
         "vrrp_peer_probes_total",
         "Pings sent to the peer.",
         Counter,
         &["peer"],
-        Node(|f, out| f.snapshot.peers.iter().for_each(|p| out.put(&[&p.name], p.probes as f64))),
+        Node(|f, out| reached(f).for_each(|r| out.put(&[&r.name], r.probes as f64))),
     ),
     row(
         "vrrp_peer_probes_lost_total",
         "Pings to the peer that were not answered.",
         Counter,
         &["peer"],
-        Node(|f, out| f.snapshot.peers.iter().for_each(|p| out.put(&[&p.name], p.lost as f64))),
+        Node(|f, out| reached(f).for_each(|r| out.put(&[&r.name], r.lost as f64))),
     ),
     row(
         "vrrp_witness_up",
@@ -498,6 +498,11 @@ fn put_process(facts: &Facts<'_>, out: &mut Samples<'_>, read: fn(&ProcessStats)
     if let Some(stats) = &facts.process {
         out.put(&[], read(stats));
     }
+}
+
+/// What pings say of each peer.
+fn reached<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a Reach> {
+    facts.snapshot.peers.iter().map(|peer| &peer.reach)
 }
 
 /// One sample for each source address, behind it a label of its own if there is one. Two hosts may use one address, and one

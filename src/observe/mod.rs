@@ -20,7 +20,7 @@ pub use claim::*;
 pub use fact::*;
 pub use host::*;
 pub use model::*;
-pub use probe::{ECHO_IDENTIFIER, Planner};
+pub use probe::{ECHO_IDENTIFIER, PROMOTION_ECHO_IDENTIFIER, Planner};
 pub use reach::*;
 pub use refusal::*;
 pub use report::*;

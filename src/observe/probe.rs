@@ -11,6 +11,9 @@ use super::{Host, IfIndex, Request, Router, Vip, Vipness};
 /// ICMP identifier of directed echoes; the sequence number tells them apart.
 pub const ECHO_IDENTIFIER: u16 = 0x7677;
 
+/// The same of those by which a backup asks whether a silent master's host still has the addresses.
+pub const PROMOTION_ECHO_IDENTIFIER: u16 = 0x7678;
+
 /// Tokens of one interface: `budget` a second, saved up for at most one second.
 #[derive(Debug)]
 struct Bucket {

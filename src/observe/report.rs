@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr};
 
@@ -16,7 +18,8 @@ use super::{DaemonState, State};
 const FRESH: Duration = Duration::from_secs(3);
 
 /// What a peer's vipwarden says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Unindexed")]
 pub struct Report {
     /// What it calls itself.
     pub node: String,
@@ -32,11 +35,31 @@ pub struct Report {
     pub macs: Vec<MacAddr>,
     routers: Vec<Reported>,
     /// Which of them have an address.
+    #[serde(skip)]
     by_address: BTreeMap<IpAddr, Vec<usize>>,
 }
 
+/// A report as it is read back: the index is made anew.
+#[derive(Deserialize)]
+struct Unindexed {
+    node: String,
+    boot_id: String,
+    signed: bool,
+    as_of: Instant,
+    addresses: Vec<IpAddr>,
+    macs: Vec<MacAddr>,
+    routers: Vec<Reported>,
+}
+
+impl From<Unindexed> for Report {
+    fn from(read: Unindexed) -> Self {
+        let Unindexed { node, boot_id, signed, as_of, addresses, macs, routers } = read;
+        Self { addresses, macs, ..Self::new(node, boot_id, signed, as_of) }.with_routers(routers)
+    }
+}
+
 /// One virtual router as a peer reports it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reported {
     /// Its name there.
     pub name: String,
@@ -68,10 +91,23 @@ pub struct Reported {
     pub witness: Option<bool>,
     /// What it found out that is to be mended on its own host.
     pub findings: Vec<ReportedFinding>,
+    /// What it says of the arbiter's lease, where it may hold by its peers' promises.
+    pub pledge: Option<Pledged>,
+}
+
+/// A peer's word on an arbiter's lease, for the time in which the arbiter can't be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pledged {
+    /// Under which name the arbiter knows the router.
+    pub key: String,
+    /// It holds, could not renew its lease in time, and asks the others to take nothing.
+    pub asks: bool,
+    /// It neither holds nor takes the lease: when it was asked, and for how long from its answer on, by its own clock.
+    pub promise: Option<(Instant, Duration)>,
 }
 
 /// A peer's own adverts, as they leave its host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// Their source.
     pub source: IpAddr,
@@ -84,7 +120,7 @@ pub struct Sent {
 }
 
 /// Somebody whose adverts a peer hears on its wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
     /// Source of the adverts.
     pub source: IpAddr,
@@ -101,7 +137,7 @@ pub struct Heard {
 }
 
 /// A finding that a peer made on its own host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedFinding {
     /// Name of the cause.
     pub cause: String,
@@ -138,6 +174,8 @@ pub struct Testimony {
     pub witness: Option<bool>,
     /// The sources whose adverts it hears at present.
     pub hears: Vec<IpAddr>,
+    /// What it says of the arbiter's lease.
+    pub pledge: Option<Pledged>,
 }
 
 impl Testimony {
@@ -156,12 +194,14 @@ impl Testimony {
             state: said.state,
             witness: said.witness,
             hears: said.hears.iter().filter(|heard| heard.active).map(|heard| heard.source).collect(),
+            pledge: said.pledge.clone(),
         }
     }
 }
 
 /// Why a question to a peer came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mute {
     /// No answer, or one that can't be read.
     Silent(String),
@@ -224,6 +264,28 @@ impl Report {
 }
 
 impl Reported {
+    /// A watched backup with these addresses, of which nothing else is known.
+    pub fn backup(family: Family, vrid: u8, addresses: Vec<IpAddr>) -> Self {
+        Self {
+            name: "web".into(),
+            interface: "eth0".into(),
+            family,
+            vrid,
+            addresses,
+            speaks: false,
+            state: State::Backup,
+            blind: false,
+            held: Vec::new(),
+            priority: None,
+            sends: None,
+            hears: Vec::new(),
+            daemon: DaemonState::Alive,
+            witness: None,
+            findings: Vec::new(),
+            pledge: None,
+        }
+    }
+
     /// True if `other` says the same of who holds and who advertises, and why.
     pub fn agrees_with(&self, other: &Self) -> bool {
         (self.state, self.blind, &self.held, &self.findings) == (other.state, other.blind, &other.held, &other.findings)
@@ -355,23 +417,7 @@ mod tests {
     #[test]
     fn routers_are_matched_by_a_shared_address_and_the_same_vrid_goes_first() {
         let vip: IpAddr = "10.0.0.100".parse().unwrap();
-        let router = |vrid, addresses: &[IpAddr]| Reported {
-            name: String::new(),
-            interface: "eth0".into(),
-            family: Family::V4,
-            vrid,
-            addresses: addresses.to_vec(),
-            speaks: false,
-            state: State::Backup,
-            blind: false,
-            held: Vec::new(),
-            priority: None,
-            sends: None,
-            hears: Vec::new(),
-            daemon: DaemonState::Alive,
-            witness: None,
-            findings: Vec::new(),
-        };
+        let router = |vrid, addresses: &[IpAddr]| Reported::backup(Family::V4, vrid, addresses.to_vec());
         let routers = vec![router(51, &[vip]), router(52, &[vip]), router(51, &["10.0.0.9".parse().unwrap()])];
         let said = Report::clone(&report(at(0))).with_routers(routers);
         assert_eq!(said.router(Family::V4, 51, [vip]).map(|r| r.vrid), Some(51));

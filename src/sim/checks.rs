@@ -39,7 +39,7 @@ use super::world::Node;
 const SLACK: Duration = Duration::from_millis(2);
 /// Violations of one rule that a report has.
 const SAME_RULE_MAX: usize = 3;
-/// Between two rounds of a watcher's probes.
+/// Between two rounds of a watcher's probes; and how old a report is at most by which a guard decides.
 const PROBE: Duration = Duration::from_secs(1);
 
 /// A broken rule.
@@ -65,6 +65,8 @@ struct Bounds {
     delay: Duration,
     master_down: Duration,
     hold_down: Duration,
+    /// How old what a guard decides by may be, beyond an advert's way: an answer to a probe, or a peer's report.
+    hearsay: Duration,
     calm: Instant,
     settled: Instant,
     faultless: bool,
@@ -125,6 +127,7 @@ impl Checks {
             delay,
             master_down,
             hold_down: spec.policy.hold_down,
+            hearsay: if spec.reports || spec.watch { PROBE } else { Duration::ZERO },
             calm,
             settled: calm
                 + master_down * 2
@@ -300,9 +303,8 @@ impl Checks {
 
     /// A guard drops.
     pub fn on_drop(&mut self, now: Instant, node: usize, nodes: &[Node], holders: Nodes, journal: &mut Journal) {
-        let Bounds { master_down, hold_down, delay, .. } = self.bounds;
-        // The evidence is as old as an advert's way, or an answer's to the last probe.
-        let age = delay + SLACK + if nodes[node].watches() { PROBE } else { Duration::ZERO };
+        let Bounds { master_down, hold_down, delay, hearsay, .. } = self.bounds;
+        let age = delay + SLACK + hearsay;
         let recently = |other: usize| holders.has(other) || self.answered[other].is_some_and(|at| now.since(at) <= age);
         let is_stale = now.since(self.steady[node]) < master_down;
         if !is_stale && !(0..nodes.len()).any(|other| other != node && recently(other)) {

@@ -2,7 +2,7 @@
 
 use crate::time::{Duration, Instant};
 
-const MILLION: i128 = 1_000_000;
+const MILLION: i64 = 1_000_000;
 
 /// How a node's clock differs from the world's.
 #[derive(Clone, Copy, Debug)]
@@ -16,19 +16,27 @@ pub(super) struct Clock {
 impl Clock {
     /// What it shows at `world`.
     pub fn local(&self, world: Instant) -> Instant {
-        let elapsed = i128::from(world.as_nanos());
-        let local = elapsed + (elapsed * i128::from(self.drift_ppm)).div_euclid(MILLION);
-        self.origin + Duration::from_nanos(u64::try_from(local).unwrap_or_default())
+        let elapsed = signed(world.as_nanos());
+        let ahead = scaled(elapsed, i64::from(self.drift_ppm), MILLION);
+        self.origin + Duration::from_nanos(u64::try_from(elapsed + ahead).unwrap_or_default())
     }
 
     /// The first moment of the world at which it shows `local` or more.
     pub fn world(&self, local: Instant) -> Instant {
-        let shown = i128::from(local.since(self.origin).as_nanos().min(u128::from(u64::MAX)) as u64);
-        let rate = MILLION + i128::from(self.drift_ppm);
-        let world = (shown * MILLION).div_euclid(rate);
-        let guess = Instant::from_nanos(u64::try_from(world).unwrap_or(u64::MAX));
+        let shown = signed(local.as_nanos().saturating_sub(self.origin.as_nanos()));
+        let world = scaled(shown, MILLION, MILLION + i64::from(self.drift_ppm));
+        let guess = Instant::from_nanos(u64::try_from(world).unwrap_or_default());
         (0..3).map(|more| guess + Duration::from_nanos(more)).find(|at| self.local(*at) >= local).unwrap_or(guess)
     }
+}
+
+fn signed(nanos: u64) -> i64 {
+    i64::try_from(nanos).unwrap_or(i64::MAX / 2)
+}
+
+/// `value` × `by` / `of`, rounded down; exact, and without the 128 bits that the product may need.
+const fn scaled(value: i64, by: i64, of: i64) -> i64 {
+    value.div_euclid(of) * by + (value.rem_euclid(of) * by).div_euclid(of)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ impl Fault {
             Self::ArbiterDown => "the arbiter answers nobody".into(),
             Self::ArbiterCut(node) => format!("{} does not reach the arbiter", name(node)),
             Self::ArbiterForgets => "somebody removes the key from the arbiter".into(),
+            Self::ChannelCut(node) => format!("{} is cut from the second channel", name(node)),
             Self::HandOver(node) => format!("an operator has {} hand over", name(node)),
         }
     }

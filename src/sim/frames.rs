@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::observe::{Fact, Frame, PacketKind, Request};
 use crate::vrrp::{self, Settings};
-use crate::wire::{Arp, ArpOperation, LinkLayer, MacAddr, Neighbour, NeighbourKind, Seen, dissect, frame};
+use crate::wire::{Arp, ArpOperation, Echo, LinkLayer, MacAddr, Neighbour, NeighbourKind, Seen, dissect, frame};
 
 use super::spec::{mac, primary};
 use super::watch::INTERFACE;
@@ -91,7 +91,7 @@ pub(super) fn probe(request: &Request) -> Option<Rc<Packet>> {
             Question { target: target.into(), from: (sender_mac, source.into()), echo: None },
         ),
         Request::Echo { sender_mac, source, target, destination_mac, identifier, sequence, .. } => (
-            frame::echo_request(sender_mac, source, target, destination_mac, identifier, sequence).ok()?,
+            frame::echo(Echo::Request, (sender_mac, source), (destination_mac, target), identifier, sequence).ok()?,
             Question { target, from: (sender_mac, source), echo: Some((identifier, sequence)) },
         ),
         Request::OutputTest { .. } => return None,
@@ -105,7 +105,7 @@ pub(super) fn answer(me: usize, question: &Question) -> Option<Rc<Packet>> {
     let Question { target, from: (asker_mac, asker), echo } = *question;
     let bytes = match (echo, target, asker) {
         (Some((identifier, sequence)), ..) => {
-            frame::echo_reply(own, target, asker, asker_mac, identifier, sequence).ok()?
+            frame::echo(Echo::Reply, (own, target), (asker_mac, asker), identifier, sequence).ok()?
         }
         (None, IpAddr::V4(sender_ip), IpAddr::V4(target_ip)) => frame::arp(&Arp {
             frame_source: own,

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::fence::{Act, Guard, Scope, lease};
-use crate::observe::{Delivered, Fact, Request, Tap};
+use crate::observe::{Delivered, Fact, PROMOTION_ECHO_IDENTIFIER, Request, Tap};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Action, Event, OWNER, Question, Router, Settings, State, Takeover, Turn};
 use crate::wire::{Advert, ArpOperation, MacAddr, Neighbour, NeighbourKind, Seen};
@@ -19,12 +19,13 @@ use super::register::Said;
 use super::spec::{Rules, Spec, mac, primary, vip};
 use super::watch::{Findings, INTERFACE, Watch};
 
+mod channel;
 mod tenant;
 
+pub(super) use channel::Answer;
+use channel::Channel;
 use tenant::Tenant;
 
-/// Of the echoes that a speaker sends.
-const ECHO_IDENTIFIER: u16 = 0x7678;
 /// The wait before what the kernel refused is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 /// Between two corrections of what others announce.
@@ -51,6 +52,8 @@ pub(super) enum Op {
     /// What a lease wants done with the gate, or asked of the arbiter.
     Lease(lease::Action),
     Register(lease::Action),
+    /// A question to another node over the second channel, and the time before it.
+    Inquire(usize, Instant),
 }
 
 /// What waits for the process besides frames.
@@ -69,6 +72,8 @@ pub(super) enum Input {
     /// What the gate answers to a lease, and the arbiter.
     Gate(u64, bool),
     Register(Said),
+    /// A peer's answer over the second channel, and when it was asked.
+    Report(Instant, Box<Answer>),
 }
 
 /// A frame as it waits in the socket.
@@ -124,6 +129,7 @@ pub(super) struct Process {
     pub guard: Guard,
     pub watch: Option<Box<Watch>>,
     tenant: Option<Tenant>,
+    channel: Option<Channel>,
     frames: VecDeque<Waiting>,
     inputs: VecDeque<Input>,
     ops: VecDeque<Op>,
@@ -136,6 +142,8 @@ pub(super) struct Process {
     /// Leftovers are gone.
     ready: bool,
     carrier: bool,
+    /// The address is on the interface, as netlink tells.
+    address: bool,
     leaving: bool,
     releasing: bool,
     /// What the gate compares with.
@@ -151,10 +159,11 @@ impl Process {
     pub fn new(now: Instant, me: usize, life: u32, spec: &Spec) -> Self {
         let settings = spec.nodes[me].settings.clone();
         let others = (0..spec.nodes.len()).filter(|node| *node != me);
+        let named = others.clone().filter(|_| spec.reports).map(|node| spec.nodes[node].name.clone());
         let scope = Scope {
             addresses: settings.addresses.iter().map(|(address, _)| *address).collect(),
             peers: others.map(|node| primary(settings.family, node)).collect(),
-            names: Vec::new(),
+            names: named.collect(),
             interval: settings.advert_interval,
         };
         let ops = [Op::CloseGate, Op::SetPriority(settings.priority), Op::Ask(Job::Clean)];
@@ -168,6 +177,7 @@ impl Process {
             rules: spec.rules,
             router,
             tenant,
+            channel: spec.reports.then(|| Channel::new(now, me, spec)),
             guard: Guard::new(spec.policy.clone(), scope),
             watch: spec.watch.then(|| Box::new(Watch::new(now, me, spec))),
             frames: VecDeque::new(),
@@ -179,6 +189,7 @@ impl Process {
             arrived: Vec::new(),
             ready: false,
             carrier: false,
+            address: false,
             leaving: false,
             releasing: false,
             gate_priority: settings.priority,
@@ -261,7 +272,9 @@ impl Process {
 
     fn due(&self, now: Instant) -> Option<Instant> {
         let tenant = self.tenant.as_ref().and_then(Tenant::poll_timeout);
-        [self.router.poll_timeout(), self.guard.poll_timeout(now), self.correct_at, tenant].into_iter().flatten().min()
+        let channel = self.channel.as_ref().map(Channel::poll_timeout);
+        let own = [self.router.poll_timeout(), self.guard.poll_timeout(now), self.correct_at, tenant, channel];
+        own.into_iter().flatten().min()
     }
 
     fn on_timer(&mut self, now: Instant) {
@@ -284,6 +297,7 @@ impl Process {
             tenant.lease.handle_timeout(now);
             self.act(now);
         }
+        self.inquire(now);
     }
 
     fn handle(&mut self, now: Instant, event: Event<'_>) {
@@ -312,6 +326,7 @@ impl Process {
                 self.look(now);
             }
             Input::Address(is_there) => {
+                self.address = is_there;
                 self.learn(now, Watch::address(vip(self.settings.family), is_there));
                 if !is_there && self.router.holds() {
                     self.handle(now, Event::AddressLost);
@@ -328,6 +343,7 @@ impl Process {
                 self.tenant.iter_mut().for_each(|tenant| tenant.hear(now, &said));
                 self.act(now);
             }
+            Input::Report(asked, answer) => self.hear_report(now, asked, &answer),
             Input::Output(blocked) => {
                 let family = self.settings.family;
                 self.learn(now, Fact::OutputTest { interface: INTERFACE, family, blocked });
@@ -413,6 +429,7 @@ impl Process {
         if let Some(watch) = &mut self.watch {
             watch.report(now, &self.router);
         }
+        self.publish(now);
     }
 
     fn obey_router(&mut self, now: Instant) {
@@ -457,7 +474,7 @@ impl Process {
             source,
             target,
             destination_mac: host,
-            identifier: ECHO_IDENTIFIER,
+            identifier: PROMOTION_ECHO_IDENTIFIER,
             sequence: question.number,
         });
         self.ops.extend(frames::probe(&request).map(Op::Send));
@@ -471,7 +488,7 @@ impl Process {
         };
         match &packet.seen {
             _ if packet.destination() != mac(self.me) => None,
-            Seen::EchoReply(reply) if reply.identifier == ECHO_IDENTIFIER && reply.source == asked => {
+            Seen::EchoReply(reply) if reply.identifier == PROMOTION_ECHO_IDENTIFIER && reply.source == asked => {
                 Some(Question { number: reply.sequence, thorough: false })
             }
             Seen::Arp(arp) if arp.operation == ArpOperation::Reply => thorough(arp.sender_ip.into(), arp.sender_mac),

@@ -23,6 +23,10 @@ pub struct Spec {
     pub gate: bool,
     /// The wait of an arbiter's lease, where there is an arbiter: a register that knows compare-and-set.
     pub arbiter: Option<Duration>,
+    /// Whether nodes ask each other over a second channel, what they hold and what they promise.
+    pub reports: bool,
+    /// Whether a holder that does not reach the arbiter holds on by the promises of all others. Needs reports.
+    pub unanimous: bool,
     /// Whether each node watches, too.
     pub watch: bool,
     /// When a router drops its addresses.
@@ -85,7 +89,7 @@ pub struct Hazards {
     pub pause_ppm: u32,
     /// The longest of them.
     pub pause_max: Duration,
-    /// A request to the arbiter that takes long, in a million.
+    /// A request to the arbiter, or over the second channel, that takes long, in a million.
     pub slow_ppm: u32,
     /// How long at most.
     pub slow_max: Duration,
@@ -126,6 +130,12 @@ pub struct Rules {
     pub bound: bool,
     /// Nobody takes what may still be held: the wait is longer than the hold.
     pub long_wait: bool,
+    /// Who holds by promises has those of all others.
+    pub all_promise: bool,
+    /// Who has promised to take nothing takes nothing.
+    pub keeps_promise: bool,
+    /// A promise counts from when it was asked for, not from when it is heard.
+    pub from_question: bool,
     /// The watcher is given every frame that the speaker is given.
     pub hears: bool,
 }
@@ -145,6 +155,9 @@ impl Rules {
         permit: true,
         bound: true,
         long_wait: true,
+        all_promise: true,
+        keeps_promise: true,
+        from_question: true,
         hears: true,
     };
 }
@@ -239,6 +252,8 @@ pub enum Fault {
     ArbiterCut(usize),
     /// Somebody removes the key. Lasts for an instant.
     ArbiterForgets,
+    /// This node neither asks nor answers over the second channel.
+    ChannelCut(usize),
 }
 
 /// Where a host's firewall drops protocol 112. A speaker receives and sends on packet sockets, behind none of these; the

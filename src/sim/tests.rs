@@ -25,6 +25,11 @@ fn with_an_arbiter_no_two_answer_at_one_time_whatever_happens() {
 }
 
 #[test]
+fn nor_where_holders_go_on_by_their_peers_promises() {
+    assert_eq!(first_violation(Theme::Council, 0..800), None);
+}
+
+#[test]
 fn watchers_say_what_is_true_or_that_they_do_not_know() {
     assert_eq!(first_violation(Theme::Watch, 0..200), None);
 }

@@ -135,15 +135,8 @@ impl Watch {
             return;
         }
         self.said = Some(says);
-        let state = match router.state() {
-            State::Init => observe::State::Init,
-            State::Backup => observe::State::Backup,
-            State::Master => observe::State::Master,
-            State::Fault => observe::State::Fault,
-            State::Fenced => observe::State::Fenced,
-        };
         let speaking = Speaking {
-            state,
+            state: shown(router.state()),
             base: router.settings().priority,
             effective: router.effective_priority(),
             tracks: Vec::new(),
@@ -199,6 +192,17 @@ impl Watch {
         let next = self.watcher.poll_timeout().unwrap_or(self.heartbeat);
         self.due = next.min(self.heartbeat).max(now + SOON);
         turned
+    }
+}
+
+/// A router's state as others are told of it.
+pub(super) const fn shown(state: State) -> observe::State {
+    match state {
+        State::Init => observe::State::Init,
+        State::Backup => observe::State::Backup,
+        State::Master => observe::State::Master,
+        State::Fault => observe::State::Fault,
+        State::Fenced => observe::State::Fenced,
     }
 }
 

@@ -14,11 +14,11 @@ use super::gate::Gate;
 use super::journal::{Journal, Kind};
 use super::kernel::Kernel;
 use super::network::Network;
-use super::process::{Input, Job, News, Op, Process, Step, Waiting};
+use super::process::{Answer, Input, Job, News, Op, Process, Step, Waiting};
 use super::queue::Queue;
 use super::register::{Register, Said};
 use super::report::Report;
-use super::spec::{Fault, Nodes, Spec, Wall, mac, primary, vip};
+use super::spec::{Fault, MAX_NODES, Nodes, Spec, Wall, mac, primary, vip};
 
 /// What an act costs the process, and how long it takes to wake up.
 const ACT: (Duration, Duration) = (Duration::from_micros(2), Duration::from_micros(20));
@@ -66,13 +66,27 @@ enum Happening {
     Register {
         node: usize,
         life: u32,
-        request: Action,
+        request: Box<Action>,
     },
     /// Its answer reaches the node.
     Reply {
         node: usize,
         life: u32,
-        said: Said,
+        said: Box<Said>,
+    },
+    /// A question over the second channel reaches the node that is asked; it comes from this one.
+    Inquiry {
+        from: usize,
+        life: u32,
+        node: usize,
+        asked: Instant,
+    },
+    /// Its answer reaches the one who asked.
+    Answer {
+        node: usize,
+        life: u32,
+        asked: Instant,
+        answer: Box<Answer>,
     },
 }
 
@@ -98,11 +112,6 @@ impl Node {
     pub const fn runs(&self) -> bool {
         self.process.is_some() && self.pauses == 0
     }
-
-    /// True if its daemon has eyes.
-    pub fn watches(&self) -> bool {
-        self.process.as_ref().is_some_and(|process| process.watch.is_some())
-    }
 }
 
 /// A world in motion.
@@ -115,6 +124,8 @@ pub(super) struct World {
     nodes: Vec<Node>,
     network: Network,
     register: Register,
+    /// How many cuts each node's second channel has.
+    channel_cuts: [u32; MAX_NODES],
     journal: Journal,
     checks: Checks,
     holders: Nodes,
@@ -131,6 +142,7 @@ impl World {
             nodes: (0..spec.nodes.len()).map(|node| new_node(&spec, node)).collect(),
             network: Network::new(spec.weather),
             register: Register::default(),
+            channel_cuts: [0; MAX_NODES],
             journal: Journal::new(spec.seed, keeps),
             checks: Checks::new(&spec),
             holders: Nodes::default(),
@@ -180,7 +192,13 @@ impl World {
             Happening::Register { node, life, request } => self.on_request(node, life, &request),
             Happening::Reply { node, life, said } => {
                 if self.nodes[node].life == life {
-                    self.input(node, Input::Register(said));
+                    self.input(node, Input::Register(*said));
+                }
+            }
+            Happening::Inquiry { from, life, node, asked } => self.on_inquiry(from, life, node, asked),
+            Happening::Answer { node, life, asked, answer } => {
+                if self.nodes[node].life == life {
+                    self.input(node, Input::Report(asked, answer));
                 }
             }
         }
@@ -271,6 +289,7 @@ impl World {
             Op::Send(packet) => self.transmit(node, &packet),
             Op::Lease(act) => self.transact(node, &act),
             Op::Register(request) => self.send_request(node, life, request),
+            Op::Inquire(peer, asked) => self.inquire(node, life, peer, asked),
             Op::CloseGate => {
                 if let Some(gate) = &mut self.nodes[node].kernel.gate {
                     gate.close();
@@ -453,6 +472,7 @@ impl World {
 }
 
 mod arbiter;
+mod channel;
 mod mishaps;
 
 fn new_node(spec: &Spec, node: usize) -> Node {
@@ -502,7 +522,7 @@ const fn place(fault: &Fault) -> Option<usize> {
         | Fault::BrokenKernel(node)
         | Fault::Priority(node, _)
         | Fault::HandOver(node) => Some(*node),
-        Fault::ArbiterCut(node) => Some(*node),
+        Fault::ArbiterCut(node) | Fault::ChannelCut(node) => Some(*node),
         Fault::Cut { .. } | Fault::Weather(_) | Fault::ArbiterStalls | Fault::ArbiterDown | Fault::ArbiterForgets => {
             None
         }

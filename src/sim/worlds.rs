@@ -21,11 +21,13 @@ pub enum Theme {
     Faultless,
     /// Everything goes wrong, with an arbiter.
     Lease,
+    /// The same, and who does not reach the arbiter holds on by the promises of all others.
+    Council,
 }
 
 impl Theme {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Election, Self::Watch, Self::Faultless, Self::Lease];
+    pub const ALL: [Self; 5] = [Self::Election, Self::Watch, Self::Faultless, Self::Lease, Self::Council];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Theme {
             Self::Watch => "watch",
             Self::Faultless => "faultless",
             Self::Lease => "lease",
+            Self::Council => "council",
         }
     }
 
@@ -76,8 +79,10 @@ pub fn settings(priority: u8, interval: Duration) -> Settings {
 
 /// The world of this seed.
 pub fn random(theme: Theme, seed: u64) -> Spec {
-    if theme == Theme::Lease {
-        return lease::random(seed);
+    match theme {
+        Theme::Lease => return lease::random(seed),
+        Theme::Council => return lease::council(seed),
+        Theme::Election | Theme::Watch | Theme::Faultless => {}
     }
     let chance = &mut Chance::new(scramble(seed ^ ((theme as u64) << 56)));
     let count = chance.pick(&[2, 2, 2, 3, 3, 4, 5, 8]);
@@ -110,6 +115,8 @@ pub fn random(theme: Theme, seed: u64) -> Spec {
         nodes,
         gate: true,
         arbiter: None,
+        reports: false,
+        unanimous: false,
         watch: theme != Theme::Election,
         policy,
         length: calm + interval * 30 + Duration::from_millis(500),

@@ -4,7 +4,7 @@ use std::io;
 
 use super::transmit::Transmitter;
 use crate::observe::Request;
-use crate::wire::frame;
+use crate::wire::{Echo, frame};
 
 pub use super::output_test::output_blocked;
 
@@ -45,7 +45,8 @@ pub(super) fn send(transmitter: &Transmitter, request: &Request) -> io::Result<(
             (interface, frame::neighbour_solicitation(sender_mac, source, target))
         }
         Request::Echo { interface, sender_mac, source, target, destination_mac, identifier, sequence } => {
-            let frame = frame::echo_request(sender_mac, source, target, destination_mac, identifier, sequence)
+            let (from, to) = ((sender_mac, source), (destination_mac, target));
+            let frame = frame::echo(Echo::Request, from, to, identifier, sequence)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
             (interface, frame)
         }

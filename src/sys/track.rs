@@ -13,7 +13,7 @@ const READ_MAX: u64 = 4096;
 const COMM_MAX: usize = 15;
 
 /// A priority moves by this at most, either way.
-const WEIGHT_MAX: i16 = 254;
+const NUMBER_MAX: i16 = 254;
 
 /// Whether a process runs that is called `name`: by what the kernel calls it, by its program file, or by the first word of its
 /// command line; each with its path if `name` has a slash in it. A zombie does not run. Where `/proc` hides other users'
@@ -58,22 +58,20 @@ fn is_path_of(path: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// The weight that a file gives: `None` if there is no such file, the number in it, -254 to 254, or 0 if it is empty.
+/// The number in a file, -254 to 254; 0 if there is no such file.
 ///
 /// # Errors
-/// With the path, if it can't be read, or if something else is in it.
-pub fn file_weight(path: &Path) -> io::Result<Option<i16>> {
+/// With the path, if it can't be read, or if something else is in it: an empty one may be just being written.
+pub fn file_number(path: &Path) -> io::Result<i16> {
     let explain = |kind, what: &dyn std::fmt::Display| io::Error::new(kind, format!("{}: {what}", path.display()));
     let bytes = match read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         read => read.map_err(|error| explain(error.kind(), &error))?,
     };
-    let text = String::from_utf8_lossy(&bytes);
-    let weight = if text.trim().is_empty() { Some(0) } else { text.trim().parse().ok() };
-    match weight.filter(|weight| (-WEIGHT_MAX..=WEIGHT_MAX).contains(weight)) {
-        Some(weight) => Ok(Some(weight)),
-        None => Err(explain(io::ErrorKind::InvalidData, &"write a number from -254 to 254 into it, or leave it empty")),
-    }
+    let number = str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok());
+    number.filter(|number| (-NUMBER_MAX..=NUMBER_MAX).contains(number)).ok_or_else(|| {
+        explain(io::ErrorKind::InvalidData, &"write a number from -254 to 254 into it, or remove it for 0")
+    })
 }
 
 /// The beginning of a file.
@@ -136,21 +134,21 @@ mod tests {
     }
 
     #[test]
-    fn a_files_weight_is_the_number_in_it() {
+    fn a_files_number_is_what_stands_in_it_and_0_without_a_file() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("drain");
-        assert_eq!(file_weight(&path).expect("no file is no error"), None);
-        for (text, weight) in [("", 0), ("\n", 0), ("-50\n", -50), (" 254 ", 254)] {
+        let path = directory.path().join("adjust");
+        assert_eq!(file_number(&path).expect("no file is no error"), 0);
+        for (text, number) in [("0", 0), ("-50\n", -50), (" 254 ", 254), ("+7", 7)] {
             fs::write(&path, text).expect("a file");
-            assert_eq!(file_weight(&path).expect("a number"), Some(weight), "{text:?}");
+            assert_eq!(file_number(&path).expect("a number"), number, "{text:?}");
         }
         let long = "1".repeat(100_000);
-        for text in ["255", "-300", "high", "1 2", &long] {
+        for text in ["", "\n", "255", "-300", "high", "1 2", &long] {
             fs::write(&path, text).expect("a file");
-            let error = file_weight(&path).expect_err("no weight").to_string();
-            assert!(error.contains("drain: ") && error.contains("-254 to 254"), "{error}");
+            let error = file_number(&path).expect_err("no number").to_string();
+            assert!(error.contains("adjust: ") && error.contains("-254 to 254"), "{error}");
         }
-        let error = file_weight(directory.path()).expect_err("a directory").to_string();
+        let error = file_number(directory.path()).expect_err("a directory").to_string();
         assert!(error.contains(&directory.path().display().to_string()), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::document::{FindingDoc, HolderDoc, PeerDoc, RouterDoc, SpeakerDoc, StatusDoc};
 use super::fleet;
-use super::html::{Text, age, since};
+use super::html::{Text, age, part, since};
 use super::verdict::{FENCED, Face, UNKNOWN};
 use super::words::{how, speaker_of};
 
@@ -22,21 +22,27 @@ pub(super) fn render(doc: &StatusDoc, router: &RouterDoc, timeline: &str) -> Str
     }
     rows += &row("sensors", &sensors(doc, router));
     rows += &row("evidence", &evidence(doc, router));
-    format!(
-        r#"<article class="card {class}" data-key="{key}" data-parts>
-<header data-key="head"><h2>{badge}{fence} <span class="vip">{vip}</span></h2>
-<p class="where"><span>({place})</span> <span class="since">since {since}</span></p></header>
-<table data-key="facts" class="facts"><tbody>{rows}</tbody></table>
-<div data-key="timeline">{timeline}</div>
-</article>
-"#,
-        class = worst(router).class,
-        key = Text(&key),
+    let head = format!(
+        r#"<h2>{badge}{fence} <span class="vip">{vip}</span></h2>
+<p class="where"><span>({place})</span> <span class="since">since {since}</span></p>"#,
         badge = face.badge(),
         fence = if router.fenced().is_some() { FENCED.badge() } else { String::new() },
         vip = vip(router),
         place = place(router),
         since = since(doc.generated_at, router.since),
+    );
+    format!(
+        r#"<article class="card {class}" data-key="{key}" data-parts>
+{head}
+{facts}
+{timeline}
+</article>
+"#,
+        class = worst(router).class,
+        key = Text(&key),
+        head = part("header", "head", "", &head),
+        facts = part("table", "facts", r#"class="facts""#, &format!("<tbody>{rows}</tbody>")),
+        timeline = part("div", "timeline", "", timeline),
     )
 }
 
@@ -46,7 +52,7 @@ pub(super) fn worst(router: &RouterDoc) -> Face {
 }
 
 /// This node's state, and its priority where it speaks.
-pub(super) fn part(router: &RouterDoc) -> String {
+pub(super) fn own_state(router: &RouterDoc) -> String {
     let state = if router.fenced().is_some() { FENCED.badge() } else { Text(&router.state).to_string() };
     let priority = router.priority.as_ref().map(|p| format!(r#" <span class="how">priority {p}</span>"#));
     state + &priority.unwrap_or_default()
@@ -68,7 +74,7 @@ fn place(router: &RouterDoc) -> String {
 
 /// What this node does as the router itself, and what keeps it from more.
 fn own_part(router: &RouterDoc) -> String {
-    let mut lines = vec![part(router)];
+    let mut lines = vec![own_state(router)];
     lines.extend(router.fenced().map(|reason| Text(reason).to_string()));
     lines.extend(router.guarded().iter().map(|line| Text(line).to_string()));
     lines.extend(router.not_up().map(|track| Text(&track.to_string()).to_string()));
@@ -191,9 +197,9 @@ fn evidence(doc: &StatusDoc, router: &RouterDoc) -> String {
         format!("<code>{}</code> {} <span class=\"since\">{} ago</span>", Text(&e.kind), Text(&e.says), age(now, e.at))
     });
     let key = router.key();
+    let key = Text(&key);
     format!(
-        r#"<details data-key="evidence {}"><summary>{}</summary>{}</details>"#,
-        Text(&key),
+        r#"<details data-key="evidence {key}"><summary data-focus="evidence {key}">{}</summary>{}</details>"#,
         match router.evidence.len() {
             1 => "1 piece".into(),
             n => format!("{n} pieces, newest first"),

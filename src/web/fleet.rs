@@ -1,7 +1,7 @@
 //! What the peers' vipwardens say of the same addresses. This node has asked them; the browser asks nobody else.
 
 use super::document::{PeerDoc, PeerRouterDoc, RouterDoc};
-use super::html::Text;
+use super::html::{Text, part};
 
 /// An older report tells what was, and not what is.
 const FRESH_SECONDS: f64 = 5.0;
@@ -44,11 +44,12 @@ pub(super) fn elsewhere(peers: &[PeerDoc], routers: &[&RouterDoc]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    format!(
-        r#"<section data-key="elsewhere"><h2>Seen by peers alone</h2><table class="list"><thead><tr><th scope="col">peer</th>
+    let table = format!(
+        r#"<h2>Seen by peers alone</h2><table class="list"><thead><tr><th scope="col">peer</th>
 <th scope="col">VIP</th><th scope="col">name there</th><th scope="col">VRID</th><th scope="col">interface there</th>
-<th scope="col">state there</th></tr></thead><tbody>{lines}</tbody></table></section>"#
-    )
+<th scope="col">state there</th></tr></thead><tbody>{lines}</tbody></table>"#
+    );
+    part("section", "elsewhere", "", &table)
 }
 
 fn line(peer: &PeerDoc, reported: &PeerRouterDoc) -> String {

@@ -1,6 +1,7 @@
 //! The one door from words to HTML.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
 
 use crate::time::Duration;
 
@@ -29,6 +30,25 @@ impl fmt::Display for Text<'_> {
         }
         Ok(())
     }
+}
+
+/// A part of the page. The script knows it again by its key, and leaves it alone as long as its mark is the same: what only grows
+/// older is no news.
+pub(super) fn part(tag: &str, key: &str, attributes: &str, inner: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    for text in [key, attributes].into_iter().chain(lasting(inner)) {
+        hasher.write(text.as_bytes());
+        hasher.write_u8(0);
+    }
+    let space = if attributes.is_empty() { "" } else { " " };
+    format!(r#"<{tag} data-mark="{:x}" data-key="{}"{space}{attributes}>{inner}</{tag}>"#, hasher.finish(), Text(key))
+}
+
+/// What stands around the ages.
+fn lasting(html: &str) -> impl Iterator<Item = &str> {
+    let mut pieces = html.split(r#"class="age""#);
+    let first = pieces.next();
+    first.into_iter().chain(pieces.map(|piece| piece.find('<').map_or("", |end| &piece[end..])))
 }
 
 /// An instant to the second; its date only where that is not today's. The script puts it into the viewer's zone.
@@ -75,6 +95,24 @@ mod tests {
         let evil = "<script>\"'&\u{0}\n\u{202e}";
         assert_eq!(Text(evil).to_string(), "&lt;script&gt;&quot;&#39;&amp;\u{fffd}\u{fffd}\u{fffd}");
         assert_eq!(Text("lb01 – Zürich").to_string(), "lb01 – Zürich");
+    }
+
+    #[test]
+    fn a_part_has_another_mark_when_it_says_something_else_and_not_when_it_is_older() {
+        let mark = |key: &str, inner: &str| {
+            let html = part("p", key, "", inner);
+            html.split('"').nth(1).expect("a mark").to_owned()
+        };
+        let date = |seconds| Date::new(WallClock::default(), Instant::ZERO + Duration::from_secs(seconds));
+        let told = |now, what: &str| format!("{what} since {}, says lb01", since(date(now), date(10)));
+        assert_eq!(mark("a", &told(20, "split")), mark("a", &told(90, "split")));
+        assert_ne!(mark("a", &told(20, "split")), mark("a", &told(20, "healthy")));
+        assert_ne!(mark("a", &told(20, "split")), mark("b", &told(20, "split")));
+        assert_ne!(
+            mark("a", &told(20, "split")),
+            mark("a", &told(20, "split").replace("lb01", "lb02")),
+            "behind an age"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::document::{PeerDoc, RouterDoc, StatusDoc};
-use super::html::{Text, since};
+use super::html::{Text, moment, part};
 use super::verdict::Face;
 use super::words::quote;
 use super::{card, fleet};
@@ -14,26 +14,37 @@ const MAX_ROWS: usize = 1024;
 /// From so many lines on there is a filter.
 const MANY: usize = 10;
 
+/// From so many lines on, those out of sight are not laid out, or hundreds would jerk. Chromium keeps what is not laid out from screen
+/// readers until it comes into sight: so not with fewer.
+const HUNDRED: usize = 100;
+
 /// The table of `routers`.
 pub(super) fn render(doc: &StatusDoc, routers: &[&RouterDoc]) -> String {
     if routers.is_empty() {
-        return r#"<p data-key="list" class="hint">Virtual routers appear here with their first advert, or when a [[router]] names them.</p>"#
-            .into();
+        let hint = "Virtual routers appear here with their first advert, or when a [[router]] names them.";
+        return part("p", "list", r#"class="hint""#, hint);
     }
     let peers = fleet::columns(&doc.peers);
     let rows: String = routers.iter().take(MAX_ROWS).map(|router| line(doc, router, &peers)).collect();
     let more = match routers.len().saturating_sub(MAX_ROWS) {
         0 => String::new(),
-        n => format!(
-            r#"<p class="hint" data-key="more">{n} more are in the <a href="/api/v1/status">status JSON</a>.</p>"#
-        ),
+        n => {
+            let hint = format!(r#"{n} more are in the <a href="/api/v1/status">status JSON</a>."#);
+            part("p", "more", r#"class="hint""#, &hint)
+        }
     };
     let filter = if routers.len() >= MANY { filter() } else { String::new() };
-    let heads: String = peers.iter().map(|peer| format!(r#"<th scope="col">{}</th>"#, Text(&peer.name))).collect();
+    let peer_heads: String = peers.iter().map(|peer| format!(r#"<th scope="col">{}</th>"#, Text(&peer.name))).collect();
+    let heads = format!(
+        r#"<tr><th scope="col">verdict</th><th scope="col">VIP</th><th scope="col">name</th><th scope="col">VRID</th>
+<th scope="col">interface</th><th scope="col">held by</th><th scope="col">this node</th>{peer_heads}<th scope="col">since</th></tr>"#
+    );
+    let many = if routers.len() >= HUNDRED { " many" } else { "" };
+    // The body has no mark: the script looks after its rows, one by one.
     format!(
-        r#"<section data-key="list" data-parts aria-labelledby="all"><h2 id="all" data-key="head">Virtual routers</h2>{filter}<table class="list" data-key="table" data-parts><thead data-key="heads"><tr><th scope="col">verdict</th><th scope="col">VIP</th>
-<th scope="col">name</th><th scope="col">VRID</th><th scope="col">interface</th><th scope="col">held by</th>
-<th scope="col">this node</th>{heads}<th scope="col">since</th></tr></thead><tbody id="routers" data-key="rows" data-parts>{rows}</tbody></table>{more}</section>"#
+        r#"<section data-key="list" data-parts aria-labelledby="all">{title}{filter}<table class="list routers{many}" role="table" data-key="table" data-parts>{heads}<tbody id="routers" role="rowgroup" data-key="rows">{rows}</tbody></table>{more}</section>"#,
+        title = part("h2", "head", r#"id="all""#, "Virtual routers"),
+        heads = part("thead", "heads", "", &heads),
     )
 }
 
@@ -42,17 +53,18 @@ fn filter() -> String {
     let choices: String = ["split_brain", "no_master", "unknown", "degraded", "healthy"]
         .map(|verdict| format!(r#"<option value="{verdict}">{}</option>"#, Face::of(verdict).word.to_lowercase()))
         .concat();
-    format!(
-        r#"<form id="filter" class="script" data-key="filter" role="search" hidden><label>Find <input type="search" name="q" autocomplete="off" placeholder="VIP, name, node, interface"></label>
-<label>Verdict <select name="verdict"><option value="">all</option>{choices}</select></label> <span id="shown" role="status" aria-live="polite"></span></form>"#
-    )
+    let fields = format!(
+        r#"<label>Find <input type="search" name="q" autocomplete="off" placeholder="VIP, name, node, interface"></label>
+<label>Verdict <select name="verdict"><option value="">all</option>{choices}</select></label> <span id="shown" role="status" aria-live="polite"></span>"#
+    );
+    part("form", "filter", r#"id="filter" class="script" role="search" hidden"#, &fields)
 }
 
 fn line(doc: &StatusDoc, router: &RouterDoc, peers: &[&PeerDoc]) -> String {
     let holders: Vec<_> =
         router.holders.iter().map(|h| h.node.as_ref().or(h.mac.as_ref()).map_or("?", String::as_str)).collect();
     let vlan = router.vlan.map_or_else(String::new, |vlan| format!(" VLAN {vlan}"));
-    let part = if router.role == "observer" { Text(&router.role).to_string() } else { card::part(router) };
+    let own = if router.role == "observer" { Text(&router.role).to_string() } else { card::own_state(router) };
     let held = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
     let vip = card::vip(router);
     // What is looked for is looked for here: reading it off the cells would cost a layout.
@@ -60,20 +72,29 @@ fn line(doc: &StatusDoc, router: &RouterDoc, peers: &[&PeerDoc]) -> String {
     let mut cells = String::new();
     for peer in peers {
         // Writing to a String can't fail.
-        let _ = write!(cells, r#"<td data-head="{}">{}</td>"#, Text(&peer.name), fleet::cell(peer, router));
+        let _ = write!(cells, r#"<td role="cell" data-head="{}">{}</td>"#, Text(&peer.name), fleet::cell(peer, router));
     }
-    format!(
-        r#"<tr data-key="{key}" data-verdict="{verdict}" data-text="{text}"><td>{badge}</td><td data-head="VIP"><a href="/?router={query}">{vip}</a></td><td data-head="name">{name}</td><td data-head="VRID">{vrid}</td>
-<td data-head="interface">{interface}{vlan}</td><td data-head="held by">{held}</td><td data-head="this node">{part}</td>{cells}<td data-head="since">{since}</td></tr>"#,
-        key = Text(&router.key()),
-        verdict = Face::of(&router.verdict).class,
-        text = Text(&text.to_lowercase()),
+    let key = router.key();
+    let attributes = format!(
+        r#"role="row" data-verdict="{}" data-text="{}""#,
+        Face::of(&router.verdict).class,
+        Text(&text.to_lowercase())
+    );
+    // The style sheet lays rows out by themselves, and browsers differ in what they then take for a table: hence the roles.
+    // A date and no age: hundreds of lines that grow older would all be news, each second.
+    let cells = format!(
+        r#"<td role="cell">{badge}</td><td role="cell" data-head="VIP"><a data-focus="{key}" href="/?router={query}">{vip}</a></td>
+<td role="cell" data-head="name">{name}</td><td role="cell" data-head="VRID">{vrid}</td>
+<td role="cell" data-head="interface">{interface}{vlan}</td><td role="cell" data-head="held by">{held}</td>
+<td role="cell" data-head="this node">{own}</td>{cells}<td role="cell" data-head="since">{since}</td>"#,
+        key = Text(&key),
         badge = Face::of(&router.verdict).badge(),
         query = quote(&router.name),
         name = Text(&router.name),
         vrid = router.vrid,
         interface = Text(&router.interface),
         held = Text(&held),
-        since = since(doc.generated_at, router.since),
-    )
+        since = moment(doc.generated_at, router.since),
+    );
+    part("tr", &key, &attributes, &cells) + "\n"
 }

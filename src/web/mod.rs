@@ -18,7 +18,7 @@ mod timeline;
 mod verdict;
 pub mod words;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -31,7 +31,8 @@ use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::detect::Snapshot;
 use crate::engine::{Identity, Shared, View};
@@ -80,17 +81,19 @@ struct Scraped {
 
 impl Context {
     /// Printed once for each snapshot, however many ask: who scrapes a thousand times a second costs hardly more than who does so
-    /// once, and slow readers share one text. A loop that is dead is not cached: how long it has been so changes.
-    fn scrape(&self, format: metrics::Format) -> Bytes {
+    /// once, and slow readers share one text. On a thread of its own: meanwhile others are told what happens. A loop that is dead is
+    /// not cached: how long it has been so changes.
+    async fn scrape(&self, format: metrics::Format) -> Result<Bytes, JoinError> {
+        let mut scraped = self.scraped.lock().await;
         let view = self.shared.view.load_full();
-        let mut scraped = self.scraped.lock().unwrap_or_else(PoisonError::into_inner);
         let same = scraped.as_ref().filter(|last| Arc::ptr_eq(&last.view, &view) && last.format == format);
         if let Some(last) = same.filter(|_| view.is_alive(clock::now())) {
-            return last.text.clone();
+            return Ok(last.text.clone());
         }
-        let text = Bytes::from(metrics::scrape(&self.shared, format));
+        let shared = self.shared.clone();
+        let text = Bytes::from(spawn_blocking(move || metrics::scrape(&shared, format)).await?);
         *scraped = Some(Scraped { view, format, text: text.clone() });
-        text
+        Ok(text)
     }
 
     /// Calls `read` with the snapshot as far as it can be believed now.
@@ -145,9 +148,12 @@ async fn status_page(State(context): State<Context>, Query(chosen): Query<Chosen
     Html(page::render(&context.status(), &events, RECENT_EVENTS, chosen.router.as_deref()))
 }
 
-async fn scrape(State(context): State<Context>, headers: HeaderMap) -> impl IntoResponse {
+async fn scrape(State(context): State<Context>, headers: HeaderMap) -> Response {
     let format = metrics::Format::preferred(&accepted(&headers));
-    ([(CONTENT_TYPE, format.content_type())], context.scrape(format))
+    match context.scrape(format).await {
+        Ok(text) => ([(CONTENT_TYPE, format.content_type())], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn not_found() -> impl IntoResponse {

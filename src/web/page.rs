@@ -1,10 +1,10 @@
 //! The status page: worst first, plain HTML, the same facts as `/api/v1/status`.
 //!
-//! What has a `data-key` is a part that the script leaves alone as long as it says the same; `data-parts` says that there are smaller
-//! ones in it. `class="age"` marks what only grows older.
+//! What has a `data-key` is a part that the script knows again; `data-parts` says that there are smaller ones in it, and `data-mark`
+//! is the same as long as the part says the same. `class="age"` is on what only grows older.
 
 use super::document::{EventDoc, RouterDoc, StatusDoc};
-use super::html::{Text, moment, since, span};
+use super::html::{Text, moment, part, since, span};
 use super::verdict::{Face, UNKNOWN};
 use super::{card, fleet, list, timeline};
 
@@ -31,15 +31,17 @@ pub(super) fn render(doc: &StatusDoc, events: &[EventDoc], recent: usize, chosen
     let shown = if chosen.is_some() { &routers } else { &ill };
     let cards =
         shown.iter().take(MAX_CARDS).map(|router| card::render(doc, router, &timeline::render(doc, router, events)));
-    let main = format!(
-        r#"<header data-key="head" class="{class}"><h1>{shape} {word}</h1>
-<p>{node}: {count}. As of <time class="age" datetime="{now}">{now}</time>.</p></header>
-{banner}{cards}{timelines}{table}{elsewhere}{others}{happened}"#,
-        class = face.class,
+    let head = format!(
+        r#"<h1>{shape} {word}</h1>
+<p>{node}: {count}. As of <time class="age" datetime="{now}">{now}</time>.</p>"#,
         shape = face.shape(),
         node = Text(&doc.node),
         count = count(&routers, fences),
         now = doc.generated_at,
+    );
+    let main = format!(
+        "{head}\n{banner}{cards}{timelines}{table}{elsewhere}{others}{happened}",
+        head = part("header", "head", &format!(r#"class="{}""#, face.class), &head),
         banner = banner(doc),
         cards = cards.collect::<String>(),
         timelines = if chosen.is_none() { timelines(doc, &routers, events) } else { String::new() },
@@ -93,7 +95,7 @@ fn frame(title: &str, face: Face, main: &str, doc: &StatusDoc) -> String {
 }
 
 fn back() -> String {
-    r#"<p data-key="back" class="hint"><a href="/">All virtual routers</a></p>"#.into()
+    part("p", "back", r#"class="hint""#, r#"<a href="/">All virtual routers</a>"#)
 }
 
 fn count(routers: &[&RouterDoc], fences: usize) -> String {
@@ -121,11 +123,12 @@ fn banner(doc: &StatusDoc) -> String {
         let since = since(doc.generated_at, b.since);
         format!("<li><strong>{}</strong>{place}, since {since}: {}</li>", Text(&b.sensor), Text(&b.says))
     });
-    format!(
-        r#"<section data-key="blind" class="blind" role="status"><h2>This node is partly blind</h2><ul>{}</ul>
-<p>What depends on it is unknown; what is shown of it is what was last known.</p></section>"#,
+    let banner = format!(
+        r#"<h2>This node is partly blind</h2><ul>{}</ul>
+<p>What depends on it is unknown; what is shown of it is what was last known.</p>"#,
         lines.collect::<String>()
-    )
+    );
+    part("section", "blind", r#"class="blind" role="status""#, &banner)
 }
 
 /// Those of the routers that have no card, where they are few.
@@ -135,16 +138,13 @@ fn timelines(doc: &StatusDoc, routers: &[&RouterDoc], events: &[EventDoc]) -> St
         return String::new();
     }
     let lines = well.iter().map(|router| {
-        let (name, key) = (Text(&router.name), router.key());
         let bar = timeline::render(doc, router, events);
-        format!(
-            r#"<div data-key="{}"><h3>{} <span class="how">{name}</span></h3>{bar}</div>"#,
-            Text(&key),
-            card::vip(router)
-        )
+        let line = format!(r#"<h3>{} <span class="how">{}</span></h3>{bar}"#, card::vip(router), Text(&router.name));
+        part("div", &router.key(), "", &line)
     });
     format!(
-        r#"<section data-key="timelines" data-parts><h2 data-key="head">Who held what</h2>{}</section>"#,
+        r#"<section data-key="timelines" data-parts>{}{}</section>"#,
+        part("h2", "head", "", "Who held what"),
         lines.collect::<String>()
     )
 }
@@ -178,11 +178,12 @@ fn reachability(doc: &StatusDoc) -> String {
         line("peer", &p.name, &p.address, p.ping, p.rtt_seconds, api)
     });
     let witnesses = doc.witnesses.iter().map(|w| line("witness", &w.name, &w.address, w.ping, None, "–"));
-    format!(
-        r#"<section data-key="reachability"><h2>Peers and witnesses</h2><table class="list"><thead><tr><th scope="col">kind</th>
-<th scope="col">name</th><th scope="col">address</th><th scope="col">reachable</th><th scope="col">vipwarden</th></tr></thead><tbody>{}</tbody></table></section>"#,
+    let table = format!(
+        r#"<h2>Peers and witnesses</h2><table class="list"><thead><tr><th scope="col">kind</th>
+<th scope="col">name</th><th scope="col">address</th><th scope="col">reachable</th><th scope="col">vipwarden</th></tr></thead><tbody>{}</tbody></table>"#,
         peers.chain(witnesses).collect::<String>()
-    )
+    );
+    part("section", "reachability", "", &table)
 }
 
 fn happened(doc: &StatusDoc, events: &[EventDoc], recent: usize, router: Option<&RouterDoc>) -> String {
@@ -194,20 +195,20 @@ fn happened(doc: &StatusDoc, events: &[EventDoc], recent: usize, router: Option<
         let side = |side: &Option<String>| side.as_deref().map_or_else(|| "–".into(), |s| Text(s).to_string());
         let router = if event.router.is_empty() { "this node" } else { &event.router };
         format!(
-            r#"<tr data-key="{id}"><td>{at}</td><td data-head="router">{}</td>
+            r#"<tr><td>{at}</td><td data-head="router">{}</td>
 <td data-head="what">{}: {} → {}</td><td data-head="why">{}</td></tr>"#,
             Text(router),
             Text(&event.kind),
             side(&event.from),
             side(&event.to),
             Text(&event.reason),
-            id = event.id,
             at = moment(doc.generated_at, event.at),
         )
     });
-    format!(
-        r#"<section data-key="happened"><h2>What happened</h2><table class="list"><thead><tr><th scope="col">at</th><th scope="col">router</th>
-<th scope="col">what</th><th scope="col">why</th></tr></thead><tbody>{}</tbody></table></section>"#,
+    let table = format!(
+        r#"<h2>What happened</h2><table class="list"><thead><tr><th scope="col">at</th><th scope="col">router</th>
+<th scope="col">what</th><th scope="col">why</th></tr></thead><tbody>{}</tbody></table>"#,
         lines.collect::<String>()
-    )
+    );
+    part("section", "happened", "", &table)
 }

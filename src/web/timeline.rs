@@ -54,7 +54,7 @@ pub(super) fn render(doc: &StatusDoc, router: &RouterDoc, events: &[EventDoc]) -
     format!(
         r#"<div class="timeline"><svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label="{label}">{bars}</svg>
 <p class="scale"><span>{from}</span><span>now</span></p>
-<details data-key="timeline {key}"><summary>{count}</summary><ol>{words}</ol></details></div>"#,
+<details data-key="timeline {key}"><summary data-focus="timeline {key}">{count}</summary><ol>{words}</ol></details></div>"#,
         label = Text(&label(&spans, splits)),
         bars = bars(&spans, start, now),
         from = moment(now, start),

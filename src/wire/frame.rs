@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use pnet::packet::ethernet::{EtherType, EtherTypes, MutableEthernetPacket};
 use pnet::packet::ip::IpNextHeaderProtocols;
 
-use super::icmp::{self, Echo};
 use super::{
-    Advert, Arp, ArpOperation, Auth, Family, MacAddr, Neighbour, NeighbourKind, RejectReason, arp, ip, nd, vrrp,
+    Advert, Arp, ArpOperation, Auth, Echo, Family, MacAddr, Neighbour, NeighbourKind, RejectReason, arp, icmp, ip, nd,
+    vrrp,
 };
 
 const ETHERNET_HEADER: usize = 14;
@@ -135,49 +135,22 @@ pub fn neighbour(message: &Neighbour, frame_destination: MacAddr) -> Vec<u8> {
     ethernet(message.frame_source, frame_destination, EtherTypes::Ipv6, &packet)
 }
 
-/// An echo request for `target` to exactly one host's MAC, with TTL or hop limit 1 so that nobody forwards it.
+/// An echo from one host's MAC and address to exactly one other's, with TTL or hop limit 1 so that nobody forwards it.
 ///
 /// # Errors
 /// [`EmitError::MixedFamilies`].
-pub fn echo_request(
-    sender_mac: MacAddr,
-    source: IpAddr,
-    target: IpAddr,
-    destination_mac: MacAddr,
-    identifier: u16,
-    sequence: u16,
-) -> Result<Vec<u8>, EmitError> {
-    echo(Echo::Request, (sender_mac, source), (destination_mac, target), identifier, sequence)
-        .ok_or(EmitError::MixedFamilies(target, source))
-}
-
-/// The answer to such a request, from the host and the address that were asked.
-///
-/// # Errors
-/// [`EmitError::MixedFamilies`].
-pub fn echo_reply(
-    sender_mac: MacAddr,
-    source: IpAddr,
-    target: IpAddr,
-    destination_mac: MacAddr,
-    identifier: u16,
-    sequence: u16,
-) -> Result<Vec<u8>, EmitError> {
-    echo(Echo::Reply, (sender_mac, source), (destination_mac, target), identifier, sequence)
-        .ok_or(EmitError::MixedFamilies(target, source))
-}
-
-fn echo(
+pub fn echo(
     kind: Echo,
     (sender_mac, source): (MacAddr, IpAddr),
     (destination_mac, destination): (MacAddr, IpAddr),
     identifier: u16,
     sequence: u16,
-) -> Option<Vec<u8>> {
+) -> Result<Vec<u8>, EmitError> {
     let protocol = if source.is_ipv4() { IpNextHeaderProtocols::Icmp } else { IpNextHeaderProtocols::Icmpv6 };
     let header = ip::Header { ttl: ECHO_TTL, tos: TOS_ROUTINE, protocol };
-    let message = icmp::emit(kind, source, destination, identifier, sequence)?;
-    packet(sender_mac, destination_mac, header, source, destination, &message)
+    icmp::emit(kind, source, destination, identifier, sequence)
+        .and_then(|message| packet(sender_mac, destination_mac, header, source, destination, &message))
+        .ok_or(EmitError::MixedFamilies(destination, source))
 }
 
 /// `None` if the families differ.

@@ -31,7 +31,9 @@ const CHECKSUM_WORD: usize = 1;
 /// Which of the two echo messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Echo {
+    /// To the host that is asked.
     Request,
+    /// From it.
     Reply,
 }
 

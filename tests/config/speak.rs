@@ -95,7 +95,7 @@ const EVERY_KEY: &str = r#"
     exclusive_group = "pair"
     garp = { repeat = 2, delay = "1s", refresh = "60s" }
     track = [{ check = "nginx", weight = -20 }, { interface = "eth1", reverse = true }, { process = "haproxy", weight = 253 },
-             { file = "/run/drain", weight = -253 }]
+             { file = "/run/drain", weight = -253 }, { number = "/run/adjust", weight = 1, reverse = true }]
     notify = { master = ["/bin/a", "b c"], timeout = "1s", user = "www-data", fifo = "/run/f" }
     [router.fence]
     on_isolation = true
@@ -145,6 +145,7 @@ fn every_key_of_a_speaking_router_arrives() {
             Track { reverse: true, ..track(Tracked::Interface("eth1".into()), 0) },
             track(Tracked::Process("haproxy".into()), 253),
             track(Tracked::File("/run/drain".into()), -253),
+            Track { reverse: true, ..track(Tracked::Number("/run/adjust".into()), 1) },
         ],
         notify: Notify {
             master: vec!["/bin/a".into(), "b c".into()],
@@ -253,7 +254,7 @@ fn what_is_tracked_is_one_thing_that_exists() {
     let check = "[[check]]\nname = 'nginx'\ntcp = '127.0.0.1:1'\n";
     for (track, says) in [
         ("{ check = 'ngnix' }", "no [[check]] of the name \"ngnix\": did you mean \"nginx\"?"),
-        ("{ weight = 1 }", "has none of check, interface, process, file"),
+        ("{ weight = 1 }", "has none of check, interface, process, file, number"),
         ("{ chek = 'nginx' }", "did you mean `check`?"),
         ("{ check = 'nginx', file = '/a' }", "`file` stands beside `check`"),
         ("{ check = 'nginx' }, { check = 'nginx', weight = 1 }", "already given"),
@@ -263,6 +264,9 @@ fn what_is_tracked_is_one_thing_that_exists() {
         ("{ process = '/usr/bin/x' }", "ps -o comm"),
         ("{ process = 'sixteen-letters-' }", "15 bytes"),
         ("{ file = 'drain' }", "begin it with /"),
+        ("{ number = 'adjust' }", "begin it with /"),
+        ("{ number = '/run/a' }, { number = '/run/a', weight = 2 }", "already given"),
+        ("{ number = '/run/a', file = '/run/a' }", "beside"),
     ] {
         let (line, _, message) = only_error(&(speaker(&format!("track = [{track}]")) + check));
         assert!(line == 7 && message.contains(says), "{track}: {line}: {message}");
@@ -375,7 +379,7 @@ fn every_speaking_key_of_a_router_that_watches_is_warned_of() {
         sync_group = "a"
         exclusive_group = "b"
         garp = { repeat = 5, delay = "5s", refresh = "0s" }
-        track = [{ interface = "eth1" }, { process = "x" }, { file = "/y" }]
+        track = [{ interface = "eth1" }, { process = "x" }, { file = "/y" }, { number = "/z" }]
         notify = { master = ["/a"], timeout = "1s", user = "nobody", fifo = "/f" }
         [router.fence]
         gate_timeout = "auto"
@@ -411,7 +415,6 @@ fn what_an_arbiter_can_t_be_asked_with_is_an_error_with_its_place() {
         ("etcd = ['http://a:1']\nwait = '1s'", "2s"),
         ("etcd = ['http://a:1']\nwait = '1h'", "600s or less"),
         ("etcd = ['http://a:1']\nkey_prefix = ''", "prefix"),
-        ("etcd = ['http://a:1']\nunreachable = 'hold-if-unanimous'", "can't ask the peers"),
         ("etcd = ['https://a:1']\ncert_file = 'x'", "add `key_file`"),
         ("etcd = ['http://a:1']\nuser = 'x'", "add `password_file`"),
         ("etcd = ['http://a:1']\npassword_file = 'x'", "add `user`"),
@@ -422,6 +425,41 @@ fn what_an_arbiter_can_t_be_asked_with_is_an_error_with_its_place() {
     }
     let idle = warnings(&router("[arbiter]\netcd = ['http://a:1']"));
     assert!(idle.len() == 1 && idle[0].1.contains("no effect"), "{idle:?}");
+}
+
+/// Without the gate nothing would end the lease.
+#[test]
+fn an_owner_under_an_arbiter_needs_the_gate_for_its_addresses_are_never_removed() {
+    let arbiter = "[arbiter]\netcd = ['https://a:1']";
+    for fence in ["[router.fence]\ngate = false", "[fence]\ngate = false"] {
+        let (line, column, message) = only_error(&speaker(&format!("priority = 255\n{fence}\n{arbiter}")));
+        assert!((line, column) == (7, 12) && message.contains("never removed"), "{line}:{column}: {message}");
+        assert!(warnings(&speaker(&format!("priority = 254\n{fence}\n{arbiter}"))).is_empty());
+        assert!(warnings(&speaker(&format!("priority = 255\n{fence}"))).is_empty());
+    }
+    assert!(warnings(&speaker(&format!("priority = 255\n{arbiter}"))).is_empty());
+}
+
+#[test]
+fn who_is_to_hold_by_its_peers_promises_has_peers_that_can_be_asked_and_a_key_to_believe_them() {
+    let arbiter = "[arbiter]\netcd = ['http://a:1']\nunreachable = 'hold-if-unanimous'\n";
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("cluster.key");
+    std::fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
+    let cluster = format!("[cluster]\nkey_file = {:?}\n", key.display().to_string());
+    let peer = |more: &str| format!("[[peer]]\nname = 'lb02'\naddress = '10.0.0.6'\n{more}");
+    let urls = peer("urls = ['http://10.0.0.6:10112']\n");
+    for (sections, words) in [
+        (cluster.clone(), "no peer that could promise"),
+        (format!("{cluster}{}", peer("")), "lb02 can't be asked for its promise: add `urls`"),
+        (urls.clone(), "add [cluster] with `key_file`"),
+    ] {
+        let (_, _, message) = only_error(&format!("{}{arbiter}", speaker(&sections)));
+        assert!(message.contains(words), "{message}");
+    }
+    let whole = format!("{}{arbiter}", speaker(&format!("{cluster}{urls}")));
+    let loaded = Files::new(&whole).load().unwrap_or_else(|errors| panic!("{}", all(&errors)));
+    assert_eq!(loaded.config.arbiter.unwrap().unreachable, Unreachable::HoldIfUnanimous);
 }
 
 #[test]

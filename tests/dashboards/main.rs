@@ -1,15 +1,27 @@
 //! The boards in `dashboards/` are made here: `WRITE_DASHBOARDS=1 cargo test --test dashboards` writes them. Each test holds a rule
 //! that Grafana's own dashboard linter has, or one of ours.
 #![allow(missing_docs)]
+#![allow(clippy::disallowed_methods, reason = "a test waits by the clock")]
 
 mod board;
 mod boards;
+#[path = "../page/browser.rs"]
+#[allow(dead_code, reason = "the page's tests use more of it")]
+mod browser;
+#[path = "../support/json_schema.rs"]
+mod json_schema;
+mod preview;
+mod previewed;
+
+use json_schema::Schema;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vipwarden::metrics::{FAMILIES, Kind};
+
+const SCHEMA: &str = include_str!("schema/board.json");
 
 fn panels(board: &Value) -> &[Value] {
     board["panels"].as_array().map(Vec::as_slice).unwrap_or_default()
@@ -29,6 +41,75 @@ fn the_committed_boards_are_the_generated_ones() {
         }
         let committed = std::fs::read_to_string(&path).unwrap();
         assert!(committed == text, "{name}: run WRITE_DASHBOARDS=1 cargo test --test dashboards");
+    }
+}
+
+#[test]
+fn the_boards_are_what_grafana_s_own_types_allow() {
+    for (name, board) in boards::all() {
+        assert_eq!(Schema::new(SCHEMA).check(&board), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn the_schema_finds_what_is_broken_in_each_part_of_a_board_and_says_where() {
+    const MISSING: Value = Value::Null;
+    let place = |pointer: &str| boards::all()[1].1.pointer(pointer).cloned().unwrap_or(MISSING);
+    let of_kind = |kind: &str| {
+        let (_, board) = &boards::all()[1];
+        let at = panels(board).iter().position(|panel| panel["type"] == kind).unwrap();
+        format!("/panels/{at}")
+    };
+    let [stat, table, states, series] = ["stat", "table", "state-timeline", "timeseries"].map(of_kind);
+    // (where, what is put there: nothing takes it away, what is said)
+    let broken = [
+        ("/schemaVersion".into(), json!("39"), "$.schemaVersion: string"),
+        ("/panells".into(), json!([]), "$: panells is in no schema"),
+        ("/graphTooltip".into(), json!(3), "$.graphTooltip: 3 is none of the choices"),
+        ("/links/0/type".into(), json!("dashboard"), "$.links[0].type: \"dashboard\" is none"),
+        ("/links/0/icon".into(), MISSING, "$.links[0]: no \"icon\""),
+        ("/time/to".into(), MISSING, "$.time: no \"to\""),
+        ("/templating/list/1/type".into(), json!("querry"), "$.templating.list[1].type"),
+        ("/templating/list/1/refresh".into(), json!(7), "$.templating.list[1].refresh: 7 is none"),
+        ("/templating/list/1/current/value".into(), MISSING, "$.templating.list[1].current: no \"value\""),
+        ("/annotations/list/0/iconColor".into(), MISSING, "$.annotations.list[0]: no \"iconColor\""),
+        ("/annotations/list/0/expr".into(), json!("up"), "$.annotations.list[0]: expr is in no schema"),
+        ("/annotations/list/0/target/expr".into(), MISSING, "$.annotations.list[0].target: no \"expr\""),
+        (format!("{stat}/type"), json!("stats"), "$.panels["),
+        (format!("{stat}/gridPos/w"), json!("12"), ".gridPos.w: string"),
+        (format!("{stat}/targets/0/refId"), MISSING, ".targets[0]: no \"refId\""),
+        (format!("{stat}/targets/0/format"), json!("timeseries"), ".targets[0].format: \"timeseries\" is none"),
+        (format!("{stat}/targets/0/query"), json!("up"), ".targets[0]: query is in no schema"),
+        (format!("{stat}/options/colorMode"), json!("backgrounds"), ".options.colorMode: \"backgrounds\" is none"),
+        (format!("{stat}/options/reduceOptions/calcs"), json!("last"), ".options.reduceOptions.calcs: string"),
+        (format!("{stat}/options/showHeader"), json!(true), ".options: showHeader is in no schema"),
+        (format!("{stat}/fieldConfig/overrides"), MISSING, ".fieldConfig: no \"overrides\""),
+        (format!("{stat}/fieldConfig/defaults/unit"), json!(1), ".fieldConfig.defaults.unit: integer"),
+        (format!("{stat}/fieldConfig/defaults/units"), json!("s"), ".fieldConfig.defaults: units is in no schema"),
+        (format!("{stat}/fieldConfig/defaults/color/mode"), json!("palette"), ".color.mode: \"palette\" is none"),
+        (format!("{stat}/fieldConfig/defaults/thresholds/steps/0/color"), MISSING, ".steps[0]: no \"color\""),
+        (format!("{stat}/fieldConfig/defaults/mappings/0/options/0/colour"), json!("red"), "colour is in no schema"),
+        (format!("{stat}/fieldConfig/defaults/mappings/0/type"), json!("values"), ".mappings[0].type"),
+        (format!("{table}/options/cellHeight"), json!("small"), ".options.cellHeight: \"small\" is none"),
+        (format!("{table}/options/sortBy/0/displayName"), MISSING, ".options.sortBy[0]: no \"displayName\""),
+        (format!("{table}/transformations/0/id"), json!("organise"), ".transformations[0].id: \"organise\" is none"),
+        (format!("{states}/options/showValue"), json!("sometimes"), ".options.showValue: \"sometimes\" is none"),
+        (format!("{states}/options/rowHeight"), MISSING, ".options: no \"rowHeight\""),
+        (format!("{series}/options/legend/placement"), json!("top"), ".options.legend.placement: \"top\" is none"),
+        (format!("{series}/options/tooltip/mode"), MISSING, ".options.tooltip: no \"mode\""),
+        (format!("{series}/fieldConfig/defaults/custom/drawStyle"), json!("curve"), ".custom.drawStyle: \"curve\""),
+    ];
+    for (pointer, put, said) in broken {
+        assert_ne!(place(&pointer), put, "{pointer}: this breaks nothing");
+        let mut board = boards::all()[1].1.clone();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        let parent = board.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer} is nowhere"));
+        match (parent, put) {
+            (Value::Object(fields), MISSING) => drop(fields.remove(key)),
+            (parent, put) => parent[key] = put,
+        }
+        let error = Schema::new(SCHEMA).check(&board).expect_err(&pointer);
+        assert!(error.contains(said), "{pointer}: {error}");
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use vipwarden::config;
 use vipwarden::config::keepalived::{self, Conf, Kind, Note, TrackKind};
+use vipwarden::config::{self, Tracked};
 use vipwarden::wire::{Auth, Family, Version};
 
 fn fixture(name: &str) -> Conf {
@@ -290,6 +290,22 @@ fn what_keepalived_tracks_in_reverse_is_tracked_in_reverse() {
     let tracked = &config.routers[0].speak.as_ref().expect("it speaks").track;
     let told: Vec<_> = tracked.iter().map(|track| (track.what.name(), track.weight, track.reverse)).collect();
     assert_eq!(told, [("maintenance".into(), 10, true), ("eth1".into(), -5, true)]);
+}
+
+#[test]
+fn a_track_file_of_keepalived_is_a_number_with_its_weight() {
+    let text = "track_file load {\n file \"/run/load\"\n weight -2\n}\ntrack_file adjust {\n file /run/adjust\n init_file 0\n}\n\
+                vrrp_instance A {\n interface eth0\n virtual_router_id 1\n priority 100\n virtual_ipaddress {\n 10.0.0.1\n }\n \
+                track_file {\n load\n adjust weight 3 reverse\n lost\n }\n}\n";
+    let conf = parse(text);
+    assert_mistakes(&conf, &[(19, "there is no track_file `lost`")]);
+    let (toml, notes) = keepalived::import(&conf, keepalived::Mode::Speak, "root");
+    let lost: Vec<_> = notes.iter().filter(|note| note.kind == Kind::Lost).map(|note| note.place.line).collect();
+    assert_eq!(lost, [7], "init_file: {notes:#?}");
+    let config = loaded(&toml.to_string());
+    let tracked = &config.routers[0].speak.as_ref().expect("it speaks").track;
+    let number = |path: &str, weight, reverse| config::Track { what: Tracked::Number(path.into()), weight, reverse };
+    assert_eq!(*tracked, [number("/run/load", -2, false), number("/run/adjust", 3, true)]);
 }
 
 #[test]

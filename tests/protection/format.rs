@@ -64,6 +64,7 @@ fn table() -> Vec<(String, Fate)> {
         ("basic_auth_users:\n  - alice\n".into(), Refused("not a list")),
         ("basic_auth_users: {}\n".into(), OursAlone("no user is named")),
         ("http_server_config:\n  http2: false\n".into(), Taken),
+        ("http_server_config:\n  http2: true\n".into(), Taken),
         ("http_server_config:\n  http2: perhaps\n".into(), Refused("true or false")),
         (header("X-Frame-Options: deny"), Taken),
         (header("X-Frame-Options: allow"), Refused("deny or sameorigin")),
@@ -149,4 +150,20 @@ fn every_error_is_told_with_its_place_and_no_password_in_it() {
     assert!(!said.contains("hunter2") && !said.contains("swordfish"), "{said}");
     let file = web_file::read(&pki.write(&format!("basic_auth_users:\n  alice: {HASH}\n"))).unwrap();
     assert!(!format!("{file:?}").contains("2y"), "{file:?}");
+}
+
+#[test]
+fn http2_is_taken_as_promtool_takes_it_and_it_is_said_that_there_is_none() {
+    let pki = Pki::new();
+    let warnings = |yaml: &str| web_file::read(&pki.write(yaml)).unwrap().warnings;
+    assert_eq!(warnings("http_server_config:\n  http2: false\n"), []);
+    let said = warnings("http_server_config:\n  http2: true\n");
+    assert_eq!((said.len(), said[0].line, said[0].column), (1, 2, 10));
+    assert!(said[0].message.contains("HTTP/1.1"), "{}", said[0].message);
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("vipwarden.toml");
+    std::fs::write(&config, format!("[web]\nconfig_file = {:?}\n", pki.path("web.yml"))).unwrap();
+    let checked = Command::new(env!("CARGO_BIN_EXE_vipwarden")).arg("check-config").arg(&config).output().unwrap();
+    let told = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.success() && told.contains("warning: ") && told.contains("HTTP/2 is not served"), "{told}");
 }

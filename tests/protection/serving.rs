@@ -11,8 +11,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use vipwarden::detect::Snapshot;
 use vipwarden::engine::Shared;
 use vipwarden::web::{self, Guard};
 
@@ -32,8 +34,12 @@ struct Server {
 
 impl Server {
     async fn start(pki: &Pki, yaml: &str) -> Self {
+        Self::showing(pki, yaml, scene::with(vec![scene::healthy()])).await
+    }
+
+    async fn showing(pki: &Pki, yaml: &str, snapshot: Snapshot) -> Self {
         let guard = Guard::load(Some(&pki.write(yaml))).unwrap();
-        let shared = scene::shared(scene::with(vec![scene::healthy()]));
+        let shared = scene::shared(snapshot);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(web::serve(listener, web::app(shared.clone()), guard.clone()));
@@ -42,12 +48,15 @@ impl Server {
         Self { address, shared, guard }
     }
 
-    /// The answer's head and body over TLS.
-    async fn ask(&self, client: Arc<ClientConfig>, headers: &str) -> Result<String, String> {
+    async fn connect(&self, client: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, String> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let name = "localhost".try_into().unwrap();
-        let stream = TlsConnector::from(client).connect(name, stream).await.map_err(|error| error.to_string())?;
-        exchange(stream, "/metrics", headers).await
+        TlsConnector::from(client).connect(name, stream).await.map_err(|error| error.to_string())
+    }
+
+    /// The answer's head and body over TLS.
+    async fn ask(&self, client: Arc<ClientConfig>, headers: &str) -> Result<String, String> {
+        exchange(self.connect(client).await?, "/metrics", headers).await
     }
 
     async fn ask_in_the_clear(&self, headers: &str) -> String {
@@ -81,6 +90,19 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     };
     tokio::time::timeout(DEADLINE, talking).await.expect("an answer").map_err(|error| error.to_string())?;
     Ok(String::from_utf8(answer).unwrap())
+}
+
+/// Asks, and reads as far as `wanted`; the connection stays.
+async fn begin<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, path: &str, headers: &str, wanted: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut read = Vec::new();
+    let reading = async {
+        while !String::from_utf8_lossy(&read).contains(wanted) {
+            assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "no {wanted:?} in {read:?}");
+        }
+    };
+    tokio::time::timeout(DEADLINE, reading).await.expect("an answer");
 }
 
 /// A client that trusts the CA; with a certificate of its own where there is one.
@@ -175,6 +197,87 @@ async fn a_changed_file_is_taken_without_a_restart_and_a_broken_one_is_not() {
     pki.write(&format!("{TLS}{}", users(&[("alice", "rabbit", 4)])));
     server.until(async || server.ask(client(&pki, None), "").await.unwrap().starts_with("HTTP/1.1 401")).await;
     assert!(server.ask(client(&pki, None), &basic("alice:rabbit")).await.unwrap().starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_others_may_read() {
+    let pki = Pki::new();
+    let server = Server::start(&pki, &users(&[("alice", "rabbit", 4), ("bob", "hat", 4)])).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let headers = format!("Accept: text/event-stream\r\n{}", basic("alice:rabbit"));
+    begin(&mut stream, "/api/v1/events", &headers, "HTTP/1.1 200").await;
+    pki.write(&users(&[("bob", "hat", 4)]));
+    let mut rest = Vec::new();
+    tokio::time::timeout(DEADLINE, stream.read_to_end(&mut rest)).await.expect("the stream ends").unwrap();
+    assert!(server.ask_in_the_clear(&headers).await.starts_with("HTTP/1.1 401"));
+    assert!(server.ask_in_the_clear(&basic("bob:hat")).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_connection_that_an_authority_has_let_in_ends_with_that_authority() {
+    let (pki, next) = (Pki::new(), Pki::new());
+    let yaml = format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n");
+    let server = Server::start(&pki, &yaml).await;
+    let own = client(&pki, Some((&pki.path("cert.pem"), &pki.path("key.pem"))));
+    let mut kept = server.connect(own.clone()).await.unwrap();
+    begin(&mut kept, "/-/healthy", "", "the loop turns").await;
+    std::fs::copy(next.path("ca.pem"), pki.path("next.pem")).unwrap();
+    pki.write(&yaml.replace("ca.pem", "next.pem"));
+    server.until(async || server.ask(own.clone(), "").await.is_err()).await;
+    let answer = exchange(kept, "/-/healthy", "").await;
+    assert!(answer.as_ref().map_or(true, String::is_empty), "{answer:?}");
+}
+
+/// A connection whose buffer takes little, on which `/metrics` was asked for.
+async fn scraper_that_does_not_read(server: &Server) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    tokio::time::timeout(DEADLINE, stream.peek(&mut [0])).await.expect("an answer begins").unwrap();
+    stream
+}
+
+/// True if the rest of an answer comes, to its last line, within a deadline.
+async fn comes_to_its_end(stream: &mut TcpStream, last: &str) -> bool {
+    let mut rest = Vec::new();
+    let reading = async {
+        while !rest.ends_with(last.as_bytes()) && stream.read_buf(&mut rest).await.is_ok_and(|read| read > 0) {}
+    };
+    tokio::time::timeout(DEADLINE, reading).await.expect("it ends in one way or the other");
+    rest.ends_with(last.as_bytes())
+}
+
+/// More than two mebibytes of metrics, and their last line.
+async fn large(pki: &Pki) -> (Server, String) {
+    let server = Server::showing(pki, "", scene::with((0..1000).map(scene::observed).collect())).await;
+    let answer = server.ask_in_the_clear("").await;
+    assert!(answer.len() > 2 << 20, "{} bytes", answer.len());
+    let last = answer.lines().next_back().unwrap();
+    (server, format!("{last}\n"))
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_do_not_pile_up() {
+    let (server, last) = large(&Pki::new()).await;
+    let mut readers = Vec::new();
+    for _ in 0..40 {
+        readers.push(scraper_that_does_not_read(&server).await);
+    }
+    assert!(!comes_to_its_end(&mut readers[0], &last).await, "the first one had to go");
+    assert!(comes_to_its_end(&mut readers[39], &last).await, "the last one is answered");
+}
+
+#[tokio::test]
+async fn who_reads_a_large_answer_drop_by_drop_is_dismissed() {
+    let (server, last) = large(&Pki::new()).await;
+    let mut slow = scraper_that_does_not_read(&server).await;
+    // Longer than an answer may take, and never so long without reading that TCP itself gives up.
+    for _ in 0..400 {
+        let _ = slow.read(&mut [0; 1024]).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!comes_to_its_end(&mut slow, &last).await);
 }
 
 #[tokio::test]

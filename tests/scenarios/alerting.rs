@@ -1,5 +1,6 @@
 //! From a fault to the pager, with real Prometheus and Alertmanager and the files of `alerts/`.
 
+use crate::etcd::{Cluster, Site};
 use crate::lab::{Alarm, Firewall, Flavour, History, Hook, Pair, Stage, until};
 use serde_json::json;
 
@@ -82,6 +83,28 @@ fn a_fence_by_hand_makes_one_page_that_says_where_and_why_and_unfencing_ends_it(
     alarm.expect("the end of the fence", 0, |page| page.name() == "VrrpFenced" && page.is_resolved());
     let others: Vec<_> = alarm.pages().into_iter().filter(|page| page.name() != "VrrpFenced").collect();
     assert!(others.is_empty(), "one fault is one page: {others:#?}");
+}
+
+#[test]
+fn an_arbiter_that_is_gone_makes_a_ticket_and_ends_it_when_it_is_back() {
+    let stage = Stage::of(Flavour::V3, &["a", "b", "c"]);
+    let third = stage.node("c");
+    let host = third.ipv4();
+    let mut etcd = Cluster::start_at(Site { host, command: Box::new(move |program| third.command(program)) }, 1);
+    // Held without it, or this would be an outage, which is another alert.
+    let arbiter = format!("[arbiter]\netcd = {:?}\nwait = \"2s\"\nunreachable = \"ignore\"\n", etcd.urls());
+    let a = stage.speaker(&stage.a, 200, &[&arbiter]);
+    a.expect("it is master by the arbiter's leave", |router| router["arbiter"]["holding"] == true);
+    let alarm = Alarm::start(&stage.b, &[&stage.a]);
+    etcd.kill(0);
+    let page = alarm.expect("the ticket", 0, |page| page.name() == "VrrpArbiterUnreachable");
+    let labels = &page.alert["labels"];
+    assert_eq!((page.path.as_str(), &labels["severity"]), ("/tickets", &json!("warning")));
+    assert_eq!(labels["instance"], format!("{}:10112", stage.a.ipv4()));
+    assert_eq!(labels["vip"], stage.flavour.vip());
+    etcd.revive(0);
+    alarm.expect("its end", 0, |page| page.name() == "VrrpArbiterUnreachable" && page.is_resolved());
+    alarm.assert_rules_evaluate();
 }
 
 /// What the example's inhibitions silence, and what they must not: a label that is missing on both sides counts as equal.

@@ -41,19 +41,6 @@ fn check_file(node: &Node) -> PathBuf {
 }
 
 #[test]
-fn setup_1_imported_to_watch_is_healthy_beside_the_same_keepalived() {
-    let stage = Stage::new(Flavour::V2);
-    let sections = imported(&stage.a, &conf(100, &check_file(&stage.a)), "watch");
-    let watch = Watch(Daemon::start(&stage.a, vipwarden(), &sections).expect("vipwarden starts"));
-    let _a = keepalived(&stage.a, 100);
-    let _b = keepalived(&stage.b, 90);
-    stage.expect_holders(true, false);
-    let router = watch
-        .expect("it is healthy and a is master", |router| verdict(router) == "healthy" && router["state"] == "master");
-    assert_eq!(router["name"], "VI_1");
-}
-
-#[test]
 fn setup_1_imported_to_speak_takes_keepalived_s_place_and_fails_over_with_its_check() {
     let stage = Stage::new(Flavour::V2);
     let check = check_file(&stage.a);

@@ -14,6 +14,7 @@ mod firewall;
 mod frr;
 mod hostile;
 mod import;
+mod imported;
 mod lab;
 mod lifecycle;
 mod matrix;
@@ -22,6 +23,7 @@ mod monitoring;
 #[path = "../support/oracle.rs"]
 mod oracle;
 mod quiet;
+mod replay;
 mod silence;
 mod speak;
 mod stale;

@@ -17,6 +17,31 @@ fn a_real_prometheus_scrapes_it_and_sees_the_split_come_and_go() {
     until("the end of the split is scraped", || prometheus.query(split) == Some(0.0));
 }
 
+/// Prometheus prefers OpenMetrics. There a counter's family has a name without `_total`, and in the plain text one with it: by that
+/// name it is seen which of the two was read.
+#[test]
+fn a_real_prometheus_reads_it_as_open_metrics_with_every_type() {
+    let pair = Pair::settled(Flavour::V3);
+    let prometheus = Prometheus::start(&pair.b.node);
+    until("the target is up", || prometheus.query("up") == Some(1.0));
+    let metadata = prometheus.get("/api/v1/targets/metadata").expect("Prometheus answers");
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).expect("JSON");
+    let known = |name: &str| {
+        let all = metadata["data"].as_array().expect("a list");
+        all.iter().find(|one| one["metric"] == name).map(|one| one["type"].as_str().unwrap_or_default().to_owned())
+    };
+    for (name, kind) in [
+        ("vrrp_split_brain_episodes", Some("counter")),
+        ("vrrp_split_brain_episodes_total", None),
+        ("vrrp_split_brain", Some("gauge")),
+        ("vipwarden_loop_lag_seconds", Some("histogram")),
+        ("vipwarden_build_info", Some("gauge")),
+    ] {
+        assert_eq!(known(name).as_deref(), kind, "{name}");
+    }
+    assert_eq!(prometheus.query("vrrp_split_brain_episodes_total"), Some(0.0));
+}
+
 #[test]
 fn promtool_is_content_with_the_metrics_in_health_and_in_a_split() {
     let pair = Pair::settled(Flavour::V3);

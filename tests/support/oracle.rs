@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 use std::net::IpAddr;
+use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -35,6 +36,8 @@ pub struct Record {
     questions: Vec<(Instant, [bool; 2])>,
     /// The kernel's times of the first and the last answer of each.
     spans: [Option<(Instant, Instant)>; 2],
+    /// The kernel's times of each one's adverts, farewells excepted.
+    adverts: [Vec<Instant>; 2],
 }
 
 impl Oracle {
@@ -107,9 +110,16 @@ impl Listener {
         for (suspect, tap) in taps.iter().enumerate() {
             // A port that went down says so once.
             let _ = tap.drain(READ_MAX, |captured| {
-                if captured.kind != PacketKind::Outgoing && answers(captured.bytes, *address) {
-                    heard[suspect].fetch_add(1, Ordering::Relaxed);
-                    record.take(suspect, captured.at);
+                if captured.kind == PacketKind::Outgoing {
+                    return;
+                }
+                match dissect(captured.bytes, LinkLayer::Ethernet).seen {
+                    Seen::Advert(advert) if advert.priority > 0 => record.adverts[suspect].push(captured.at),
+                    seen if answers(&seen, *address) => {
+                        heard[suspect].fetch_add(1, Ordering::Relaxed);
+                        record.take(suspect, captured.at);
+                    }
+                    _ => {}
                 }
             });
         }
@@ -117,8 +127,8 @@ impl Listener {
 }
 
 /// Whether a frame is an answer to whoever asked, and no announcement.
-fn answers(bytes: &[u8], address: IpAddr) -> bool {
-    match dissect(bytes, LinkLayer::Ethernet).seen {
+fn answers(seen: &Seen, address: IpAddr) -> bool {
+    match seen {
         Seen::Arp(arp) => {
             arp.operation == ArpOperation::Reply && !arp.is_gratuitous() && IpAddr::V4(arp.sender_ip) == address
         }
@@ -132,7 +142,7 @@ fn answers(bytes: &[u8], address: IpAddr) -> bool {
 
 impl Record {
     const fn new() -> Self {
-        Self { questions: Vec::new(), spans: [None; 2] }
+        Self { questions: Vec::new(), spans: [None; 2], adverts: [Vec::new(), Vec::new()] }
     }
 
     fn take(&mut self, suspect: usize, at: Instant) {
@@ -154,15 +164,23 @@ impl Record {
         self.spans[suspect].map(|(_, last)| last)
     }
 
-    /// How long both answered: the time from each question that both have answered to the next question.
-    pub fn overlap(&self) -> Duration {
-        let twice = self.questions.windows(2).filter(|pair| pair[0].1 == [true; 2]);
+    /// How long both answered of a time: from each question that both have answered to the next one.
+    pub fn overlap(&self, during: impl RangeBounds<Instant>) -> Duration {
+        let twice = self.questions.windows(2).filter(|pair| pair[0].1 == [true; 2] && during.contains(&pair[0].0));
         twice.map(|pair| pair[1].0.since(pair[0].0)).sum()
     }
 
-    /// The longest time between two questions in a row that somebody has answered.
-    pub fn gap(&self) -> Duration {
-        let answered: Vec<_> = self.questions.iter().filter(|(_, by)| *by != [false; 2]).map(|(at, _)| *at).collect();
+    /// The longest time between two questions in a row that somebody has answered, of those asked during a time.
+    pub fn gap(&self, during: impl RangeBounds<Instant>) -> Duration {
+        let asked = self.questions.iter().filter(|(at, _)| during.contains(at));
+        let answered: Vec<_> = asked.filter(|(_, by)| *by != [false; 2]).map(|(at, _)| *at).collect();
         answered.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default()
+    }
+
+    /// How long the first one had sent no advert, by the switch, when the second one sent its first one after `from`.
+    pub fn silence(&self, from: Instant) -> Option<Duration> {
+        let took = self.adverts[1].iter().find(|at| **at >= from)?;
+        let last = self.adverts[0].iter().rev().find(|at| *at < took)?;
+        Some(took.since(*last))
     }
 }

@@ -11,7 +11,7 @@ use vipwarden::detect::{
     RejectedView, Role, RouterView, SensorView, Snapshot, SpeakerView, Speaking, State, Tracked, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
-use vipwarden::observe::{DaemonState, Leased, Report, Reported, RouterId, Sensor, Tap};
+use vipwarden::observe::{DaemonState, Leased, Pledge, Reach, Report, Reported, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
 use vipwarden::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -79,23 +79,13 @@ pub fn empty() -> Snapshot {
 
 /// `empty` with these routers, a peer and a witness.
 pub fn with(routers: Vec<RouterView>) -> Snapshot {
-    let mut rtts = vipwarden::detect::Histogram::default();
-    rtts.observe(&vipwarden::detect::RTT_BUCKETS, 0.0004);
+    let mut reach = Reach::new("lb02", ip("10.0.0.6"));
+    reach.ping(ago(0.1), Some(Duration::from_micros(400)));
+    (reach.probes, reach.lost) = (12, 1);
     let mut snapshot = empty();
     snapshot.routers = routers.into_iter().map(Arc::new).collect();
-    snapshot.peers = vec![PeerView {
-        name: "lb02".into(),
-        address: ip("10.0.0.6"),
-        up: Some(true),
-        rtt: Some(Duration::from_micros(400)),
-        rtts,
-        probes: 12,
-        lost: 1,
-        api: Some(true),
-        trusted: true,
-        trouble: None,
-        report: Some(Arc::new(report())),
-    }];
+    snapshot.peers =
+        vec![PeerView { reach, api: Some(true), trusted: true, trouble: None, report: Some(Arc::new(report())) }];
     snapshot.witnesses = vec![WitnessView {
         name: "gateway".into(),
         address: ip("10.0.0.1"),
@@ -108,23 +98,7 @@ pub fn with(routers: Vec<RouterView>) -> Snapshot {
 
 /// What the peer says: it knows of the first address, and is a backup.
 fn report() -> Report {
-    let router = Reported {
-        name: "web".into(),
-        interface: "ens3".into(),
-        family: Family::V4,
-        vrid: 51,
-        addresses: vec![ip("192.168.1.100")],
-        speaks: false,
-        state: State::Backup,
-        blind: false,
-        held: Vec::new(),
-        priority: None,
-        sends: None,
-        hears: Vec::new(),
-        daemon: DaemonState::Alive,
-        witness: None,
-        findings: Vec::new(),
-    };
+    let router = Reported { interface: "ens3".into(), ..Reported::backup(Family::V4, 51, vec![ip("192.168.1.100")]) };
     Report::new("lb02".into(), "fedcba98".into(), true, ago(0.4)).with_routers(vec![router])
 }
 
@@ -280,7 +254,8 @@ pub fn unknown() -> RouterView {
 
 /// A master that this daemon itself is; one of the things that it tracks is down.
 pub fn speaking() -> RouterView {
-    let tracked = |name: &str, kind, up, weight| Tracked { name: name.into(), kind, up, weight };
+    let tracked =
+        |name: &str, kind: &'static str, up, weight| Tracked { name: name.into(), kind: kind.into(), up, weight };
     let mut router = healthy();
     (router.name, router.vrid, router.vip) = ("api".into(), 55, Some(ip("192.168.1.103")));
     router.addresses[0].address = ip("192.168.1.103");
@@ -298,7 +273,7 @@ pub fn speaking() -> RouterView {
         gate_open: Some(true),
         gate_lacks: None,
         address_lifetime: Some(Duration::from_secs(4)),
-        fences: vec![("split_brain", 1), ("isolation", 0), ("operator", 0)],
+        fences: [("split_brain", 1), ("isolation", 0), ("operator", 0)].map(|(why, n)| (why.into(), n)).into(),
         fence_durations: {
             let mut durations = Histogram::default();
             durations.observe(&FENCE_BUCKETS, 0.0004);
@@ -312,7 +287,9 @@ pub fn speaking() -> RouterView {
             until: Some(clock::now() + Duration::from_secs(3600)),
             holder: Some("lb01".into()),
             excused: false,
+            promised: false,
             trouble: None,
+            pledge: Some(Pledge { key: "/vipwarden/192.168.1.103/55".into(), asks_from: None, promised_until: None }),
         }),
     }));
     router
@@ -400,7 +377,7 @@ pub fn hostile(name: &str) -> Snapshot {
     (speaking.fenced, speaking.tracks[0].name) = (Some(name.into()), name.into());
     (fenced.name, fenced.interface, fenced.holders[0].node) = (name.into(), name.into(), Some(name.into()));
     let mut snapshot = with(vec![router, fenced]);
-    snapshot.peers[0].name = name.into();
+    snapshot.peers[0].reach.name = name.into();
     snapshot.peers[0].trouble = Some(name.into());
     snapshot.witnesses[0].name = name.into();
     snapshot.captures[0].interface = name.into();
@@ -416,7 +393,7 @@ pub fn event(reason: &str) -> Event {
         router: "web".into(),
         vip: Some(ip("192.168.1.100")),
         id: Some(RouterId { interface: "eth0".into(), vlan: Some(100), family: Family::V4, vrid: 51 }),
-        kind: "verdict",
+        kind: "verdict".into(),
         from: Some("healthy".into()),
         to: Some("split_brain".into()),
         reason: reason.into(),

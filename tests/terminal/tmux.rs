@@ -21,7 +21,7 @@ impl Terminal {
     /// Runs a command line in a window of this size; what it leaves with is written to a file.
     fn start(columns: u32, lines: u32, command: &str) -> Self {
         let terminal = Self { directory: tempfile::tempdir().unwrap() };
-        let line = format!("{command}; echo left with $? >{}; exec sleep 600", terminal.left().display());
+        let line = format!("{command}; echo left with $? >{}; stty -a; exec sleep 600", terminal.left().display());
         let (columns, lines) = (columns.to_string(), lines.to_string());
         terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &lines, &line]);
         terminal
@@ -37,6 +37,19 @@ impl Terminal {
         let output = output.expect("tmux (package tmux)");
         assert!(output.status.success(), "tmux {words:?}: {}", printed(&output));
         printed(&output)
+    }
+
+    /// Sends a signal to what runs in the window.
+    fn signal(&self, signal: &str) {
+        let shell = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
+        let shell = shell.trim();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+        let sent = Command::new("kill").arg(signal).arg(children.trim()).status().unwrap();
+        assert!(sent.success(), "kill {signal} {children}");
+    }
+
+    fn has_left_with(&self, code: u8) -> bool {
+        std::fs::read_to_string(self.left()).is_ok_and(|said| said == format!("left with {code}\n"))
     }
 
     fn press(&self, keys: &[&str]) {
@@ -101,9 +114,29 @@ fn top_shows_the_worst_first_explains_it_follows_what_happens_and_gives_the_term
     let screen = terminal.until("that it is stale", |screen| screen.contains("STALE: "));
     assert!(screen.contains("192.168.1.100"), "what was known last stays: {screen}");
     terminal.press(&["q"]);
-    let left = terminal.left();
-    let has_left = || std::fs::read_to_string(&left).is_ok_and(|code| code == "left with 0\n");
-    terminal.until("the screen from before", |screen| !screen.contains("virtual routers") && has_left());
+    terminal.until("the screen from before", |screen| !screen.contains("virtual routers") && terminal.has_left_with(0));
+}
+
+#[test]
+fn top_gives_the_terminal_back_when_a_signal_ends_it() {
+    let server = Server::start(scene::with(vec![scene::healthy()]), None);
+    for (signal, code) in [("-TERM", 143), ("-HUP", 129), ("-INT", 130)] {
+        let terminal = top(&server);
+        terminal.until("the router", |screen| screen.contains("held by"));
+        terminal.signal(signal);
+        let screen = terminal.until("the modes of the terminal", |screen| screen.contains("icanon"));
+        assert!(terminal.has_left_with(code), "{:?}", std::fs::read_to_string(terminal.left()));
+        assert!(!screen.contains("held by"), "{screen}");
+        let modes: Vec<&str> = screen.split_whitespace().collect();
+        for mode in ["icanon", "echo", "isig", "opost"] {
+            assert!(
+                modes.iter().any(|m| m.trim_end_matches(';') == mode),
+                "{signal} leaves it without {mode}: {screen}"
+            );
+        }
+        let cursor = terminal.tmux(&["display-message", "-p", "#{cursor_flag}"]);
+        assert_eq!(cursor.trim(), "1", "the cursor is seen again");
+    }
 }
 
 #[test]
@@ -114,6 +147,5 @@ fn top_without_a_terminal_or_a_daemon_says_so_where_it_can_be_read() {
     let command = format!("{} top --control /nonexistent/control.sock", env!("CARGO_BIN_EXE_vipwarden"));
     let terminal = Terminal::start(80, 24, &command);
     terminal.until("why", |screen| screen.contains("no daemon answers on /nonexistent/control.sock"));
-    let left = terminal.left();
-    terminal.until("the code", |_| std::fs::read_to_string(&left).is_ok_and(|code| code == "left with 1\n"));
+    terminal.until("the code", |_| terminal.has_left_with(1));
 }

@@ -23,20 +23,27 @@ pub struct Instance {
     pub addresses: Vec<String>,
     /// Further lines of the instance, as they are.
     pub lines: Vec<String>,
+    /// Further blocks beside it, as they are.
+    pub blocks: Vec<String>,
 }
 
 impl Instance {
     /// VRID 51 with the VIP 10.9.9.100.
     pub fn new(version: u8, advert_int: f64, priority: u8) -> Self {
-        Self { version, vrid: 51, priority, advert_int, addresses: vec!["10.9.9.100/24".into()], lines: Vec::new() }
+        let addresses = vec!["10.9.9.100/24".into()];
+        Self { version, vrid: 51, priority, advert_int, addresses, lines: Vec::new(), blocks: Vec::new() }
     }
 
     /// The configuration file.
     pub fn conf(&self, router_id: &str) -> String {
         let mut conf = format!(
-            "global_defs {{\n  router_id {router_id}\n  vrrp_version {}\n}}\n\
+            "global_defs {{\n  router_id {router_id}\n  vrrp_version {}\n}}\n{}\n\
              vrrp_instance vip {{\n  state BACKUP\n  interface {INTERFACE}\n  virtual_router_id {}\n  priority {}\n  advert_int {}\n",
-            self.version, self.vrid, self.priority, self.advert_int
+            self.version,
+            self.blocks.join("\n"),
+            self.vrid,
+            self.priority,
+            self.advert_int
         );
         // Writing to a String never fails.
         for line in &self.lines {
@@ -61,9 +68,17 @@ impl Keepalived {
     /// # Errors
     /// If it can't be started, or ends at once: with what it said.
     pub fn start(node: &Node, instance: &Instance) -> io::Result<Self> {
+        Self::start_with(node, &instance.conf(node.name()))
+    }
+
+    /// The same, with a configuration file of these words.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(node: &Node, conf: &str) -> io::Result<Self> {
         let directory = node.scratch()?;
         let path = |name: &str| directory.join(name);
-        std::fs::write(path("keepalived.conf"), instance.conf(node.name()))?;
+        std::fs::write(path("keepalived.conf"), conf)?;
         // A pid file left by a killed one would be taken for ours.
         let _ = std::fs::remove_file(path("vrrp.pid"));
         let mut command = node.command("keepalived");

@@ -97,25 +97,31 @@ pub(super) fn senses(look: &Look) -> Vec<Finding> {
 }
 
 fn peer(peer: &PeerView) -> Finding {
-    let check = "peer";
-    let ping = || format!("ping -c 3 {}", peer.address);
-    match (peer.up, peer.api, &peer.trouble) {
+    let (check, reach) = ("peer", &peer.reach);
+    let ping = || format!("ping -c 3 {}", reach.address);
+    match (reach.up, peer.api, &peer.trouble) {
         (Some(false), ..) => {
-            let seen = format!("{} does not answer pings", peer.address);
-            Finding::new(check, Severity::Warning, &peer.name, seen, "it is down, cut off, or its firewall drops pings")
-                .mended_by(ping())
+            let seen = format!("{} does not answer pings", reach.address);
+            Finding::new(
+                check,
+                Severity::Warning,
+                &reach.name,
+                seen,
+                "it is down, cut off, or its firewall drops pings",
+            )
+            .mended_by(ping())
         }
         (_, Some(false), trouble) => {
             let seen = trouble.clone().unwrap_or_else(|| "its vipwarden does not answer".into());
             let why = "what it holds and hears is not known here: mismatches and one-way paths stay unnamed";
-            Finding::new(check, Severity::Warning, &peer.name, seen, why)
-                .mended_by(format!("ssh {} systemctl status vipwarden", peer.address))
+            Finding::new(check, Severity::Warning, &reach.name, seen, why)
+                .mended_by(format!("ssh {} systemctl status vipwarden", reach.address))
         }
         (_, Some(true), Some(trouble)) => {
             let why = "its report is shown and never acted upon";
-            Finding::new(check, Severity::Warning, &peer.name, trouble.clone(), why)
+            Finding::new(check, Severity::Warning, &reach.name, trouble.clone(), why)
                 .mended_by("vipwarden check-config   # on both: [cluster] key_file must name the same key")
         }
-        _ => Finding::ok(check, &peer.name, "it answers"),
+        _ => Finding::ok(check, &reach.name, "it answers"),
     }
 }

@@ -32,7 +32,10 @@ impl Told {
             if first.preempt { "" } else { ", no preemption" },
             match (spec.gate, spec.arbiter) {
                 (true, None) => ", kernel gate".into(),
-                (true, Some(wait)) => format!(", kernel gate, an arbiter with a wait of {wait:?}"),
+                (true, Some(wait)) => format!(
+                    ", kernel gate, an arbiter with a wait of {wait:?}{}",
+                    if spec.unanimous { ", and without it the promises of all peers" } else { "" },
+                ),
                 (false, _) => ", no kernel gate".to_owned(),
             },
         );

@@ -19,7 +19,7 @@ use std::path::Path;
 pub use import::{Mode, import};
 pub use lex::{Alone, Files};
 pub use model::{
-    Conf, Foreign, Garp, Globals, Group, Instance, Notify, PRIORITY, Process, Program, Script, Track, TrackKind,
+    Conf, File, Foreign, Garp, Globals, Group, Instance, Notify, PRIORITY, Process, Program, Script, Track, TrackKind,
     Virtual,
 };
 pub use place::{At, Kind, Note, Place};

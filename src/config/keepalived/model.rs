@@ -24,8 +24,8 @@ pub struct Conf {
     pub scripts: Vec<Script>,
     /// `vrrp_track_process`es.
     pub processes: Vec<Process>,
-    /// Names of `track_file`s.
-    pub files: Vec<At<String>>,
+    /// `track_file`s.
+    pub files: Vec<File>,
     /// `vrrp_sync_group`s.
     pub groups: Vec<Group>,
     /// `vrrp_instance`s.
@@ -211,6 +211,19 @@ pub struct Process {
     /// `process`: the program's path or name.
     pub process: Option<At<String>>,
     /// `weight`.
+    pub weight: i16,
+    /// `weight … reverse`.
+    pub reverse: bool,
+}
+
+/// A `track_file`.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its name.
+    pub name: At<String>,
+    /// `file`: its path.
+    pub path: Option<At<String>>,
+    /// `weight`; 1 where it is not given.
     pub weight: i16,
     /// `weight … reverse`.
     pub reverse: bool,

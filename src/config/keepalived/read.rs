@@ -1,7 +1,9 @@
 //! Blocks → [`Conf`]: everything but what an instance says.
 
 use super::instance;
-use super::model::{Conf, Foreign, Garp, Globals, Group, Instance, Notify, Process, Program, Script, Track, TrackKind};
+use super::model::{
+    Conf, File, Foreign, Garp, Globals, Group, Instance, Notify, Process, Program, Script, Track, TrackKind,
+};
 use super::place::{At, Kind, Notes, Place};
 use super::tree::{Item, shown};
 use super::value::{self, number, seconds, text, whole};
@@ -57,7 +59,9 @@ fn block(conf: &mut Conf, item: &Item, notes: &mut Notes) {
         "vrrp_track_process" | "track_process" => {
             conf.processes.extend(named(item, notes).map(|name| process(name, inside, &mut conf.foreign, notes)));
         }
-        "vrrp_track_file" | "track_file" => conf.files.extend(named(item, notes)),
+        "vrrp_track_file" | "track_file" => {
+            conf.files.extend(named(item, notes).map(|name| file(name, inside, notes)));
+        }
         "vrrp_sync_group" => {
             let Some(name) = named(item, notes) else { return };
             let group = group(name, inside, &mut conf.foreign, notes);
@@ -227,6 +231,25 @@ fn process(name: At<String>, lines: &[Item], others: &mut Vec<Foreign>, notes: &
     process
 }
 
+fn file(name: At<String>, lines: &[Item], notes: &mut Notes) -> File {
+    let mut file = File { name, path: None, weight: 1, reverse: false };
+    for item in lines {
+        match item.word() {
+            "file" => file.path = text(item, notes).map(|text| At::new(text.to_owned(), &item.place)),
+            "weight" => (file.weight, file.reverse) = weight(item, notes),
+            "init_file" => {
+                notes.lost(&item.place, "`init_file`: a file that isn't there counts as 0; write it yourself")
+            }
+            _ => {}
+        }
+    }
+    if file.path.is_none() {
+        let says = format!("track_file {} has no `file`: it tracks nothing; write one", shown(&file.name.value));
+        notes.mistake(&file.name.place, says);
+    }
+    file
+}
+
 fn group(name: At<String>, lines: &[Item], others: &mut Vec<Foreign>, notes: &mut Notes) -> Group {
     let within = format!("vrrp_sync_group {}", shown(&name.value));
     let mut group = Group { name, members: Vec::new(), track: Vec::new(), notify: Notify::default() };
@@ -296,12 +319,13 @@ fn together(conf: &mut Conf, notes: &mut Notes) {
     let names = |list: &[At<String>]| list.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
     let scripts: Vec<_> = conf.scripts.iter().map(|script| script.name.clone()).collect();
     let processes: Vec<_> = conf.processes.iter().map(|process| process.name.clone()).collect();
+    let files: Vec<_> = conf.files.iter().map(|file| file.name.clone()).collect();
     let tracks = conf.instances.iter().flat_map(|instance| &instance.track);
     for one in tracks.chain(conf.groups.iter().flat_map(|group| &group.track)) {
         let (kind, defined) = match one.value.kind {
             TrackKind::Script => ("vrrp_script", names(&scripts)),
             TrackKind::Process => ("vrrp_track_process", names(&processes)),
-            TrackKind::File => ("track_file", names(&conf.files)),
+            TrackKind::File => ("track_file", names(&files)),
             TrackKind::Interface => continue,
         };
         let defined: Vec<&str> = defined.iter().map(String::as_str).collect();

@@ -29,6 +29,8 @@ pub struct WebFile {
     pub users: Vec<User>,
     /// Headers that go with each answer, beside and before our own.
     pub headers: Vec<(&'static str, String)>,
+    /// What is taken and worth saying.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// The headers that may be set, each with the values that it takes; without any, all.
@@ -48,8 +50,8 @@ pub fn read(path: &Path) -> Result<WebFile, Vec<Diagnostic>> {
     let text = files::text(path).map_err(|why| vec![Diagnostic::of_file(path, why)])?;
     let mut sources = Sources::default();
     sources.add_web(path, text.clone());
-    let mut judge = Judge { sources, errors: Vec::new() };
-    let file = match yaml::parse(&text) {
+    let mut judge = Judge { sources, errors: Vec::new(), warnings: Vec::new() };
+    let mut file = match yaml::parse(&text) {
         Ok(root) => judge.file(&root, path.parent().unwrap_or(Path::new(""))),
         Err((at, message)) => {
             judge.error(at, message);
@@ -57,6 +59,7 @@ pub fn read(path: &Path) -> Result<WebFile, Vec<Diagnostic>> {
         }
     };
     if judge.errors.is_empty() {
+        file.warnings = judge.warnings;
         return Ok(file);
     }
     judge.sources.sort(&mut judge.errors);
@@ -67,6 +70,7 @@ pub fn read(path: &Path) -> Result<WebFile, Vec<Diagnostic>> {
 struct Judge {
     sources: Sources,
     errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Judge {
@@ -91,8 +95,10 @@ impl Judge {
         let mut found = Vec::new();
         for (key, value) in self.section(node, &["http2", "headers"]) {
             if key == "http2" {
-                // HTTP/1.1 alone is served, which every client of HTTP/2 speaks too.
-                self.flag(value);
+                if self.flag(value) == Some(true) {
+                    let message = "HTTP/2 is not served, HTTP/1.1 is, which every client of HTTP/2 speaks too: write false, or remove it";
+                    self.warnings.push(self.sources.diagnostic(value.span(), message.into()));
+                }
                 continue;
             }
             for (name, value) in self.section(value, &HEADERS.map(|(name, _)| name)) {

@@ -13,26 +13,15 @@ fn settings() -> Settings {
 /// B as it reports itself: it holds the VIP and advertises priority 100, and hears nobody.
 fn holder() -> Reported {
     Reported {
-        name: "web".into(),
-        interface: "eth0".into(),
-        family: Family::V4,
-        vrid: 51,
-        addresses: vec![ip(VIP)],
-        speaks: false,
         state: State::Master,
-        blind: false,
         held: vec![ip(VIP)],
-        priority: None,
         sends: Some(Sent { source: ip(B), priority: 100, active: true, last: Instant::ZERO }),
-        hears: Vec::new(),
-        daemon: DaemonState::Alive,
-        witness: None,
-        findings: Vec::new(),
+        ..backup()
     }
 }
 
 fn backup() -> Reported {
-    Reported { state: State::Backup, held: Vec::new(), sends: None, ..holder() }
+    Reported::backup(Family::V4, 51, vec![ip(VIP)])
 }
 
 fn hearing(source: &str) -> Vec<Heard> {

@@ -1,7 +1,6 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -21,23 +20,28 @@ struct Bench {
 }
 
 impl Bench {
-    fn start(checks: Vec<Check>, files: &[&Path]) -> Self {
+    fn start(checks: Vec<Check>, files: Vec<Tracked>) -> Self {
         let (sender, results) = mpsc::channel(100);
         let config = watch::Sender::new(Arc::new(config(checks, files)));
         tokio::spawn(run(sender, config.subscribe()));
         Self { config, results }
     }
 
+    async fn result(&mut self) -> CheckResult {
+        timeout(LONG, self.results.recv()).await.expect("a result").expect("it runs")
+    }
+
     /// The next result: what, and whether it works.
     async fn next(&mut self) -> (String, bool) {
-        let result = timeout(LONG, self.results.recv()).await.expect("a result").expect("it runs");
-        (result.what.name().into_owned(), result.up)
+        let CheckResult { what, found } = self.result().await;
+        let Found::Up(up) = found else { panic!("{what} says {found:?}") };
+        (what.name().into_owned(), up)
     }
 }
 
-fn config(checks: Vec<Check>, files: &[&Path]) -> Config {
+fn config(checks: Vec<Check>, files: Vec<Tracked>) -> Config {
     let tracked = checks.iter().map(|check| Tracked::Check(check.name.clone()));
-    let all = tracked.chain(files.iter().map(|path| Tracked::File((*path).into())));
+    let all = tracked.chain(files);
     let speak =
         Speak { track: all.map(|what| Track { what, weight: 0, reverse: false }).collect(), ..Speak::default() };
     let router = Router {
@@ -105,7 +109,7 @@ async fn scripts_that_hang_fork_flood_or_take_long_delay_no_other_check() {
             check("missing", Probe::Command { command: vec!["/nowhere".into()], user: script_user() }, LONG),
             check("stranger", Probe::Command { command: vec!["true".into()], user: "no-such-user".into() }, LONG),
         ],
-        &[],
+        vec![],
     );
     let mut results = BTreeMap::new();
     for _ in 0..8 {
@@ -132,8 +136,10 @@ async fn runs_of_one_check_never_overlap_however_short_its_interval_is() {
     let text = format!(
         "cd {path}; mkdir busy || touch overlap; echo >> runs; sleep 0.05; rmdir busy; test $(wc -l < runs) -lt 5"
     );
-    let mut bench =
-        Bench::start(vec![Check { interval: Duration::from_millis(1), fall: 2, ..shell("quick", &text, LONG) }], &[]);
+    let mut bench = Bench::start(
+        vec![Check { interval: Duration::from_millis(1), fall: 2, ..shell("quick", &text, LONG) }],
+        vec![],
+    );
     assert_eq!(bench.next().await, ("quick".into(), true));
     assert_eq!(bench.next().await, ("quick".into(), false));
     let runs = fs::read_to_string(directory.path().join("runs")).expect("it ran").lines().count();
@@ -146,7 +152,7 @@ async fn a_tracked_file_fails_while_it_is_there() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("drain");
     let name = path.display().to_string();
-    let mut bench = Bench::start(vec![], &[&path]);
+    let mut bench = Bench::start(vec![], vec![Tracked::File(path.clone())]);
     assert_eq!(bench.next().await, (name.clone(), true));
     fs::write(&path, "").expect("a file");
     assert_eq!(bench.next().await, (name.clone(), false));
@@ -155,8 +161,28 @@ async fn a_tracked_file_fails_while_it_is_there() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_tracked_number_is_what_stands_in_its_file_and_stays_while_that_can_t_be_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("adjust");
+    let what = Tracked::Number(path.clone());
+    let mut bench = Bench::start(vec![], vec![what.clone()]);
+    let says = |number| CheckResult { what: what.clone(), found: Found::Number(number) };
+    assert_eq!(bench.result().await, says(0), "there is no file");
+    fs::write(&path, "-20\n").expect("a file");
+    assert_eq!(bench.result().await, says(-20));
+    fs::write(&path, "many").expect("a file");
+    let failure = Job::Number(path.clone()).once().await.expect_err("no number");
+    assert!(failure.contains("adjust: write a number"), "{failure}");
+    sleep(LOOK_EVERY * 2).await;
+    fs::write(&path, "30").expect("a file");
+    assert_eq!(bench.result().await, says(30), "nothing was sent of what could not be read");
+    fs::remove_file(&path).expect("ours");
+    assert_eq!(bench.result().await, says(0));
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_tracked_process_works_while_it_runs() {
-    assert_eq!(Job::Process(own_name()).once().await, Ok(()));
+    assert_eq!(Job::Process(own_name()).once().await, Ok(Found::Up(true)));
     let failure = Job::Process("no-such-process".into()).once().await.expect_err("nobody has this name");
     assert!(failure.contains("\"no-such-process\""), "{failure}");
 }
@@ -172,12 +198,12 @@ async fn a_reload_restarts_only_what_changed_and_kills_what_went() {
     let pid = directory.path().join("pid");
     let stays = shell("stays", "exit 0", LONG);
     let goes = shell("goes", &format!("echo $$ > {}; sleep 1000", pid.display()), LONG);
-    let mut bench = Bench::start(vec![stays.clone(), shell("changes", "exit 0", LONG), goes], &[]);
+    let mut bench = Bench::start(vec![stays.clone(), shell("changes", "exit 0", LONG), goes], vec![]);
     let mut first = [bench.next().await, bench.next().await];
     first.sort();
     assert_eq!(first, [("changes".into(), true), ("stays".into(), true)]);
     until(|| fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n'))).await;
-    bench.config.send_replace(Arc::new(config(vec![stays, shell("changes", "exit 1", LONG)], &[])));
+    bench.config.send_replace(Arc::new(config(vec![stays, shell("changes", "exit 1", LONG)], vec![])));
     assert_eq!(bench.next().await, ("changes".into(), false));
     let stat = format!("/proc/{}/stat", fs::read_to_string(&pid).expect("its id").trim());
     until(|| fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "))).await;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::seal::Seal;
 use crate::detect::{Finding, RouterView, Snapshot, SpeakerView};
 use crate::engine::Identity;
-use crate::observe::{DaemonState, Heard, Mute, Report, Reported, ReportedFinding, Sent, State};
+use crate::observe::{DaemonState, Heard, Mute, Pledge, Pledged, Report, Reported, ReportedFinding, Sent, State};
 use crate::time::{Duration, Instant};
 use crate::wire::Family;
 
@@ -88,6 +88,20 @@ pub struct RouterFacts {
     pub witness: Option<bool>,
     /// What is to be mended on that node.
     pub findings: Vec<FindingFacts>,
+    /// The arbiter's lease, where it is `unreachable = "hold-if-unanimous"`.
+    #[serde(default)]
+    pub lease: Option<LeaseFacts>,
+}
+
+/// An arbiter's lease, for those who promise not to take it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseFacts {
+    /// Under which name the arbiter knows the router.
+    pub key: String,
+    /// This node holds and could not renew in time: it asks the others to take nothing.
+    pub asks: bool,
+    /// This node neither holds nor takes it before so long after this answer; null where it promises nothing.
+    pub promise_ms: Option<u64>,
 }
 
 /// An address that is held.
@@ -260,14 +274,14 @@ impl FactsDoc {
                 .routers
                 .iter()
                 .filter(|router| router.role == crate::detect::Role::Member)
-                .map(|router| RouterFacts::new(router, snapshot.at, daemon(router), witness(router)))
+                .map(|router| RouterFacts::new(router, (snapshot.at, now), daemon(router), witness(router)))
                 .collect(),
         }
     }
 
     fn report(self, asked: Instant, boot_id: String, signed: bool) -> Report {
         let as_of = asked - Duration::from_millis(self.age_ms);
-        let routers = self.routers.into_iter().take(ROUTERS_MAX).filter_map(|r| r.reported(as_of)).collect();
+        let routers = self.routers.into_iter().take(ROUTERS_MAX).filter_map(|r| r.reported(asked, as_of)).collect();
         let mut report = Report::new(cut(&self.node), boot_id, signed, as_of).with_routers(routers);
         report.addresses = self.addresses.into_iter().take(LIST_MAX * 4).collect();
         report.macs = self.macs.iter().take(LIST_MAX * 4).filter_map(|mac| mac.parse().ok()).collect();
@@ -276,10 +290,11 @@ impl FactsDoc {
 }
 
 impl RouterFacts {
-    fn new(router: &RouterView, at: Instant, daemon: String, witness: Option<bool>) -> Self {
+    fn new(router: &RouterView, (at, now): (Instant, Instant), daemon: String, witness: Option<bool>) -> Self {
         let held = router.addresses.iter().filter_map(|a| Some((a.address, a.held?)));
         let advert = |speaker: &SpeakerView| AdvertFacts::new(speaker, at);
         let own = router.speakers.iter().filter(|s| s.local).max_by_key(|s| s.last_advert);
+        let leased = router.speaking.as_ref().and_then(|own| own.arbiter.as_ref());
         Self {
             name: router.name.clone(),
             interface: router.interface.clone(),
@@ -298,11 +313,12 @@ impl RouterFacts {
             daemon,
             witness,
             findings: router.findings.iter().filter(|f| f.here).map(FindingFacts::new).collect(),
+            lease: leased.and_then(|leased| leased.pledge.as_ref()).map(|pledge| LeaseFacts::new(pledge, now)),
         }
     }
 
     /// `None` if it speaks of a family or a state that is not known here.
-    fn reported(self, as_of: Instant) -> Option<Reported> {
+    fn reported(self, asked: Instant, as_of: Instant) -> Option<Reported> {
         let sends = self.sends.as_ref().map(|sent| Sent {
             source: sent.source,
             priority: sent.priority,
@@ -325,7 +341,25 @@ impl RouterFacts {
             daemon: DaemonState::named(&self.daemon),
             witness: self.witness,
             findings: self.findings.into_iter().take(8).map(FindingFacts::reported).collect(),
+            pledge: self.lease.map(|lease| lease.pledged(asked)),
         })
+    }
+}
+
+impl LeaseFacts {
+    /// A promise counts from the answer, of whatever age the view is: it is not taken back.
+    fn new(pledge: &Pledge, now: Instant) -> Self {
+        let left = pledge.promised_until.map(|until| until.since(now)).filter(|left| !left.is_zero());
+        Self {
+            key: pledge.key.clone(),
+            asks: pledge.asks_from.is_some_and(|from| from <= now),
+            promise_ms: left.map(millis),
+        }
+    }
+
+    fn pledged(self, asked: Instant) -> Pledged {
+        let promise = self.promise_ms.map(|ms| (asked, Duration::from_millis(ms)));
+        Pledged { key: cut(&self.key), asks: self.asks, promise }
     }
 }
 

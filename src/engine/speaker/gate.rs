@@ -244,15 +244,15 @@ impl Door {
         })
     }
 
-    /// Asks for leave to open again. It is used by [`Self::reopen`], after what was received has been read.
-    pub fn plan_reopening(&mut self, now: Instant) {
-        if self.reopen_at.is_some() {
-            return;
+    /// Asks for leave to open again. It is used by [`Self::reopen`], after what was received has been read. False if it can't be had.
+    pub fn plan_reopening(&mut self, now: Instant) -> bool {
+        if self.reopen_at.is_none() {
+            let permit = self.gates.gate().map(|mut gate| gate.permit(self.router.key, PERMIT));
+            if let Some(Ok(permit)) = permit {
+                (self.reopening, self.reopen_at) = (Some(permit), Some(now));
+            }
         }
-        let permit = self.gates.gate().map(|mut gate| gate.permit(self.router.key, PERMIT));
-        if let Some(Ok(permit)) = permit {
-            (self.reopening, self.reopen_at) = (Some(permit), Some(now));
-        }
+        self.reopen_at.is_some()
     }
 
     /// When [`Self::reopen`] is due.

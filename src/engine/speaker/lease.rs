@@ -10,7 +10,7 @@ use crate::config::{Arbiter, Unreachable};
 use crate::engine::arbiter::{Answer, Clerk, Said};
 use crate::engine::hub::Hub;
 use crate::fence::lease::{Action, Entry, Holder, Lease, Loss, Standing, Timing};
-use crate::observe::Leased;
+use crate::observe::{Leased, Testimony};
 use crate::sys::clock;
 use crate::sys::nft::gate::{Key, Permit};
 use crate::time::{Duration, Instant};
@@ -95,6 +95,8 @@ pub(super) enum Change {
     Granted,
     /// They may be taken although nobody could be asked: `unreachable = "ignore"`; in words.
     Excused(String),
+    /// They stay, though the arbiter is silent, for every peer promises not to take them; in words.
+    Kept(String),
     /// They must go; why, in words.
     Lost(String),
 }
@@ -112,6 +114,8 @@ pub(super) struct Tenancy {
     change: Option<Change>,
     /// May be master.
     may: bool,
+    /// Holds by the peers' promises.
+    kept: bool,
     /// Since when the register does not answer.
     down_since: Option<Instant>,
     /// Nobody could be asked, and that is to be ignored; with the entry that stood there last.
@@ -126,16 +130,19 @@ impl Tenancy {
     pub fn new(id: Id, office: &Office, me: Holder, name: &str) -> Self {
         let now = clock::now();
         let timing = Timing::for_wait(office.settings.wait);
+        let (key, policy) = (format!("{}{name}", office.settings.key_prefix), office.settings.unreachable);
+        let lease = Lease::new(now, me, timing);
         let mut tenancy = Self {
             id,
-            lease: Lease::new(now, me, timing),
+            lease: if policy == Unreachable::HoldIfUnanimous { lease.with_council(key.clone()) } else { lease },
             clerk: office.clerk.clone(),
             latch: None,
-            key: format!("{}{name}", office.settings.key_prefix),
+            key,
             timing,
-            policy: office.settings.unreachable,
+            policy,
             change: None,
             may: false,
+            kept: false,
             down_since: Some(now),
             excused: None,
             trouble: None,
@@ -180,6 +187,8 @@ impl Tenancy {
             until,
             holder: entry.map(|entry| entry.node.clone()),
             excused: self.excused.is_some(),
+            promised: self.kept,
+            pledge: self.lease.pledge(),
             trouble: self.trouble.clone().or_else(|| {
                 let stray =
                     format!("what stands under {} is no entry of vipwarden: remove it with etcdctl del", self.key);
@@ -232,6 +241,12 @@ impl Tenancy {
         self.work();
     }
 
+    /// Takes in what the peers say of their leases; `peers` are the names of all of them.
+    pub fn on_testimony(&mut self, said: &[Testimony], peers: &[String]) {
+        self.lease.handle_testimony(clock::now(), said, peers);
+        self.work();
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self) {
         self.lease.handle_timeout(clock::now());
@@ -256,6 +271,19 @@ impl Tenancy {
         }
         self.down_since = if self.lease.is_up() { None } else { self.down_since.or_else(|| Some(clock::now())) };
         self.mind_the_excuse();
+        self.mind_the_promises();
+    }
+
+    fn mind_the_promises(&mut self) {
+        let is_kept = self.lease.is_kept();
+        if is_kept && !self.kept {
+            let trouble = self.trouble.as_deref().unwrap_or("it does not answer");
+            let why = format!(
+                "the arbiter can't be asked, and every peer promises to take nothing: this node holds on: {trouble}"
+            );
+            self.change.get_or_insert(Change::Kept(why));
+        }
+        self.kept = is_kept;
     }
 
     fn on_granted(&mut self) {
@@ -274,10 +302,14 @@ impl Tenancy {
             Loss::Taken(None) => {
                 format!("the arbiter no longer says that this node holds: {} was removed or overwritten", self.key)
             }
-            Loss::Expired => match &self.trouble {
-                Some(trouble) => format!("the arbiter could not be asked in time: {trouble}"),
-                None => "the arbiter could not be asked in time".into(),
-            },
+            Loss::Expired => {
+                let peers = match self.policy {
+                    Unreachable::HoldIfUnanimous => ", and not every peer has promised to take nothing",
+                    Unreachable::Drop | Unreachable::Ignore => "",
+                };
+                let trouble = self.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+                format!("the arbiter could not be asked in time{peers}{trouble}")
+            }
         }));
     }
 

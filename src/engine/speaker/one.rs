@@ -85,8 +85,8 @@ pub(super) struct Speaker {
     sent_at: Instant,
     /// When the addresses' lifetime began anew.
     renewed_at: Instant,
-    /// It was told that the gate is closed, and it has not opened since.
-    gate_alarmed: bool,
+    /// What was told of the gate, and what waits for it.
+    gate: gated::Memory,
     /// What keeps adverts or announcements from leaving.
     trouble: Option<String>,
     /// What the kernel refuses.
@@ -155,7 +155,7 @@ impl Speaker {
             leaving: false,
             sent_at: Instant::ZERO,
             renewed_at: Instant::ZERO,
-            gate_alarmed: false,
+            gate: gated::Memory::default(),
             trouble: None,
             refusal: None,
             corrected_at: None,
@@ -263,7 +263,7 @@ impl Speaker {
         {
             tenancy.handle_timeout();
         }
-        self.reopen_gate(turn.now, turn.drained);
+        self.reopen_gate(turn.now, turn.drained, told);
         self.router.handle_timeout(turn);
         self.act(turn.now, host, told);
         if self.fencing.guard.poll_timeout(turn.now).is_some_and(|at| at <= turn.now) {
@@ -503,6 +503,9 @@ impl Speaker {
     }
 
     fn announce(&mut self, now: Instant, host: &Host, told: &mut Told) {
+        if self.waits_for_gate() {
+            return;
+        }
         let Some((outlet, mac)) = self.way_out(host) else { return };
         let (count, sent) = outlet.announce(self.router.settings(), mac);
         self.report.says.garp_sent += count;

@@ -4,14 +4,11 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::config;
-use crate::observe::{IfIndex, Request};
+use crate::observe::{IfIndex, PROMOTION_ECHO_IDENTIFIER, Request};
 use crate::sys::neighbour::NextHops;
 use crate::sys::speaker::Sender;
 use crate::vrrp::{self, Question, Settings};
 use crate::wire::{MacAddr, frame};
-
-/// The identifier of the echoes that speakers send. The watcher's are others.
-pub(super) const ECHO_IDENTIFIER: u16 = 0x7678;
 
 /// Where a frame leaves, and as whose.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +92,7 @@ impl Outlet {
             source,
             target,
             destination_mac: host,
-            identifier: ECHO_IDENTIFIER,
+            identifier: PROMOTION_ECHO_IDENTIFIER,
             sequence: question.number,
         });
         self.sender.ask(&request).map_err(|error| error.to_string())

@@ -1,9 +1,12 @@
 //! Holder and candidate in one.
 
+mod promise;
+
 use std::collections::VecDeque;
 
 use super::{Action, Challenger, Entry, Holder, Loss, Outcome, Sighting, Standing, Timing, Value};
 use crate::time::{Duration, Instant};
+use promise::Council;
 
 /// One node's part in the lease of one router.
 #[derive(Clone, Debug)]
@@ -23,8 +26,15 @@ pub struct Lease {
     ask: Option<Ask>,
     /// When the register is asked next, if it is not being asked.
     ask_at: Instant,
-    /// Until when our last confirmed request lets us hold: D.
+    /// Until when our last confirmed request, or the peers' promises, let us hold: D.
     until: Option<Instant>,
+    /// It rests on promises.
+    is_kept: bool,
+    /// Until when we have promised to take nothing.
+    promised: Instant,
+    /// The version that a request of ours without an answer would replace, should it be written yet.
+    loose: Option<u64>,
+    council: Option<Council>,
     gate: Gate,
     /// [`Action::Granted`] was said, and no [`Action::Lost`] since.
     told: bool,
@@ -56,6 +66,7 @@ enum Ask {
     },
     Cas {
         serial: u64,
+        version: u64,
         sent: Instant,
         entry: Entry,
         permit: Option<u64>,
@@ -97,6 +108,10 @@ impl Lease {
             ask: None,
             ask_at: now,
             until: None,
+            is_kept: false,
+            promised: Instant::ZERO,
+            loose: None,
+            council: None,
             gate: Gate::Closed,
             told: false,
             up: false,
@@ -226,12 +241,14 @@ impl Lease {
     /// The answer to [`Action::Cas`].
     pub fn handle_cas(&mut self, now: Instant, serial: u64, outcome: Outcome) {
         // An answer that comes after its request was given up is not listened to: what it says, a read has to say.
-        let Some(Ask::Cas { sent, entry, permit, .. }) = self.ask.take_if(|ask| ask.is_cas(serial)) else { return };
+        let Some(Ask::Cas { sent, version, entry, permit, .. }) = self.ask.take_if(|ask| ask.is_cas(serial)) else {
+            return;
+        };
         self.up = matches!(outcome, Outcome::Done(_) | Outcome::Conflict(_));
         match outcome {
             Outcome::Done(version) => self.on_done(now, sent, version, entry, permit),
             Outcome::Conflict(sighting) => self.see(now, sighting),
-            Outcome::Unknown => self.doubt(now),
+            Outcome::Unknown => self.doubt(now, version, &entry),
             Outcome::Failed => self.ask_at = now + self.timing.retry,
         }
         self.go_on(now);
@@ -296,10 +313,11 @@ impl Lease {
                 self.up = false;
                 self.ask_at = now;
             }
-            Some(Ask::Cas { sent, .. }) if *sent + self.timing.patience <= now => {
+            Some(Ask::Cas { sent, version, entry, .. }) if *sent + self.timing.patience <= now => {
+                let (version, entry) = (*version, entry.clone());
                 self.ask = None;
                 self.up = false;
-                self.doubt(now);
+                self.doubt(now, version, &entry);
             }
             _ => {}
         }
@@ -320,7 +338,7 @@ impl Lease {
                 let vacant = Entry::vacant(self.timing.hold.max(self.other_hold));
                 self.write(now, vacant, None);
             }
-            (true, _) if !is_mine && self.may_take_at(seen) > now => match self.challenging(now, seen) {
+            (true, _) if self.may_take_at(seen) > now => match self.challenging(now, seen) {
                 Some(entry) => self.write(now, entry, None),
                 None => self.read(now),
             },
@@ -361,6 +379,9 @@ impl Lease {
     fn challenging(&self, now: Instant, seen: &Seen) -> Option<Entry> {
         let (priority, _) = self.challenge.filter(|(_, at)| *at <= now)?;
         let Value::Entry(entry) = &seen.sighting.value else { return None };
+        if entry.holder == self.me.id {
+            return None;
+        }
         // Each write begins the wait anew: while it stands unanswered it is not repeated, or a dead holder would be challenged for ever.
         if entry.challenger.as_ref().is_some_and(|standing| standing.priority >= priority) {
             return None;
@@ -372,12 +393,13 @@ impl Lease {
     fn write(&mut self, now: Instant, entry: Entry, permit: Option<u64>) {
         let Some(version) = self.seen.as_ref().map(|seen| seen.sighting.version) else { return };
         let serial = self.next_serial();
-        self.ask = Some(Ask::Cas { serial, sent: now, entry: entry.clone(), permit });
+        self.ask = Some(Ask::Cas { serial, version, sent: now, entry: entry.clone(), permit });
         self.actions.push_back(Action::Cas { serial, version, entry });
     }
 
     fn on_done(&mut self, now: Instant, sent: Instant, version: u64, entry: Entry, permit: Option<u64>) {
         let (released, is_ours) = (entry.released, entry.holder == self.me.id);
+        self.loose = None;
         self.seen =
             Some(Seen { sighting: Sighting { version, value: Value::Entry(entry) }, since: now, doubtful: false });
         if !is_ours {
@@ -394,6 +416,7 @@ impl Lease {
             return;
         }
         self.until = Some(sent + self.timing.hold);
+        self.is_kept = false;
         self.ask_at = sent + self.timing.renew;
         match (self.gate, permit) {
             (Gate::Closed, Some(permit)) => {
@@ -407,8 +430,11 @@ impl Lease {
         }
     }
 
-    /// Something was written, or may have been, that we don't know of.
-    fn doubt(&mut self, now: Instant) {
+    /// Our entry was written in the place of this version, or may be yet, that we don't know of.
+    fn doubt(&mut self, now: Instant, version: u64, entry: &Entry) {
+        if entry.holder == self.me.id && !entry.released {
+            self.loose = Some(version);
+        }
         if let Some(seen) = &mut self.seen {
             seen.doubtful = true;
         }
@@ -420,6 +446,8 @@ impl Lease {
             Some(seen) if seen.sighting.version == sighting.version => seen.since,
             _ => now,
         };
+        // Versions only ever rise: what waits for an older one waits in vain.
+        self.loose = self.loose.filter(|version| sighting.version <= *version);
         let is_mine = self.is_mine(&sighting);
         let other = match &sighting.value {
             Value::Entry(entry) if entry.holder != self.me.id => Some((entry.node.clone(), entry.hold)),
@@ -436,8 +464,9 @@ impl Lease {
         }
         let seen = Seen { sighting, since, doubtful: false };
         // Ours has to be renewed, or given up.
-        self.ask_at = if is_mine { now } else { now + self.pace(now) };
-        if self.wanted && !is_mine {
+        let is_urgent = is_mine && (!self.wanted || self.promised <= now);
+        self.ask_at = if is_urgent { now } else { now + self.pace(now) };
+        if self.wanted && !is_urgent {
             self.ask_at = self.ask_at.min(self.may_take_at(&seen));
         }
         self.seen = Some(seen);
@@ -470,11 +499,12 @@ impl Lease {
     }
 
     fn may_take_at(&self, seen: &Seen) -> Instant {
-        match &seen.sighting.value {
+        let stood = match &seen.sighting.value {
             Value::Entry(entry) if entry.released || entry.holder == self.me.id => seen.since,
             Value::Entry(entry) => seen.since + self.timing.wait_for(entry.hold),
             Value::Absent | Value::Foreign => seen.since + self.timing.wait_for(self.other_hold),
-        }
+        };
+        stood.max(self.promised)
     }
 
     /// Between two reads: a release that is awaited should not have to wait.

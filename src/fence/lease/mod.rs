@@ -21,6 +21,8 @@
 //! A candidate that ranks higher writes itself into the entry as its challenger, which leaves the holder what it is: its next renewal fails,
 //! and it reads there that somebody asks for the addresses. It releases them if it agrees.
 //!
+//! Where the register can't be asked, D may also come from promises of *all* others to take nothing: see [`Lease::handle_testimony`].
+//!
 //! Then the gate is closed by D, always, and there is no overlap if hold/(1−ρ) + lateness ≤ wait/(1+ρ), where clocks run at 1 ± ρ.
 
 mod entry;

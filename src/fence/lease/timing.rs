@@ -29,7 +29,7 @@ pub struct Timing {
 impl Timing {
     /// With the longest hold that a wait allows.
     pub fn for_wait(wait: Duration) -> Self {
-        let hold = slower(faster(wait).saturating_sub(LATENESS));
+        let hold = hold_within(wait);
         // It is written in the register, in milliseconds.
         let hold = Duration::from_millis(u64::try_from(hold.as_millis()).unwrap_or(u64::MAX));
         Self { wait, hold, slice: hold / 15, renew: hold / 3, patience: hold / 4, poll: wait / 6, retry: wait / 60 }
@@ -47,10 +47,21 @@ impl Timing {
         self.hold.saturating_sub(self.slice * 2)
     }
 
+    /// How long a holder may hold, from before it asked, while all others promise to take nothing for so long. Never longer than
+    /// by a grant: one of them that has started anew has forgotten its promise, and waits for no more than that.
+    pub fn kept(&self, promise: Duration) -> Duration {
+        hold_within(promise).min(self.hold)
+    }
+
     /// After so long an element that is not refreshed is gone.
     pub fn expiry(&self) -> Duration {
         self.slice + LATENESS
     }
+}
+
+/// How long one may hold, by a slow clock, that another one waits out by a fast one.
+fn hold_within(wait: Duration) -> Duration {
+    slower(faster(wait).saturating_sub(LATENESS))
 }
 
 /// What a clock that is too fast shows of it at least.

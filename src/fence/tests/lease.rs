@@ -4,15 +4,15 @@ use super::at;
 use crate::fence::lease::*;
 use crate::time::{Duration, Instant};
 
-const WAIT: Duration = Duration::from_secs(3);
+pub(super) const WAIT: Duration = Duration::from_secs(3);
 
 /// One node's lease with what it has asked for.
-struct Node {
-    lease: Lease,
-    now: Instant,
+pub(super) struct Node {
+    pub lease: Lease,
+    pub now: Instant,
 }
 
-fn entry(holder: &str, counter: u64) -> Entry {
+pub(super) fn entry(holder: &str, counter: u64) -> Entry {
     let hold = Timing::for_wait(WAIT).hold;
     Entry {
         holder: holder.into(),
@@ -25,14 +25,14 @@ fn entry(holder: &str, counter: u64) -> Entry {
     }
 }
 
-fn sighting(version: u64, entry: Entry) -> Sighting {
+pub(super) fn sighting(version: u64, entry: Entry) -> Sighting {
     Sighting { version, value: Value::Entry(entry) }
 }
 
 const ABSENT: Sighting = Sighting { version: 0, value: Value::Absent };
 
 impl Node {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let me = Holder { id: "me".into(), node: "lb01".into() };
         Self { lease: Lease::new(at(0), me, Timing::for_wait(WAIT)), now: at(0) }
     }
@@ -42,7 +42,7 @@ impl Node {
     }
 
     /// Lets time pass, with everything that is due in it, and gives back what was asked for.
-    fn pass(&mut self, time: Duration) -> Vec<Action> {
+    pub fn pass(&mut self, time: Duration) -> Vec<Action> {
         let end = self.now + time;
         let mut actions = self.actions();
         while let Some(due) = self.lease.poll_timeout().filter(|due| *due <= end) {
@@ -60,7 +60,7 @@ impl Node {
     }
 
     /// Answers the read that it waits for, or will.
-    fn read(&mut self, sighting: &Sighting) {
+    pub fn read(&mut self, sighting: &Sighting) {
         let mut actions = self.actions();
         while !actions.iter().any(|action| matches!(action, Action::Read { .. })) {
             let due = self.lease.poll_timeout().expect("it will read");
@@ -70,8 +70,24 @@ impl Node {
         self.lease.handle_read(self.now, serial, Some(sighting.clone()));
     }
 
+    /// Answers the next read, and gives back all that was asked for until then and after it.
+    pub fn read_on(&mut self, sighting: &Sighting) -> Vec<Action> {
+        let mut actions = self.actions();
+        let serial = loop {
+            let read = |action: &Action| if let Action::Read { serial } = action { Some(*serial) } else { None };
+            if let Some(serial) = actions.iter().rev().find_map(read) {
+                break serial;
+            }
+            let due = self.lease.poll_timeout().expect("it will read");
+            actions.extend(self.pass(due.since(self.now)));
+        };
+        self.lease.handle_read(self.now, serial, Some(sighting.clone()));
+        actions.extend(self.actions());
+        actions
+    }
+
     /// Makes the permit that is asked for, and gives back the request that then goes out.
-    fn permit(&mut self) -> (u64, u64, Entry, u64) {
+    pub fn permit(&mut self) -> (u64, u64, Entry, u64) {
         let actions = self.actions();
         let [Action::Permit { serial: permit, lifetime }] = actions[..] else { panic!("{actions:?}") };
         let Timing { hold, slice, .. } = Timing::for_wait(WAIT);
@@ -83,7 +99,7 @@ impl Node {
     }
 
     /// Holds, by the release of another one.
-    fn holding() -> Self {
+    pub fn holding() -> Self {
         let mut node = Self::new();
         node.lease.want(node.now, true);
         node.read(&sighting(10, Entry { released: true, ..entry("other", 3) }));

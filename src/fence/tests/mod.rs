@@ -3,6 +3,7 @@
 mod lease;
 mod lease_world;
 mod pairs;
+mod promise;
 mod rows;
 mod succession;
 mod testimony;

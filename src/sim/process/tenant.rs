@@ -12,8 +12,11 @@ use super::{News, Op, Process};
 #[derive(Debug)]
 pub(super) struct Tenant {
     pub lease: Lease,
+    pub wait: Duration,
     /// The router was told that it may be master.
     may: bool,
+    /// It holds by its peers' promises.
+    kept: bool,
     /// It takes every grant for one of the last request.
     loose: bool,
     asked_last: u64,
@@ -25,7 +28,9 @@ impl Tenant {
         let timing = Timing::for_wait(wait);
         let timing = if spec.rules.long_wait { timing } else { Timing { wait: wait / 2, ..timing } };
         let holder = Holder { id: format!("{me}/{life}"), node };
-        Self { lease: Lease::new(now, holder, timing), may: false, loose: !spec.rules.bound, asked_last: 0 }
+        let lease = Lease::new(now, holder, timing);
+        let lease = if spec.unanimous { lease.with_council(super::channel::KEY.into()) } else { lease };
+        Self { lease, wait, may: false, kept: false, loose: !spec.rules.bound, asked_last: 0 }
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -98,6 +103,11 @@ impl Process {
                     told = Some(Event::Forbid(format!("the lease is lost: {loss:?}")));
                 }
             }
+        }
+        if std::mem::replace(&mut tenant.kept, tenant.lease.is_kept()) != tenant.lease.is_kept() {
+            let how =
+                if tenant.kept { "goes on by the promises of all peers" } else { "rests on no promises any more" };
+            self.news.push(News::Lease(how.into()));
         }
         let is_news = told.is_some();
         told.into_iter().for_each(|event| self.router.handle(now, event));

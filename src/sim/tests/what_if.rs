@@ -21,6 +21,8 @@ pub(super) fn pair(gate: bool, faults: &[Mishap]) -> Spec {
         weather: Weather::CLEAR,
         gate,
         arbiter: None,
+        reports: false,
+        unanimous: false,
         watch: false,
         policy: Policy::default(),
         length: SECOND * 8,
@@ -108,4 +110,39 @@ fn an_arbiter_makes_of_a_partition_one_holder_and_outlives_its_own_leader() {
     assert_eq!((report.violations, report.spans.several.1), (vec![], Duration::ZERO));
     let gap = report.spans.nobody.0;
     assert!(gap < INTERVAL, "neither the partition nor the change of leader costs service: {gap:?}");
+}
+
+#[test]
+fn a_council_outlasts_an_arbiter_that_is_away_for_as_long_as_every_peer_promises() {
+    let away = mishap(SECOND * 5, SECOND * 40, Fault::ArbiterDown);
+    let holds = |faults: &[Mishap], unanimous| {
+        let mut spec = pair(true, faults);
+        (spec.arbiter, spec.length, spec.calm_from) = (Some(SECOND * 3), SECOND * 60, SECOND * 46);
+        (spec.reports, spec.unanimous) = (true, unanimous);
+        let report = run(spec, false);
+        assert_eq!((&report.violations, report.spans.several.1), (&vec![], Duration::ZERO));
+        report.spans.nobody.0
+    };
+    assert!(holds(&[away], true) < INTERVAL, "nobody notices");
+    assert!(holds(&[away], false) > SECOND * 30, "without promises the addresses go with the lease");
+    let mute = mishap(SECOND * 20, SECOND * 10, Fault::ChannelCut(1));
+    let gap = holds(&[away, mute], true);
+    assert!(gap > SECOND * 20, "one that says nothing has promised nothing, and only the arbiter opens again: {gap:?}");
+    let dead = mishap(SECOND * 20, SECOND * 30, Fault::Kill(1));
+    assert!(holds(&[away, dead], true) > SECOND * 20, "the dead promise nothing");
+}
+
+#[test]
+fn a_holder_alone_without_the_arbiter_keeps_the_addresses_and_a_dead_one_loses_them_within_the_wait_and_a_second() {
+    let alone = mishap(SECOND * 5, SECOND * 20, Fault::ArbiterCut(0));
+    let mut spec = pair(true, &[alone]);
+    (spec.arbiter, spec.length, spec.calm_from) = (Some(SECOND * 3), SECOND * 40, SECOND * 26);
+    (spec.reports, spec.unanimous) = (true, true);
+    let report = run(spec.clone(), false);
+    assert_eq!((report.violations, report.spans.several.1), (vec![], Duration::ZERO));
+    assert!(report.spans.nobody.0 < INTERVAL, "{:?}", report.spans);
+    spec.faults.push(mishap(SECOND * 15, SECOND * 10, Fault::Kill(0)));
+    let report = run(spec, false);
+    assert_eq!((report.violations, report.spans.several.1), (vec![], Duration::ZERO));
+    assert!(report.spans.nobody.1 < SECOND * 4 + INTERVAL * 5, "{:?}", report.spans);
 }

@@ -35,7 +35,7 @@ impl World {
     pub(super) fn send_request(&mut self, node: usize, life: u32, request: Action) {
         if !self.register.is_cut(node) && !self.is_lost() {
             let at = self.now + self.way();
-            self.queue.push(at, Happening::Register { node, life, request });
+            self.queue.push(at, Happening::Register { node, life, request: Box::new(request) });
         }
     }
 
@@ -64,7 +64,7 @@ impl World {
     fn send_answer(&mut self, node: usize, life: u32, said: Said) {
         if !self.register.is_cut(node) && !self.is_lost() {
             let at = self.now + self.way();
-            self.queue.push(at, Happening::Reply { node, life, said });
+            self.queue.push(at, Happening::Reply { node, life, said: Box::new(said) });
         }
     }
 
@@ -72,11 +72,11 @@ impl World {
         self.now >= Instant::ZERO + self.spec.calm_from
     }
 
-    fn is_lost(&mut self) -> bool {
+    pub(super) fn is_lost(&mut self) -> bool {
         !self.is_calm() && self.chance.ppm(self.spec.hazards.lost_ppm)
     }
 
-    fn way(&mut self) -> Duration {
+    pub(super) fn way(&mut self) -> Duration {
         let hazards = self.spec.hazards;
         if !self.is_calm() && self.chance.ppm(hazards.slow_ppm) {
             return self.chance.any_magnitude(WAY.1, hazards.slow_max);

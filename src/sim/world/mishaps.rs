@@ -54,6 +54,7 @@ impl World {
             Fault::ArbiterDown => self.register.outages += 1,
             Fault::ArbiterCut(node) => self.register.cuts.set(node, true),
             Fault::ArbiterForgets => self.register.forget(),
+            Fault::ChannelCut(node) => self.channel_cuts[node] += 1,
         }
     }
 
@@ -84,6 +85,7 @@ impl World {
             }
             Fault::ArbiterDown => self.register.outages = count(self.register.outages, false),
             Fault::ArbiterCut(node) => self.register.cuts.set(node, false),
+            Fault::ChannelCut(node) => self.channel_cuts[node] = count(self.channel_cuts[node], false),
             Fault::DeleteAddress(_) | Fault::AddAddress(_) | Fault::HandOver(_) | Fault::ArbiterForgets => {}
         }
     }

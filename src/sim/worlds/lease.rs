@@ -48,6 +48,8 @@ pub fn random(seed: u64) -> Spec {
         weather: Weather { loss_ppm: 0, ..Weather::CLEAR },
         gate: true,
         arbiter: Some(WAIT),
+        reports: false,
+        unanimous: false,
         watch: false,
         policy: Policy { hold_down: INTERVAL, ..Policy::default() },
         length: LENGTH,
@@ -56,6 +58,35 @@ pub fn random(seed: u64) -> Spec {
         hazards,
         rules: Rules::ALL,
     }
+}
+
+/// The same with a council: the arbiter is away more often, and so is the second channel now and then. In half of the worlds a
+/// node first does not reach the arbiter, and then the others don't hear it, so that they would take over what they have promised.
+pub fn council(seed: u64) -> Spec {
+    let mut spec = random(seed);
+    let chance = &mut Chance::new(scramble(seed ^ (0x5a << 56)));
+    (spec.reports, spec.unanimous) = (true, true);
+    spec.hazards.slow_ppm = chance.pick(&[0, 20_000, 200_000]);
+    let count = spec.nodes.len();
+    let mut add = |chance: &mut Chance, from: Duration, fault: Fault| {
+        let at = chance.between(from, CALM - INTERVAL);
+        let lasts = chance.between(Duration::ZERO, CALM - at);
+        spec.faults.push(Mishap { at, lasts: Some(lasts), fault });
+        at
+    };
+    let node = chance.below(count as u64) as usize;
+    if chance.below(2) == 0 {
+        let at = add(chance, Duration::ZERO, Fault::ArbiterCut(node));
+        add(chance, at, Fault::Cut { from: Nodes::one(node), to: Nodes(0xff) });
+    } else {
+        let away = chance.pick(&[Fault::ArbiterDown, Fault::ArbiterStalls]);
+        add(chance, Duration::ZERO, away);
+    }
+    for _ in 0..chance.below(3) {
+        let node = chance.below(count as u64) as usize;
+        add(chance, Duration::ZERO, Fault::ChannelCut(node));
+    }
+    spec
 }
 
 fn mishap(count: usize, chance: &mut Chance) -> Mishap {

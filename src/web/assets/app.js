@@ -39,7 +39,7 @@ async function refresh() {
   try {
     const answer = await fetch(location.pathname + location.search, { cache: "no-store", signal: AbortSignal.timeout(REFRESH_MS) });
     if (!answer.ok) throw new Error(answer.statusText);
-    take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    take(await answer.text());
     say("");
   } catch {
     say(LOST);
@@ -74,78 +74,105 @@ function listen() {
 
 // --- From the old page to the new one ---
 
-/** The server's HTML of each part that is shown, without what only grows older. */
-const served = new WeakMap();
-
-function remember(element) {
-  served.set(element, element.outerHTML.replace(/<(span|time) class="age"[^>]*>[^<]*</g, "<"));
-  for (const part of element.querySelectorAll("[data-key]")) {
-    if (part.tagName !== "DETAILS") served.set(part, part.outerHTML.replace(/<(span|time) class="age"[^>]*>[^<]*</g, "<"));
-  }
-}
-
-function take(page) {
-  const news = page.title !== document.title.replace(/^STALE /, "");
+function take(html) {
+  const [before, rows, after] = cut(html);
+  const page = new DOMParser().parseFromString(before + after, "text/html");
+  const isNews = page.title !== document.title.replace(/^STALE /, "");
+  const focused = document.activeElement?.dataset.focus;
   const fresh = document.adoptNode(page.getElementById("view"));
-  remember(fresh);
   view().dataset.lastEvent = fresh.dataset.lastEvent;
   patch(view(), fresh);
+  const body = document.getElementById("routers");
+  if (body) arrange(body, rowsOf(body, rows));
   document.title = page.title;
   setIcon(page.querySelector("link[rel=icon]").getAttribute("href"));
   settle();
-  if (news) document.getElementById("news").textContent = page.title;
+  refocus(focused);
+  if (isNews) document.getElementById("news").textContent = page.title;
+}
+
+/** The page before the rows of its table, the rows, and what follows: the rows are most of it. */
+function cut(html) {
+  const table = html.indexOf('<tbody id="routers"');
+  if (table < 0) return [html, "", ""];
+  const start = html.indexOf(">", table) + 1;
+  const end = html.indexOf("</tbody>", start);
+  return [html.slice(0, start), html.slice(start, end), html.slice(end)];
+}
+
+/** The server's rows: those that say what they said are the old ones, and only the others are parsed. */
+function rowsOf(body, html) {
+  const rows = new Map([...body.rows].map((row) => [row.dataset.mark, row]));
+  const pieces = html.split("</tr>").filter((piece) => piece.trim());
+  const marks = pieces.map((piece) => piece.match(/data-mark="(\w+)"/)[1]);
+  const template = document.createElement("template");
+  template.innerHTML = pieces.filter((_, i) => !rows.has(marks[i])).join("</tr>");
+  for (const row of template.content.children) rows.set(row.dataset.mark, row);
+  return marks.map((mark) => rows.get(mark));
 }
 
 function patch(old, fresh) {
-  if (served.get(old) === served.get(fresh)) {
+  if ("parts" in old.dataset && "parts" in fresh.dataset) {
+    if (old.className !== fresh.className) old.className = fresh.className;
+    arrange(old, [...fresh.children]);
+  } else if (old.dataset.mark !== fresh.dataset.mark) {
+    replace(old, fresh);
+  } else {
     const ages = old.querySelectorAll(".age");
-    fresh.querySelectorAll(".age").forEach((age, i) => ages[i] && ages[i].replaceWith(age.cloneNode(true)));
-    return;
+    fresh.querySelectorAll(".age").forEach((age, i) => ages[i] && ages[i].replaceWith(age));
   }
-  if (!("parts" in old.dataset && "parts" in fresh.dataset)) return replace(old, fresh);
-  served.set(old, served.get(fresh));
-  if (old.className !== fresh.className) old.className = fresh.className;
-  const known = new Map([...old.children].map((child) => [child.dataset.key, child]));
-  let at = old.firstElementChild;
-  for (const child of [...fresh.children]) {
-    const same = known.get(child.dataset.key);
-    if (!same) {
-      old.insertBefore(child, at);
-      continue;
-    }
-    known.delete(child.dataset.key);
-    if (same === at) at = at.nextElementSibling;
-    else old.insertBefore(same, at);
-    patch(same, child);
-  }
-  for (const gone of known.values()) gone.remove();
 }
 
-/** Puts `fresh` in the place of `old`; what was open stays open, what had the focus has it again. */
+/** Makes `children` the parts of `parent`: those that it has already are patched, and moved only if they must be. */
+function arrange(parent, children) {
+  const known = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const keys = new Set(children.map((child) => child.dataset.key));
+  for (const [key, child] of known) if (!keys.has(key)) child.remove();
+  let at = parent.firstElementChild;
+  for (const child of children) {
+    const old = known.get(child.dataset.key);
+    if (at && old === at.nextElementSibling) {
+      // One that goes down goes alone: the others need not come up.
+      at.remove();
+      at = old;
+    }
+    if (at && old === at) at = at.nextElementSibling;
+    else parent.insertBefore(old ?? child, at);
+    if (old && old !== child) patch(old, child);
+  }
+}
+
+/** Puts `fresh` in the place of `old`; what was open stays open. */
 function replace(old, fresh) {
   // Who selects something keeps it under the cursor, until the selection is given up.
   const selection = getSelection();
   if (!selection.isCollapsed && selection.containsNode(old, true)) return;
-  const keyOf = (element) => element.dataset && element.dataset.focus;
-  const focused = old.contains(document.activeElement) ? keyOf(document.activeElement) : undefined;
   const open = new Set([...old.querySelectorAll("details[open]")].map((details) => details.dataset.key));
   for (const details of fresh.querySelectorAll("details")) details.open = open.has(details.dataset.key);
   old.replaceWith(fresh);
-  if (focused) [...fresh.querySelectorAll("[data-focus]")].find((element) => keyOf(element) === focused)?.focus();
+}
+
+/** What had the focus has it again, if it went with what was replaced. */
+function refocus(focused) {
+  if (focused === undefined || document.activeElement !== document.body) return;
+  document.querySelector(`#view [data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 // --- What only a browser can do ---
+
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 /** After each change: dates in the viewer's zone, buttons that work, and the filter again. */
 function settle() {
   const now = document.querySelector("#view time.age");
   if (now) skew = Date.parse(now.dateTime) - Date.now();
+  const today = new Date(Date.now() + skew).toDateString();
   for (const time of document.querySelectorAll("#view time:not([data-local])")) {
     const date = new Date(time.dateTime);
-    const isToday = date.toDateString() === new Date(Date.now() + skew).toDateString();
     time.dataset.local = "";
     time.title = date.toString() + "\n" + time.dateTime;
-    time.textContent = isToday ? date.toLocaleTimeString() : date.toLocaleString();
+    time.textContent = (date.toDateString() === today ? TIME : DATE).format(date);
   }
   for (const element of document.querySelectorAll("#view .script[hidden]")) element.hidden = false;
   filter();
@@ -219,7 +246,6 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-remember(view());
 settle();
 listen();
 schedule(REFRESH_MS);

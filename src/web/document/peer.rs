@@ -73,10 +73,10 @@ impl From<&Reported> for PeerRouterDoc {
 impl PeerDoc {
     pub(super) fn new(peer: &PeerView, now: Instant) -> Self {
         Self {
-            name: peer.name.clone(),
-            address: peer.address,
-            ping: peer.up,
-            rtt_seconds: peer.rtt.map(|rtt| rtt.as_secs_f64()),
+            name: peer.reach.name.clone(),
+            address: peer.reach.address,
+            ping: peer.reach.up,
+            rtt_seconds: peer.reach.rtt.map(|rtt| rtt.as_secs_f64()),
             api: peer.api,
             trusted: peer.trusted,
             report_age_seconds: peer.report.as_ref().map(|report| now.since(report.as_of).as_secs_f64()),

@@ -32,22 +32,29 @@ impl fmt::Display for PriorityDoc {
     }
 }
 
-/// Something on which the priority depends; like `check nginx is down: priority -20` in words.
+/// Something on which the priority depends; like `check nginx is down: priority -20` or `number /run/adjust says: priority +5` in
+/// words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackDoc {
     /// Its name.
     pub name: String,
-    /// `check`, `interface`, `process` or `file`.
+    /// `check`, `interface`, `process`, `file` or `number`.
     pub kind: String,
     /// Whether it is up; null until that is known.
     pub up: Option<bool>,
-    /// Added to the priority: below zero while it is down, above zero while it is up. Zero is a fault while it is down.
+    /// Added to the priority: below zero while it is down, above zero while it is up. Zero is a fault while it is down. A number
+    /// always adds this, unless it is down.
     pub weight: i16,
 }
 
 impl From<&Tracked> for TrackDoc {
     fn from(tracked: &Tracked) -> Self {
-        Self { name: tracked.name.clone(), kind: tracked.kind.into(), up: tracked.up, weight: tracked.weight }
+        Self {
+            name: tracked.name.clone(),
+            kind: tracked.kind.clone().into_owned(),
+            up: tracked.up,
+            weight: tracked.weight,
+        }
     }
 }
 
@@ -56,6 +63,7 @@ impl fmt::Display for TrackDoc {
         write!(f, "{} {} ", self.kind, self.name)?;
         match (self.up, self.weight) {
             (None, _) => f.write_str("is not known yet"),
+            (Some(true), _) if self.kind == "number" => write!(f, "says: priority {:+}", self.weight),
             (Some(true), 1..) => write!(f, "is up: priority {:+}", self.weight),
             (Some(true), _) => f.write_str("is up"),
             (Some(false), 0) => f.write_str("is down: a fault"),
@@ -129,6 +137,8 @@ pub struct ArbiterDoc {
     pub holder: Option<String>,
     /// Whether this node may hold although the arbiter can't be asked.
     pub ignored: bool,
+    /// Whether it holds because every peer promises not to take the addresses, while the arbiter can't be asked.
+    pub promised: bool,
     /// What is wrong, and what to do; null if nothing is.
     pub trouble: Option<String>,
 }
@@ -143,6 +153,7 @@ impl ArbiterDoc {
             hold_remaining_seconds: remaining,
             holder: leased.holder.clone(),
             ignored: leased.excused,
+            promised: leased.promised,
             trouble: leased.trouble.clone(),
         }
     }
@@ -152,6 +163,9 @@ impl fmt::Display for ArbiterDoc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.hold_remaining_seconds, &self.holder) {
             _ if self.ignored => f.write_str("the arbiter can't be asked and is ignored: two nodes may hold")?,
+            (Some(remaining), _) if self.promised => {
+                write!(f, "the arbiter can't be asked, and all peers let this node hold for {remaining:.1} s more")?;
+            }
             (Some(remaining), _) => write!(f, "the arbiter lets this node hold for {remaining:.1} s more")?,
             (None, _) if !self.up => f.write_str("the arbiter can't be asked: this node may not hold")?,
             (None, Some(holder)) => write!(f, "the arbiter says that {holder} holds, or did last")?,
@@ -229,6 +243,15 @@ mod tests {
             (None, -20, "check nginx is not known yet"),
         ] {
             let track = TrackDoc { name: "nginx".into(), kind: "check".into(), up, weight };
+            assert_eq!(track.to_string(), words);
+        }
+        for (up, adds, words) in [
+            (Some(true), -20, "number /run/adjust says: priority -20"),
+            (Some(true), 20, "number /run/adjust says: priority +20"),
+            (Some(false), 0, "number /run/adjust is down: a fault"),
+            (None, 1, "number /run/adjust is not known yet"),
+        ] {
+            let track = TrackDoc { name: "/run/adjust".into(), kind: "number".into(), up, weight: adds };
             assert_eq!(track.to_string(), words);
         }
     }

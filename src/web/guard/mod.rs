@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -15,13 +16,17 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures_util::StreamExt as _;
 use rustls::ServerConfig;
+use tokio::sync::watch;
 
+use crate::config::Diagnostic;
 use crate::config::web_file::{self, ClientAuth, WebFile};
 use crate::engine::describe;
 use crate::sys::tls::Stamp;
 use crate::time::Duration;
 
+use super::serve::is_stream;
 use logins::{Answer, Logins};
 
 /// How often the files are looked at: a renewed certificate is served as long afterwards at most.
@@ -43,8 +48,18 @@ struct Protection {
 pub struct Guard {
     file: Option<Arc<Path>>,
     current: Arc<ArcSwap<Protection>>,
+    /// Changes after each change of `current`.
+    changes: watch::Sender<()>,
     /// The files as they were when they were looked at last, good or not.
     seen: Arc<Mutex<Stamp>>,
+}
+
+/// By what a connection is let in.
+pub(super) struct Rules {
+    /// What it is greeted with; `None` is HTTP in the clear.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Changes when others are in force.
+    pub changes: watch::Receiver<()>,
 }
 
 impl fmt::Debug for Guard {
@@ -60,11 +75,12 @@ impl Guard {
     /// In words: everything that is wrong with the files.
     pub fn load(file: Option<&Path>) -> Result<Self, String> {
         let protection = match file {
-            Some(path) => Protection::load(path)?,
+            Some(path) => Protection::load(path)?.0,
             None => Protection::new(&WebFile::default(), Stamp::default())?,
         };
         let seen = Arc::new(Mutex::new(protection.stamp.clone()));
-        Ok(Self { file: file.map(Arc::from), current: Arc::new(ArcSwap::from_pointee(protection)), seen })
+        let current = Arc::new(ArcSwap::from_pointee(protection));
+        Ok(Self { file: file.map(Arc::from), current, changes: watch::Sender::new(()), seen })
     }
 
     /// Looks at the files for ever, and takes them when they have changed. `expires` is told when the certificate expires.
@@ -92,22 +108,29 @@ impl Guard {
             return Ok(false);
         }
         *seen = stamp;
-        self.current.store(Arc::new(Protection::load(file)?));
+        let (protection, warnings) = Protection::load(file)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        self.current.store(Arc::new(protection));
+        self.changes.send_replace(());
         Ok(true)
     }
 
-    /// What a new connection is greeted with; `None` is HTTP in the clear.
-    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.current.load().tls.clone()
+    /// For a new connection. Who subscribes first misses no change of what is read then.
+    pub(super) fn rules(&self) -> Rules {
+        let changes = self.changes.subscribe();
+        Rules { tls: self.current.load().tls.clone(), changes }
     }
 }
 
 impl Protection {
-    fn load(path: &Path) -> Result<Self, String> {
+    /// With what is worth saying of the files.
+    fn load(path: &Path) -> Result<(Self, Vec<Diagnostic>), String> {
         // Taken before reading: what changes meanwhile is seen as a change.
         let stamp = stamp(path);
         let file = web_file::read(path).map_err(|errors| describe(&errors))?;
-        Self::new(&file, stamp)
+        Ok((Self::new(&file, stamp)?, file.warnings))
     }
 
     fn new(file: &WebFile, stamp: Stamp) -> Result<Self, String> {
@@ -140,8 +163,9 @@ fn stamp(path: &Path) -> Stamp {
     Stamp::of([path].into_iter().chain(named.iter().map(PathBuf::as_path)))
 }
 
-/// Lets through who may read, and adds the headers.
+/// Lets through who may read, and adds the headers. A stream ends when somebody else may read.
 pub(super) async fn protect(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let mut changes = guard.changes.subscribe();
     let protection = guard.current.load_full();
     let refused = match &protection.logins {
         Some(logins) => refuse(logins, request.headers()).await,
@@ -151,6 +175,10 @@ pub(super) async fn protect(State(guard): State<Guard>, request: Request, next: 
         Some(refusal) => refusal,
         None => next.run(request).await,
     };
+    if is_stream(&response) {
+        let changed = async move { changes.changed().await };
+        response = response.map(|body| Body::from_stream(body.into_data_stream().take_until(changed)));
+    }
     for (name, value) in &protection.headers {
         response.headers_mut().insert(name, value.clone());
     }

@@ -1,7 +1,7 @@
 //! Link layers, VLAN tags, IP headers, fragments, and the frames built here.
 
 use super::*;
-use crate::wire::{ArpOperation, EmitError, Neighbour, NeighbourKind, Rejected, Version, frame};
+use crate::wire::{ArpOperation, Echo, EmitError, Neighbour, NeighbourKind, Rejected, Version, frame};
 
 fn with_mac() -> Advert {
     Advert { mac: Some(MAC), ..golden_advert(Version::V3) }
@@ -267,13 +267,15 @@ fn rfc4861_7_2_2_a_duplicate_check_doesnt_say_who_asks() {
 
 #[test]
 fn rfc792_an_echo_request_goes_to_one_mac_and_no_further() {
-    let peer = MacAddr(2, 0, 0, 0, 0, 2);
-    let bytes =
-        frame::echo_request(MAC, address("10.9.9.7"), address("10.9.9.100"), peer, 0x1234, 5).expect("one family");
+    let request = |source, target, identifier, sequence| {
+        let (from, to) = ((MAC, address(source)), (MacAddr(2, 0, 0, 0, 0, 2), address(target)));
+        frame::echo(Echo::Request, from, to, identifier, sequence)
+    };
+    let bytes = request("10.9.9.7", "10.9.9.100", 0x1234, 5).expect("one family");
     assert_eq!(bytes[..14], hex("020000000002 02000000000a 0800"));
     assert_eq!((bytes[22], &bytes[34..]), (1, &hex("0800 e5c6 1234 0005")[..]));
-    let bytes = frame::echo_request(MAC, address("fe80::7"), address("fe80::1"), peer, 1, 2).expect("one family");
+    let bytes = request("fe80::7", "fe80::1", 1, 2).expect("one family");
     assert_eq!((bytes[21], bytes[54]), (1, 128), "hop limit and type");
-    let mixed = frame::echo_request(MAC, address("fe80::7"), address("10.9.9.100"), peer, 1, 2);
+    let mixed = request("fe80::7", "10.9.9.100", 1, 2);
     assert_eq!(mixed, Err(EmitError::MixedFamilies(address("10.9.9.100"), address("fe80::7"))));
 }

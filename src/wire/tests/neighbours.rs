@@ -1,8 +1,7 @@
 //! Neighbour discovery and echo replies: what RFC 4861 §7.1 makes a node ignore is not seen.
 
 use super::*;
-use crate::wire::icmp::{self, Echo};
-use crate::wire::{EchoReply, Neighbour, NeighbourKind, frame, nd};
+use crate::wire::{Echo, EchoReply, Neighbour, NeighbourKind, frame, icmp, nd};
 
 const TARGET_MAC: MacAddr = MacAddr(0x02, 0, 0, 0, 0, 0x0b);
 

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::wire::icmp::{self, Echo};
-use crate::wire::{Arp, ArpOperation, EchoReply, Family, Neighbour, NeighbourKind, Rejected, checksum, frame, nd};
+use crate::wire::{
+    Arp, ArpOperation, Echo, EchoReply, Family, Neighbour, NeighbourKind, Rejected, checksum, frame, icmp, nd,
+};
 
 const LINK_LAYERS: [LinkLayer; 4] = [LinkLayer::Ethernet, LinkLayer::Sll, LinkLayer::Sll2, LinkLayer::Ip];
 

@@ -45,15 +45,26 @@ impl Prometheus {
 
     /// What it answers to `query`, errors too.
     pub fn ask(&self, query: &str) -> serde_json::Value {
-        let escaped: String = query.bytes().map(|b| format!("%{b:02x}")).collect();
-        let body = self.get(&format!("/api/v1/query?query={escaped}")).unwrap_or_default();
-        serde_json::from_str(&body).unwrap_or_default()
+        self.answer(&format!("/api/v1/query?query={}", escaped(query)))
+    }
+
+    /// The same for each second from one to the other.
+    pub fn ask_range(&self, query: &str, from: i64, to: i64) -> serde_json::Value {
+        self.answer(&format!("/api/v1/query_range?query={}&start={from}&end={to}&step=1", escaped(query)))
+    }
+
+    fn answer(&self, path: &str) -> serde_json::Value {
+        serde_json::from_str(&self.get(path).unwrap_or_default()).unwrap_or_default()
     }
 
     /// GETs a path.
     pub fn get(&self, path: &str) -> std::io::Result<String> {
         http_get(&self.node, LISTEN, path)
     }
+}
+
+fn escaped(query: &str) -> String {
+    query.bytes().map(|b| format!("%{b:02x}")).collect()
 }
 
 /// GETs a path of a server on a host.

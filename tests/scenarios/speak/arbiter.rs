@@ -1,7 +1,7 @@
 //! Two speakers and an arbiter: real etcd on a third host.
 
 use crate::etcd::{Cluster, Site};
-use crate::lab::{Flavour, Node, Stage, Watch, holds, until};
+use crate::lab::{Firewall, Flavour, Node, Stage, Watch, holds, second, until};
 use crate::oracle::Oracle;
 
 /// The key of the router, as `docs/arbiter.md` says.
@@ -113,6 +113,48 @@ fn an_arbiter_that_is_to_be_ignored_is_missed_with_an_alarm_and_obeyed_again() {
     court.stage.expect_holders(true, false);
 }
 
+#[test]
+fn while_every_peer_promises_to_take_nothing_a_holder_outlasts_its_arbiter_and_no_longer() {
+    let mut court = Court::new(1);
+    let [node_a, node_b, third] = ["a", "b", "c"].map(|name| court.stage.node(name));
+    second::join(&node_a, &node_b);
+    let council = court.arbiter("unreachable = \"hold-if-unanimous\"\n");
+    let a = court.stage.asking_speaker(&node_a, 200, &[&council]);
+    a.expect("it is master by the arbiter's leave", is_master);
+    let mut b = court.stage.asking_speaker(&node_b, 100, &[&council]);
+    b.expect("it is backup", |router| router["state"] == "backup" && router["arbiter"]["holder"] == "a");
+    let trusts = |watch: &Watch| watch.status().is_ok_and(|status| status["peers"][0]["trusted"] == true);
+    until("each trusts the other's reports", || trusts(&a) && trusts(&b));
+
+    let vip = court.stage.flavour.vip().parse().expect("an address");
+    let oracle = Oracle::start(&third, [&node_a, &node_b], vip);
+    until("the holder answers", || oracle.answers(0) > 100);
+    court.etcd.kill(0);
+    let promised = |router: &serde_json::Value| router["arbiter"]["promised"] == true && is_master(router);
+    a.expect("it holds on", |router| promised(router) && router["arbiter"]["up"] == false);
+    // Five times as long as a lease lasts.
+    let heard = Firewall::count_adverts(court.stage.lab(), "a");
+    until("it has gone on", || heard.counted() > 100);
+    a.expect("it holds on", promised);
+    assert!(a.get("/api/v1/events").expect("events").contains("every peer promises"));
+    assert_eq!(a.metric("vrrp_fences_total", &["reason=\"arbiter\""]), 0.0);
+
+    court.etcd.revive(0);
+    a.expect("it has a lease again", |router| is_master(router) && router["arbiter"]["promised"] == false);
+
+    court.etcd.kill(0);
+    a.expect("it holds on", promised);
+    b.process().signal(libc::SIGSTOP).expect("it runs");
+    a.expect("who says nothing has promised nothing", |router| router["state"] != "master");
+    until("the address is gone", || !court.holding(&node_a));
+    assert_eq!(a.metric("vrrp_fences_total", &["reason=\"arbiter\""]), 1.0);
+    b.process().signal(libc::SIGCONT).expect("it is there");
+    court.etcd.revive(0);
+    a.expect("it is master by the arbiter's leave", is_master);
+    let record = oracle.stop();
+    assert_eq!(record.first(1), None, "the other one never answered");
+}
+
 /// A host that asks every millisecond hears the old holder for the last time before it hears the next one for the first time.
 fn the_old_one_is_silent_before_the_next_one_answers(signal: i32) {
     let court = Court::new(1);
@@ -136,7 +178,7 @@ fn the_old_one_is_silent_before_the_next_one_answers(signal: i32) {
     }
     let record = oracle.stop();
     let (last, first) = (record.last(0).expect("it answered"), record.first(1).expect("it answers"));
-    assert!(last < first, "both have answered, for {:?}", record.overlap());
+    assert!(last < first, "both have answered, for {:?}", record.overlap(..));
 }
 
 #[test]

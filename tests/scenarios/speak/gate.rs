@@ -4,6 +4,8 @@ use std::process::Command;
 
 use crate::lab::{Flavour, Injector, Keepalived, Stage, until};
 
+/// Each with adverts and addresses of its own kind.
+const KINDS: [Flavour; 5] = [Flavour::V3, Flavour::Vmac, Flavour::V6, Flavour::Unicast, Flavour::UnicastV6];
 const MASTER: &str = "it is master, and its gate is open";
 
 fn is_open(router: &serde_json::Value) -> bool {
@@ -35,14 +37,14 @@ fn silent_before_the_next_one_answers(flavour: Flavour, signal: i32) {
 
 #[test]
 fn a_killed_master_falls_silent_by_itself() {
-    for flavour in [Flavour::V3, Flavour::Vmac, Flavour::V6] {
+    for flavour in KINDS {
         silent_before_the_next_one_answers(flavour, libc::SIGKILL);
     }
 }
 
 #[test]
 fn a_frozen_master_falls_silent_and_answers_again_when_it_goes_on() {
-    for flavour in [Flavour::V3, Flavour::Vmac, Flavour::V6] {
+    for flavour in KINDS {
         silent_before_the_next_one_answers(flavour, libc::SIGSTOP);
     }
 }

@@ -170,6 +170,33 @@ fn what_is_tracked_moves_the_priority_and_every_change_is_told_in_order() {
     assert_eq!(states, ["BACKUP", "MASTER", "BACKUP", "MASTER", "STOP"], "{lines}");
 }
 
+/// keepalived's `track_file` beside ours: of two nodes, both with the same file, each adds what stands in it.
+#[test]
+fn a_number_in_a_file_moves_the_priority_as_keepalived_s_track_file_does() {
+    let stage = Stage::new(Flavour::V3);
+    let file = |node: &crate::lab::Node| node.scratch().expect("a scratch directory").join("adjust");
+    let (theirs, ours) = (file(&stage.a), file(&stage.b));
+    let say = |file: &std::path::Path, number: i16| std::fs::write(file, format!("{number}\n")).expect("a file");
+    say(&theirs, 0);
+    let mut instance = stage.instance(&stage.a, 150);
+    instance.blocks.push(format!("track_file adjust {{\nfile \"{}\"\nweight 1\n}}", theirs.display()));
+    instance.lines.push("track_file {\nadjust\n}".into());
+    let _keepalived = Keepalived::start(&stage.a, &instance).expect("keepalived starts");
+    let track = format!("track = [{{ number = \"{}\", weight = 1 }}]", ours.display());
+    let vipwarden = stage.speaker(&stage.b, 100, &[&track]);
+    vipwarden.expect(BACKUP, |router| router["state"] == "backup" && router["priority"]["effective"] == 100);
+    say(&ours, 100);
+    stage.expect_holders(false, true);
+    vipwarden.expect(MASTER, |router| router["state"] == "master" && router["priority"]["effective"] == 200);
+    say(&theirs, 100);
+    stage.expect_holders(true, false);
+    say(&theirs, -200);
+    stage.expect_holders(false, true);
+    say(&ours, -254);
+    vipwarden.expect("it is at fault", |router| router["state"] == "fault" && router["tracks"][0]["up"] == false);
+    stage.expect_holders(true, false);
+}
+
 #[test]
 fn an_owner_is_master_at_once_and_its_addresses_are_never_touched() {
     let stage = Stage::new(Flavour::V3);

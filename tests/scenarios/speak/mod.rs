@@ -1,6 +1,7 @@
 //! vipwarden as the VRRP router itself, beside real daemons.
 
 mod arbiter;
+mod behind;
 mod conform;
 mod gate;
 mod groups;

@@ -75,7 +75,7 @@ fn tracks(conf: &Conf, instance: &Instance, group: Option<&Group>, out: &mut Tom
     let mut elements: Vec<Value> = Vec::new();
     let mut seen: Vec<(&'static str, String)> = Vec::new();
     for one in instance.track.iter().chain(group.iter().flat_map(|group| &group.track)) {
-        let Some((key, name, weight, reverse)) = track(conf, one, notes) else { continue };
+        let Some((key, name, weight, reverse)) = track(conf, one) else { continue };
         if seen.contains(&(key, name.clone())) {
             notes.lost(&one.place, format!("`{}` is tracked already: remove one of the two", shown(&one.value.name)));
             continue;
@@ -109,7 +109,7 @@ fn tracks(conf: &Conf, instance: &Instance, group: Option<&Group>, out: &mut Tom
 }
 
 /// The key, the name and the weight of something tracked, and whether in reverse; if vipwarden can track it.
-fn track(conf: &Conf, one: &At<Track>, notes: &mut Notes) -> Option<(&'static str, String, i16, bool)> {
+fn track(conf: &Conf, one: &At<Track>) -> Option<(&'static str, String, i16, bool)> {
     let Track { kind, name, weight, reverse } = &one.value;
     let (key, found, default, default_reverse) = match kind {
         TrackKind::Script => {
@@ -127,13 +127,8 @@ fn track(conf: &Conf, one: &At<Track>, notes: &mut Notes) -> Option<(&'static st
             ("process", base[..end].to_owned(), process.weight, process.reverse)
         }
         TrackKind::File => {
-            let says = format!(
-                "`track_file {}`: keepalived adds what stands in the file; here a file that exists is a failure. Write \
-                 track = [{{ file = \"/run/drain\", weight = -50 }}], and create that file to drain",
-                shown(name)
-            );
-            notes.lost(&one.place, says);
-            return None;
+            let file = conf.files.iter().find(|file| file.name.value == *name)?;
+            ("number", file.path.as_ref()?.value.clone(), file.weight, file.reverse)
         }
     };
     let reverse = *reverse || (default_reverse && weight.is_none());

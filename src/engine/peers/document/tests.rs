@@ -110,3 +110,24 @@ fn every_list_and_text_of_a_report_is_bounded() {
     assert_eq!(report.node, "x".repeat(TEXT_MAX));
     assert_eq!((report.addresses.len(), report.macs.len()), (LIST_MAX * 4, 0));
 }
+
+#[test]
+fn a_promise_is_told_by_what_is_left_of_it_at_the_answer_and_counts_from_the_question() {
+    let pledge = Pledge { key: "/k".into(), asks_from: Some(at(2000)), promised_until: Some(at(3000)) };
+    let facts = LeaseFacts::new(&pledge, at(1300));
+    assert_eq!(facts, LeaseFacts { key: "/k".into(), asks: false, promise_ms: Some(1700) });
+    assert_eq!(facts.pledged(at(1250)).promise, Some((at(1250), Duration::from_millis(1700))));
+    let later = LeaseFacts::new(&pledge, at(3000));
+    assert_eq!((later.asks, later.promise_ms), (true, None));
+}
+
+#[test]
+fn the_report_of_a_node_that_knows_of_no_promises_yet_is_read_all_the_same() {
+    let router = serde_json::json!({
+        "name": "web", "interface": "eth0", "vlan": null, "family": "ipv4", "vrid": 51, "addresses": [], "mode": "speak",
+        "state": "backup", "verdict": "healthy", "blind": false, "held": [], "priority": null, "sends": null, "hears": [],
+        "daemon": "alive", "witness": null, "findings": []
+    });
+    let facts: RouterFacts = serde_json::from_value(router).unwrap();
+    assert_eq!(facts.reported(at(1250), at(950)).unwrap().pledge, None);
+}

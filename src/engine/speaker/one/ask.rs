@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::Speaker;
-use crate::engine::speaker::outlet::{ECHO_IDENTIFIER, Way};
+use crate::engine::speaker::outlet::Way;
 use crate::engine::speaker::report::Told;
-use crate::observe::Host;
+use crate::observe::{Host, PROMOTION_ECHO_IDENTIFIER};
 use crate::time::Instant;
 use crate::vrrp::{Event, Question};
 use crate::wire::{Arp, ArpOperation, EchoReply, MacAddr, Neighbour, NeighbourKind, Seen};
@@ -30,7 +30,7 @@ impl Speaker {
     /// Takes in a frame in which some host says that it has the address that was asked for.
     pub fn on_claim(&mut self, now: Instant, seen: &Seen, host: &Host, told: &mut Told) {
         let question = match seen {
-            Seen::EchoReply(EchoReply { identifier: ECHO_IDENTIFIER, sequence, .. }) => {
+            Seen::EchoReply(EchoReply { identifier: PROMOTION_ECHO_IDENTIFIER, sequence, .. }) => {
                 Some(Question { number: *sequence, thorough: false })
             }
             Seen::Arp(Arp { operation: ArpOperation::Reply, sender_mac, .. }) => self.thorough_question(*sender_mac),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::Speaker;
+use super::{ALARM_EVERY, Speaker};
 use crate::engine::hub::Hub;
 use crate::engine::speaker::gate::Door;
 use crate::engine::speaker::kernel::Job;
@@ -12,14 +12,28 @@ use crate::engine::speaker::report::Told;
 use crate::observe::IfIndex;
 use crate::sys::nft::gate::{Key, Rank, Router};
 use crate::time::{Duration, Instant};
-use crate::vrrp::State;
+use crate::vrrp::{Event, State};
 
 /// The addresses' lifetime is renewed when this part of it is over.
 const RENEWALS: u32 = 3;
 
+/// A gate that nothing explains.
+const CLOSED: &str = "master with a closed gate: an advert left, and the kernel does not let the addresses answer";
+
 /// What an arbiter's lease is worth without a gate.
 const UNPROVEN: &str = "no kernel gate ends the arbiter's lease: the daemon itself drops the addresses before its end, but one that is \
                         frozen or killed doesn't, so that two holders are not ruled out";
+
+/// What was told of a speaker's gate, and what waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// It was told that the gate is closed, and it has not opened since.
+    alarmed: bool,
+    /// When it was last told that the kernel obeys a peer that the election does not.
+    disobeyed_at: Option<Instant>,
+    /// The addresses are to be announced when it opens: a closed one lets no announcement out.
+    unannounced: bool,
+}
 
 impl Speaker {
     /// The gate for its addresses, if there is to be one.
@@ -119,21 +133,32 @@ impl Speaker {
         self.at_gate(now, told, |door| door.set_rank(priority, source));
         let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
         if door.on_sent(now) {
-            self.gate_alarmed = false;
-            return self.renew_addresses(now);
-        }
-        let restored = door.restore();
-        if !restored {
-            door.plan_reopening(now);
-        }
-        if !std::mem::replace(&mut self.gate_alarmed, true) {
-            let why = match restored {
-                true => "somebody has removed the kernel gate: it is put up again, and the next advert opens it",
-                false => "master with a closed gate: an advert left, and the kernel does not let the addresses answer",
-            };
-            self.alarm(now, why.into(), told);
+            self.gate.alarmed = false;
+        } else if door.restore() {
+            self.alarm_of_gate(
+                now,
+                "somebody has removed the kernel gate: it is put up again, and the next advert opens it",
+                told,
+            );
+        } else if !door.plan_reopening(now) {
+            self.alarm_of_gate(now, CLOSED, told);
         }
         self.renew_addresses(now);
+    }
+
+    /// Says once what keeps the gate closed.
+    fn alarm_of_gate(&mut self, now: Instant, why: &str, told: &mut Told) {
+        if !std::mem::replace(&mut self.gate.alarmed, true) {
+            self.alarm(now, why.into(), told);
+        }
+    }
+
+    /// True if the addresses are to be announced later: when the gate has been opened.
+    pub(super) fn waits_for_gate(&mut self) -> bool {
+        let door = self.place.as_ref().and_then(|place| place.door.as_ref());
+        let waits = door.is_some_and(|door| door.poll_timeout().is_some());
+        self.gate.unannounced |= waits;
+        waits
     }
 
     /// A peer's advert has been judged. The kernel may have closed the gate on one that this router does not give way to.
@@ -142,23 +167,35 @@ impl Speaker {
             return;
         }
         let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
-        if door.was_closed() {
-            door.plan_reopening(now);
-            self.fencing.by_kernel();
+        if !door.was_closed() {
+            return;
+        }
+        door.plan_reopening(now);
+        self.fencing.by_kernel();
+        if self.gate.disobeyed_at.is_none_or(|told| now.since(told) >= ALARM_EVERY) {
+            self.gate.disobeyed_at = Some(now);
             self.alarm(
                 now,
-                format!("the kernel closed the gate on an advert of {peer} that the election does not obey: it is opened again"),
+                format!("the kernel closes the gate on adverts of {peer} that the election does not obey: it is opened again each time"),
                 told,
             );
         }
     }
 
     /// Opens the gate again, if everything received is read and this router still holds.
-    pub(super) fn reopen_gate(&mut self, now: Instant, drained: bool) {
+    pub(super) fn reopen_gate(&mut self, now: Instant, drained: bool, told: &mut Told) {
         let holds = self.router.holds();
         let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
-        if drained && door.poll_timeout().is_some_and(|at| at <= now) && door.reopen(holds) {
-            self.gate_alarmed = false;
+        if !drained || door.poll_timeout().is_none_or(|at| at > now) {
+            return;
+        }
+        if door.reopen(holds) {
+            self.gate.alarmed = false;
+            if std::mem::take(&mut self.gate.unannounced) {
+                self.router.handle(now, Event::AnnounceAgain);
+            }
+        } else if holds {
+            self.alarm_of_gate(now, CLOSED, told);
         }
     }
 

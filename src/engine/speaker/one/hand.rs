@@ -23,6 +23,7 @@ impl Speaker {
         self.fencing.guard.handle_testimony(now, around.witness, &around.testimonies);
         self.obey_guard(now, now, host, told);
         self.prepare(now, &around.testimonies, host, told);
+        self.hear_pledges(now, &around.testimonies, host, told);
     }
 
     /// Has the router know what the peers' reports mean for its next takeover.

@@ -5,7 +5,7 @@ use crate::engine::arbiter::Answer;
 use crate::engine::speaker::lease::{Change, Office, Tenancy};
 use crate::engine::speaker::report::Told;
 use crate::fence::lease::Holder;
-use crate::observe::Host;
+use crate::observe::{Host, Testimony};
 use crate::time::Instant;
 use crate::vrrp::{Event, State, Takeover};
 
@@ -36,6 +36,14 @@ impl Speaker {
     pub fn on_arbiter(&mut self, now: Instant, answer: Answer, host: &Host, told: &mut Told) {
         if let Some(tenancy) = &mut self.tenancy {
             tenancy.on_answer(answer);
+            self.act(now, host, told);
+        }
+    }
+
+    /// Takes in what the peers say of their leases.
+    pub(super) fn hear_pledges(&mut self, now: Instant, said: &[Testimony], host: &Host, told: &mut Told) {
+        if let Some(tenancy) = &mut self.tenancy {
+            tenancy.on_testimony(said, self.fencing.guard.peers());
             self.act(now, host, told);
         }
     }
@@ -85,6 +93,7 @@ impl Speaker {
         match change {
             None => {}
             Some(Change::Granted) => self.change_lease_of_gate(now, told),
+            Some(Change::Kept(why)) => self.alarm(now, why, told),
             Some(Change::Excused(why)) => {
                 self.alarm(now, why, told);
                 self.change_lease_of_gate(now, told);

@@ -72,7 +72,7 @@ impl Gate {
     /// # Errors
     /// What the kernel says; one that is closed already is no error.
     pub fn close(&mut self, key: Key) -> Result<(), NftError> {
-        for set in [LEASE, ALIVE] {
+        for set in [ALIVE, LEASE] {
             self.remove(set, &self::key(key))?;
         }
         Ok(())
@@ -162,7 +162,12 @@ impl Gate {
         }
     }
 
+    /// Looks first: the kernel takes some milliseconds (a grace period of RCU) to undo a transaction that fails, and whoever closes a gate
+    /// waits for that.
     fn remove(&mut self, set: &str, key: &[u8]) -> Result<(), NftError> {
+        if matches!(self.remaining(set, key), Ok(None)) {
+            return Ok(());
+        }
         match self.transact(&[(set, key)], &[], "the element") {
             Err(error) if is_absent(&error) => Ok(()),
             done => done,
