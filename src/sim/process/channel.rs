@@ -129,9 +129,10 @@ impl Process {
 
     fn hear_pledges(&mut self, now: Instant, said: &[Testimony]) {
         let Some(tenant) = &mut self.tenant else { return };
-        let promises = |one: &Testimony| one.pledge.as_ref().is_some_and(|pledge| pledge.promise.is_some());
+        let matters =
+            |one: &Testimony| one.pledge.as_ref().is_some_and(|pledge| pledge.asks || pledge.promise.is_some());
         let counts =
-            |peer: &&String| self.rules.all_promise || said.iter().any(|one| one.peer == **peer && promises(one));
+            |peer: &&String| self.rules.all_promise || said.iter().any(|one| one.peer == **peer && matters(one));
         let peers: Vec<String> = self.guard.peers().iter().filter(counts).cloned().collect();
         let mut said = said.to_vec();
         if !self.rules.keeps_promise {

@@ -109,7 +109,6 @@ fn takeovers() -> Vec<Row> {
         Row { flavour: Flavour::V6, ..stopped },
         Row { flavour: Flavour::Vmac, ..stopped },
         Row { frr: [true; 2], ..stopped },
-        Row { frr: [true; 2], flavour: Flavour::V6, ..stopped },
         deleted,
         Row {
             flavour: Flavour::V6,
