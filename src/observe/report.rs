@@ -91,6 +91,9 @@ pub struct Reported {
     pub witness: Option<bool>,
     /// What it found out that is to be mended on its own host.
     pub findings: Vec<ReportedFinding>,
+    /// True if another host than the master was the last one that it saw announce an address: clients there are misled.
+    #[serde(default)]
+    pub misdirected: bool,
     /// What it says of the arbiter's lease, where it may hold by its peers' promises.
     pub pledge: Option<Pledged>,
 }
@@ -174,6 +177,8 @@ pub struct Testimony {
     pub witness: Option<bool>,
     /// The sources whose adverts it hears at present.
     pub hears: Vec<IpAddr>,
+    /// True if another host than the master was the last one that it saw announce an address: clients there are misled.
+    pub misdirected: bool,
     /// What it says of the arbiter's lease.
     pub pledge: Option<Pledged>,
 }
@@ -194,6 +199,7 @@ impl Testimony {
             state: said.state,
             witness: said.witness,
             hears: said.hears.iter().filter(|heard| heard.active).map(|heard| heard.source).collect(),
+            misdirected: said.misdirected,
             pledge: said.pledge.clone(),
         }
     }
@@ -282,6 +288,7 @@ impl Reported {
             daemon: DaemonState::Alive,
             witness: None,
             findings: Vec::new(),
+            misdirected: false,
             pledge: None,
         }
     }

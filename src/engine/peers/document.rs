@@ -88,6 +88,9 @@ pub struct RouterFacts {
     pub witness: Option<bool>,
     /// What is to be mended on that node.
     pub findings: Vec<FindingFacts>,
+    /// True if another host than the master was the last one that it saw announce an address.
+    #[serde(default)]
+    pub misdirected: bool,
     /// The arbiter's lease, where it is `unreachable = "hold-if-unanimous"`.
     #[serde(default)]
     pub lease: Option<LeaseFacts>,
@@ -313,6 +316,7 @@ impl RouterFacts {
             daemon,
             witness,
             findings: router.findings.iter().filter(|f| f.here).map(FindingFacts::new).collect(),
+            misdirected: router.addresses.iter().any(|a| a.misdirected),
             lease: leased.and_then(|leased| leased.pledge.as_ref()).map(|pledge| LeaseFacts::new(pledge, now)),
         }
     }
@@ -341,6 +345,7 @@ impl RouterFacts {
             daemon: DaemonState::named(&self.daemon),
             witness: self.witness,
             findings: self.findings.into_iter().take(8).map(FindingFacts::reported).collect(),
+            misdirected: self.misdirected,
             pledge: self.lease.map(|lease| lease.pledged(asked)),
         })
     }

@@ -25,6 +25,7 @@ fn says(peer: &str, as_of: Instant, asks: bool, promise: Option<(Instant, Durati
         state: State::Backup,
         witness: None,
         hears: Vec::new(),
+        misdirected: false,
         pledge: Some(Pledged { key: KEY.into(), asks, promise }),
     }
 }

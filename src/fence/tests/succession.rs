@@ -22,6 +22,7 @@ fn backup(peer: &str, effective: u8) -> Testimony {
         state: State::Backup,
         witness: None,
         hears: vec![ip(MASTER)],
+        misdirected: false,
         pledge: None,
     }
 }

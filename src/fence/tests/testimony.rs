@@ -20,6 +20,7 @@ fn says(as_of: u64) -> Testimony {
         state: State::Master,
         witness: None,
         hears: Vec::new(),
+        misdirected: false,
         pledge: None,
     }
 }

@@ -160,6 +160,7 @@ impl Answer {
             state: shown(state),
             witness: None,
             hears: Vec::new(),
+            misdirected: false,
             pledge: self.said.pledge.as_ref().map(|_| Pledged {
                 key: KEY.into(),
                 asks: self.asks,

@@ -218,6 +218,7 @@ fn reported() -> impl Strategy<Value = Reported> {
             daemon: DaemonState::Alive,
             witness: Some(blind),
             findings,
+            misdirected: blind,
             pledge: priority.map(|_| Pledged {
                 key: "web".into(),
                 asks: speaks,

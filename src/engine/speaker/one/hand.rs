@@ -24,6 +24,10 @@ impl Speaker {
         self.obey_guard(now, now, host, told);
         self.prepare(now, &around.testimonies, host, told);
         self.hear_pledges(now, &around.testimonies, host, told);
+        // What was announced behind a cut is not heard here, and outlasts the cut there.
+        if around.testimonies.iter().any(|said| said.signed && said.misdirected) {
+            self.on_foreign_announcement(now, host, told);
+        }
     }
 
     /// Has the router know what the peers' reports mean for its next takeover.
