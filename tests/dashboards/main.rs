@@ -89,7 +89,7 @@ fn the_schema_finds_what_is_broken_in_each_part_of_a_board_and_says_where() {
         (format!("{stat}/fieldConfig/defaults/color/mode"), json!("palette"), ".color.mode: \"palette\" is none"),
         (format!("{stat}/fieldConfig/defaults/thresholds/steps/0/color"), MISSING, ".steps[0]: no \"color\""),
         (format!("{stat}/fieldConfig/defaults/mappings/0/options/0/colour"), json!("red"), "colour is in no schema"),
-        (format!("{stat}/fieldConfig/defaults/mappings/0/type"), json!("values"), ".mappings[0].type"),
+        (format!("{stat}/fieldConfig/defaults/mappings/0/type"), json!("values"), ".mappings[0].options: no"),
         (format!("{table}/options/cellHeight"), json!("small"), ".options.cellHeight: \"small\" is none"),
         (format!("{table}/options/sortBy/0/displayName"), MISSING, ".options.sortBy[0]: no \"displayName\""),
         (format!("{table}/transformations/0/id"), json!("organise"), ".transformations[0].id: \"organise\" is none"),
