@@ -7,8 +7,10 @@
 use std::ops::{Add, AddAssign, Sub};
 pub use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A point in time, in nanoseconds since an arbitrary origin. Copyable, ordered, saturating at both ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Instant(u64);
 
 impl Instant {
@@ -52,7 +54,7 @@ impl Sub<Duration> for Instant {
 }
 
 /// What a wall clock showed at the origin of the [`Instant`] line: nanoseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WallClock {
     /// Unix time of [`Instant::ZERO`] in nanoseconds.
     pub origin_unix_nanos: i64,
@@ -71,7 +73,7 @@ impl WallClock {
 }
 
 /// A VRRPv3 interval as it stands on the wire: hundredths of a second, 12 bits (RFC 9568 §5.2.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CentiSeconds(pub u16);
 
 impl From<CentiSeconds> for Duration {
@@ -81,7 +83,7 @@ impl From<CentiSeconds> for Duration {
 }
 
 /// A VRRPv2 interval as it stands on the wire: whole seconds, 8 bits (RFC 3768 §5.3.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Seconds(pub u8);
 
 impl From<Seconds> for Duration {

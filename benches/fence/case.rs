@@ -166,8 +166,7 @@ impl Case {
         let struck = clock::now();
         pair.strike();
         sleep(self.lasts());
-        let healed = clock::now();
-        pair.heal();
+        let healed = pair.heal();
         sleep(self.lasts());
         let record = oracle.stop();
         Outcome {

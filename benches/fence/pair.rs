@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+use vipwarden::sys::clock;
+use vipwarden::time::Instant;
+
 use crate::case::{Beside, Case, Fault};
 use crate::etcd::{Cluster, Site};
 use crate::lab::{Daemon, Firewall, Hook, INTERFACE, Instance, Keepalived, Lab, Node, vipwarden};
@@ -101,20 +104,25 @@ impl Pair {
         }
     }
 
-    /// It is over, as far as that is possible.
-    pub fn heal(&mut self) {
+    /// It is over, as far as that is possible, and since when: what a program of this host takes away stands until that has ended, and
+    /// what is let go may go on before we hear of it.
+    pub fn heal(&mut self) -> Instant {
         self.walls.drain(..).for_each(Firewall::heal);
+        if self.case.fault == Fault::Added {
+            self.address("del", &self.b);
+        }
+        let healed = clock::now();
         if let Some(spin) = self.spin.take() {
             spin.stop().expect("it is there");
         }
         match self.case.fault {
             Fault::Frozen => self.signal(libc::SIGCONT),
             Fault::Cable => self.cable("up"),
-            Fault::Added => self.address("del", &self.b),
             Fault::LeaderKilled | Fault::Minority => self.arbiter().revive(),
             Fault::Slow => self.arbiter().line.slow(false),
             _ => {}
         }
+        healed
     }
 
     fn arbiter(&mut self) -> &mut Arbiter {

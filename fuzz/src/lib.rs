@@ -11,6 +11,7 @@ use std::net::Ipv6Addr;
 use pnet::packet::ip::IpNextHeaderProtocols;
 use pnet::packet::util;
 use vipwarden::config::keepalived::{Alone, parse};
+use vipwarden::engine::record;
 use vipwarden::wire::pcap::{MAX_BLOCK, Reader};
 use vipwarden::wire::{Advert, LinkLayer, MacAddr, Seen, dissect, frame};
 
@@ -18,7 +19,7 @@ use vipwarden::wire::{Advert, LinkLayer, MacAddr, Seen, dissect, frame};
 pub type Target = fn(&[u8]);
 
 /// All targets by name. Each has a file in `fuzz_targets/` and seeds in `corpus/`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("dissect_ethernet", dissect_ethernet),
     ("dissect_sll", dissect_sll),
     ("dissect_sll2", dissect_sll2),
@@ -28,6 +29,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("nd", nd),
     ("pcap", pcap),
     ("keepalived", keepalived),
+    ("recording", recording),
 ];
 
 const PEER: MacAddr = MacAddr(2, 0, 0, 0, 0, 2);
@@ -148,4 +150,20 @@ pub fn keepalived(bytes: &[u8]) {
     for instance in &conf.instances {
         assert!(instance.advertised().count() <= instance.addresses.len());
     }
+}
+
+/// A recording. As much as can be read of it is replayed.
+pub fn recording(bytes: &[u8]) {
+    let Ok(mut reader) = record::Reader::new(bytes) else { return };
+    let Ok(Some(first)) = reader.next_record() else { return };
+    let Ok(mut replay) = record::Replay::start(first) else { return };
+    let mut last = 0;
+    while let Ok(Some(record)) = reader.next_record() {
+        let Ok(events) = replay.take(record) else { return };
+        for event in events {
+            assert_eq!(event.id, last + 1);
+            last = event.id;
+        }
+    }
+    replay.snapshot();
 }

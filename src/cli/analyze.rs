@@ -1,6 +1,8 @@
-//! `vipwarden analyze`: the daemon's own detector over capture files.
+//! `vipwarden analyze`: the daemon's own detector over capture files, or over what a daemon recorded.
 
+mod history;
 mod merge;
+mod recording;
 mod replay;
 mod report;
 
@@ -10,6 +12,7 @@ use std::process::ExitCode;
 use crate::detect::Verdict;
 use crate::web::document::AnalyzeDoc;
 
+use super::capture_file::Source;
 use super::terminal::{complain, plain};
 use merge::Merge;
 use replay::Replay;
@@ -17,8 +20,8 @@ use replay::Replay;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Capture files, pcap or pcapng, merged in order of time; - for standard input.
-    #[arg(value_name = "PCAP", required = true)]
+    /// Capture files, pcap or pcapng, merged in order of time; or one recording of run --record; - for standard input.
+    #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Print JSON.
     #[arg(long)]
@@ -28,14 +31,14 @@ pub struct Args {
 /// Runs it: 2 if a split brain is anywhere in it or nobody serves at its end, 1 if less is wrong, nothing could be judged, or
 /// a file could not be read to its end.
 pub fn run(args: Args) -> ExitCode {
-    let merge = match Merge::open(&args.files) {
-        Ok(merge) => merge,
+    let analyzed = args.files.iter().map(|path| Source::open(path)).collect::<Result<Vec<_>, _>>().and_then(analyze);
+    let (document, failures) = match analyzed {
+        Ok(analyzed) => analyzed,
         Err(message) => {
             complain(&plain(&message, false));
             return super::FAILED.into();
         }
     };
-    let (document, failures) = analyze(merge);
     for failure in &failures {
         complain(&plain(failure, false));
     }
@@ -47,7 +50,15 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 /// Everything that the files say, and what could not be read or judged.
-fn analyze(mut merge: Merge) -> (AnalyzeDoc, Vec<String>) {
+fn analyze(mut files: Vec<Source>) -> Result<(AnalyzeDoc, Vec<String>), String> {
+    match files.pop_if(|file| file.is_recording) {
+        None => Merge::new(files).map(captures),
+        Some(file) if files.is_empty() => recording::analyze(file),
+        Some(file) => Err(format!("{}: a recording is one daemon's view of one time: it is analyzed alone", file.name)),
+    }
+}
+
+fn captures(mut merge: Merge) -> (AnalyzeDoc, Vec<String>) {
     let mut replay = Replay::default();
     while let Some(frame) = merge.next_frame() {
         replay.take(frame);

@@ -1,18 +1,53 @@
 //! Capture files as `decode` and `analyze` open them: by path, or `-` for standard input.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Chain, Cursor, Read};
 use std::path::Path;
 
+use crate::engine::record::MAGIC;
 use crate::observe::PacketKind;
 use crate::wire::pcap::{Packet, PcapError, Reader};
 
 use super::terminal::plain;
 
+/// The bytes of an open file.
+pub type Bytes = BufReader<Chain<Cursor<Vec<u8>>, Box<dyn Read>>>;
+
+/// A file that is open, and whose first bytes were looked at.
+pub struct Source {
+    /// What to call it.
+    pub name: String,
+    /// True if it is no capture but a recording.
+    pub is_recording: bool,
+    /// All its bytes, the first ones too.
+    pub bytes: Bytes,
+}
+
+impl Source {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Which file, and what the system says.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let is_input = path == Path::new("-");
+        let name = if is_input { "standard input".into() } else { path.display().to_string() };
+        let mut start = Vec::new();
+        let mut open = || {
+            let mut file: Box<dyn Read> =
+                if is_input { Box::new(std::io::stdin()) } else { Box::new(File::open(path)?) };
+            file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start)?;
+            Ok(file)
+        };
+        let rest = open().map_err(|error: std::io::Error| format!("{name}: {error}"))?;
+        let is_recording = start == MAGIC;
+        Ok(Self { name, is_recording, bytes: BufReader::new(Cursor::new(start).chain(rest)) })
+    }
+}
+
 /// An open capture file that knows its name.
 pub struct CaptureFile {
     name: String,
-    reader: Reader<BufReader<Box<dyn Read>>>,
+    reader: Reader<Bytes>,
 }
 
 impl CaptureFile {
@@ -21,13 +56,21 @@ impl CaptureFile {
     /// # Errors
     /// Which file, and what is wrong with it.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
-        let source: Box<dyn Read> = if path == Path::new("-") {
-            Box::new(std::io::stdin())
-        } else {
-            Box::new(File::open(path).map_err(|error| format!("{name}: {error}"))?)
-        };
-        let reader = Reader::new(BufReader::new(source)).map_err(|error| format!("{name}: {error}"))?;
+        Self::new(Source::open(path)?)
+    }
+
+    /// Reads the header of an open file.
+    ///
+    /// # Errors
+    /// Which file, and what is wrong with it.
+    pub fn new(source: Source) -> Result<Self, String> {
+        let Source { name, is_recording, bytes } = source;
+        if is_recording {
+            return Err(format!(
+                "{name}: a recording of vipwarden, which `vipwarden analyze` replays alone; no capture"
+            ));
+        }
+        let reader = Reader::new(bytes).map_err(|error| format!("{name}: {error}"))?;
         Ok(Self { name, reader })
     }
 

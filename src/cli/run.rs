@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Config, Loaded};
+use crate::engine::record::Recording;
 use crate::engine::{CORE_THREAD, Command, Engine, Origin, describe};
 use crate::sys::capability::Capabilities;
 use crate::sys::service::Manager;
@@ -36,6 +37,13 @@ pub struct Args {
     /// TLS, client certificates, users and headers of what is served: the web-config format of Prometheus's exporters.
     #[arg(long, value_name = "FILE")]
     web_config: Option<PathBuf>,
+    /// Write everything that verdicts are reached by to FILE, for `analyze` to reach them again. No password is in it. A recording
+    /// that is there already is kept as FILE.1.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// The size at which a recording ends.
+    #[arg(long, value_name = "MIB", default_value_t = 64, requires = "record", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    record_limit: u64,
 }
 
 /// Runs until SIGINT or SIGTERM.
@@ -64,7 +72,9 @@ pub fn run(args: Args, control: &Path) -> ExitCode {
             return USAGE.into();
         }
     };
-    match serve(origin, loaded.config, guard, control) {
+    let recording = args.record.map(|file| Recording::create(&file, args.record_limit << 20)).transpose();
+    let served = recording.and_then(|recording| serve(origin, loaded.config, guard, control, recording));
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             tracing::error!("{why}");
@@ -103,7 +113,13 @@ fn end_with_the_core() {
     }));
 }
 
-fn serve(origin: Origin, config: Config, guard: Guard, control: &Path) -> Result<(), String> {
+fn serve(
+    origin: Origin,
+    config: Config,
+    guard: Guard,
+    control: &Path,
+    recording: Option<Recording>,
+) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -117,7 +133,7 @@ fn serve(origin: Origin, config: Config, guard: Guard, control: &Path) -> Result
         let manager = Manager::of_this_process().map_err(|error| format!("NOTIFY_SOCKET can't be used: {error}"))?;
         let manager = Arc::new(manager);
         let node = config.node.name.clone();
-        let engine = Engine::start(origin, config).map_err(|error| refused(&error))?;
+        let engine = Engine::start(origin, config, recording).map_err(|error| refused(&error))?;
         let shared = engine.shared();
         let app = web::app(shared.clone());
         for listener in listeners {

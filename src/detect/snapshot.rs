@@ -1,7 +1,10 @@
 //! What the detector knows at one instant, as values: metrics, pages, JSON and the terminal are all read from here.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::observe::{DaemonState, Reach, Report, RouterId, Sensor, Tap};
 pub use crate::observe::{FENCE_BUCKETS, GAP_BUCKETS, Histogram, Leased, RTT_BUCKETS, Speaking, State, Tracked};
@@ -209,7 +212,8 @@ impl Verdict {
 }
 
 /// Why. The names are fixed; see `interface.md` section 5.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// A local firewall or rp_filter keeps adverts from the daemon, or the daemon's own from leaving.
     FirewallDrop,
@@ -491,7 +495,7 @@ pub struct RejectedView {
 }
 
 /// Something that happened, without its number: the log gives that.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When.
     pub at: Instant,
@@ -503,7 +507,7 @@ pub struct Event {
     /// where the event concerns the node.
     pub id: Option<RouterId>,
     /// `verdict`, `master`, `state`, `router` (learned, forgotten), `sensor`, `config`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Before.
     pub from: Option<String>,
     /// After.

@@ -217,12 +217,12 @@ impl Watcher {
     }
 
     fn event_of(&self, now: Instant, notice: &Notice) -> Option<Event> {
-        let bare = |kind, to: String, reason: String| Event {
+        let bare = |kind: &'static str, to: String, reason: String| Event {
             at: now,
             router: String::new(),
             vip: None,
             id: None,
-            kind,
+            kind: kind.into(),
             from: None,
             to: Some(to),
             reason,

@@ -12,6 +12,7 @@ use crate::sys::probe::{self, Prober};
 use crate::time::{Duration, Instant, WallClock};
 
 use super::blindness::Blindness;
+use super::record::Watched;
 use super::rest::Rest;
 use super::{LAG_BUCKETS, Shared, View};
 
@@ -33,7 +34,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// The watcher, with everything that it acts through.
 pub(super) struct Core {
-    watcher: Watcher,
+    watcher: Watched,
     prober: Prober,
     blindness: Blindness,
     shared: Shared,
@@ -50,7 +51,7 @@ pub(super) struct Core {
 impl Core {
     /// A core that was just started.
     pub fn new(
-        watcher: Watcher,
+        watcher: Watched,
         prober: Prober,
         shared: Shared,
         learned: watch::Sender<Vec<Learned>>,
@@ -74,7 +75,7 @@ impl Core {
     }
 
     /// What it has found out.
-    pub const fn watcher(&self) -> &Watcher {
+    pub fn watcher(&self) -> &Watcher {
         &self.watcher
     }
 
@@ -88,8 +89,14 @@ impl Core {
         self.watcher.handle(at, fact);
     }
 
+    /// Takes in an event that is not the watcher's.
+    pub fn take_event(&mut self, event: Event) {
+        self.watcher.note_event(clock::now(), &event);
+        self.tell(event);
+    }
+
     /// Logs an event, and keeps it for readers.
-    pub fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: Event) {
         log(&event);
         self.shared.events.push(event, self.wall);
     }
@@ -127,7 +134,7 @@ impl Core {
                 self.feed(now, &Fact::LoopLate(late));
             }
         }
-        self.watcher.handle_timeout(now);
+        self.watcher.turn(now);
         while let Some(request) = self.watcher.poll_request() {
             self.act(&request);
         }
@@ -166,7 +173,7 @@ impl Core {
         let wall = clock::wall();
         if wall.origin_unix_nanos.abs_diff(self.wall.origin_unix_nanos) > CLOCK_MOVED_NANOS {
             self.wall = wall;
-            self.watcher.set_clock(wall);
+            self.watcher.set_clock(now, wall);
         }
         let view = View {
             loop_lag: self.loop_lag,
@@ -180,7 +187,7 @@ impl Core {
     /// Publishes what is known at `now`, if the last snapshot is not as good as new.
     pub fn refresh(&mut self, now: Instant) {
         if now.since(self.published_at) >= PUBLISH_AT_MOST_EVERY {
-            self.watcher.handle_timeout(now);
+            self.watcher.judge(now);
             self.publish(now);
         }
     }
@@ -195,6 +202,11 @@ impl Core {
             }
             is_new
         });
+    }
+
+    /// Records no more: nothing follows.
+    pub fn end_recording(&mut self) {
+        self.watcher.end_recording();
     }
 
     /// Takes a new configuration. The node keeps its name: others know it by it.
@@ -242,12 +254,13 @@ fn same_but_for_the_hour(a: &[Learned], b: &[Learned]) -> bool {
 }
 
 fn log(event: &Event) {
-    let Event { kind, router, reason, .. } = event;
+    let Event { router, reason, .. } = event;
+    let kind = &*event.kind;
     let (from, to) = (event.from.as_deref().unwrap_or("-"), event.to.as_deref().unwrap_or("-"));
     let causes: Vec<&str> = event.causes.iter().map(|cause| cause.as_str()).collect();
     let causes = causes.join(",");
     let is_bad = [Verdict::SplitBrain, Verdict::NoMaster].iter().any(|bad| to == bad.as_str());
-    match *kind {
+    match kind {
         "verdict" if is_bad => tracing::error!(kind, %router, from, to, causes, "{reason}"),
         "alarm" => tracing::warn!(kind, %router, "{reason}"),
         "sensor" | "peer" if to == "down" => tracing::warn!(kind, from, to, "{reason}"),

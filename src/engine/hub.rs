@@ -99,7 +99,7 @@ impl Hub {
         }
         for news in told {
             match news {
-                News::Event(event) => self.core().tell(*event),
+                News::Event(event) => self.core().take_event(*event),
                 News::Fact(fact) => self.feed(clock::now(), &fact),
             }
         }

@@ -16,6 +16,7 @@ mod interfaces;
 pub mod notify;
 mod origin;
 pub mod peers;
+pub mod record;
 mod rest;
 mod shared;
 mod sources;
@@ -35,7 +36,6 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
-use crate::detect::Watcher;
 use crate::fence::lease::Holder;
 use crate::observe::{Fact, Learned, RouterId};
 use crate::sys::clock;
@@ -49,6 +49,7 @@ pub use shared::*;
 use self::core::Core;
 use hub::Hub;
 use peers::seal::Seal;
+use record::{Recording, Watched};
 use rest::Rest;
 use speaker::Start;
 use tracker::CheckResult;
@@ -104,22 +105,28 @@ pub struct Engine {
     state_dir: PathBuf,
     fences: fences::Fences,
     heralded: mpsc::Receiver<notify::Notice>,
+    /// Done once nothing is left to be recorded, or nothing is.
+    recorded: oneshot::Receiver<()>,
 }
 
 impl Engine {
-    /// Starts the core thread.
+    /// Starts the core thread, and has everything that it judges by written to `recording`.
     ///
     /// # Errors
-    /// `PermissionDenied` without CAP_NET_RAW; whatever else the kernel refuses a new socket or thread for.
-    pub fn start(origin: Origin, config: Config) -> io::Result<Self> {
+    /// `PermissionDenied` without CAP_NET_RAW; whatever else the kernel refuses a new socket or thread for; what a disk
+    /// refuses a recording for.
+    pub fn start(origin: Origin, config: Config, recording: Option<Recording>) -> io::Result<Self> {
         let prober = Prober::open()?;
         let now = clock::now();
         let state_dir = config.node.state_dir.clone();
-        let mut watcher = Watcher::new(now, clock::wall(), config.settings());
-        watcher.restore(now, &edge::restore(&state_dir));
         let fences = fences::Fences::restore(&state_dir);
         let (notices, heralded) = mpsc::channel(notify::NOTICES_MAX);
         let identity = Arc::new(identity(&config, now));
+        let (tape, recorded) = recording.map(|recording| recording.start(&identity)).transpose()?.unzip();
+        // Without a recording there is nothing to wait for.
+        let recorded = recorded.unwrap_or_else(|| oneshot::channel().1);
+        let learned = edge::restore(&state_dir);
+        let mut watcher = Watched::start(now, clock::wall(), config.settings(), learned, tape);
         let holder = Holder { id: identity.boot_id.clone(), node: identity.node.clone() };
         let start = Start { fenced: fences.names().clone(), notices, holder };
 
@@ -158,6 +165,7 @@ impl Engine {
             state_dir,
             fences,
             heralded,
+            recorded,
         })
     }
 
@@ -195,6 +203,9 @@ impl Engine {
         let _ = self.orders.send(Order::Stop).await;
         let has_ended_well = self.thread.join().is_ok();
         edge::save(&self.state_dir, &self.learned.borrow());
+        if timeout(LAST_WORDS_MAX, self.recorded).await.is_err() {
+            tracing::warn!("the disk is too slow for the end of the recording, which is left off");
+        }
         if timeout(LAST_WORDS_MAX, heralding).await.is_err() {
             tracing::warn!("notify commands are still running, and are left behind");
         }
@@ -252,6 +263,7 @@ async fn run(core: Core, config: &Config, start: Start, mut orders: mpsc::Receiv
     }
     turning.abort();
     hub.core().keep_learned();
+    hub.core().end_recording();
 }
 
 /// Turns the core when facts came or time is due. It yields first, so that after a freeze everything that waits in the

@@ -221,7 +221,7 @@ mod tests {
             router: String::new(),
             vip: None,
             id: None,
-            kind: "config",
+            kind: "config".into(),
             from: None,
             to: None,
             reason: reason.into(),

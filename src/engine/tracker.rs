@@ -74,7 +74,7 @@ impl Tracker {
                 Some((Found::Up(up), _)) => (Some(up), track.weight),
                 Some((Found::Number(_), worth)) => (Some(worth.is_some()), as_weight(worth)),
             };
-            observe::Tracked { name: track.what.name().into_owned(), kind: track.what.kind(), up, weight }
+            observe::Tracked { name: track.what.name().into_owned(), kind: track.what.kind().into(), up, weight }
         };
         tracks.iter().map(describe).collect()
     }
@@ -162,7 +162,7 @@ mod tests {
         let mut tracker = Tracker::default();
         tracker.take(result(&check("db"), Found::Up(false)));
         let report = tracker.report(&tracks);
-        let told: Vec<_> = report.iter().map(|t| (t.name.as_str(), t.kind, t.up, t.weight)).collect();
+        let told: Vec<_> = report.iter().map(|t| (t.name.as_str(), &*t.kind, t.up, t.weight)).collect();
         assert_eq!(told, [("nginx", "check", None, -20), ("db", "check", Some(false), 0)]);
     }
 
@@ -178,7 +178,7 @@ mod tests {
             assert!(tracker.take(result(&adjust.what, Found::Number(number))));
             assert_eq!(tracker.effective(100, tracks), priority, "{number}");
             let report = &tracker.report(tracks)[0];
-            let told = (report.name.as_str(), report.kind, report.up, report.weight);
+            let told = (report.name.as_str(), &*report.kind, report.up, report.weight);
             assert_eq!(told, ("/run/adjust", "number", Some(up), adds), "{number}");
         }
     }

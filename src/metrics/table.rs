@@ -245,7 +245,7 @@ pub static FAMILIES: &[Family] = &[
         &["track", "kind"],
         Speaker(|s, out| {
             for track in &s.tracks {
-                track.up.iter().for_each(|up| out.flag(&[&track.name, track.kind], *up));
+                track.up.iter().for_each(|up| out.flag(&[&track.name, &track.kind], *up));
             }
         }),
     ),

@@ -1,17 +1,21 @@
 //! What comes in ([`Fact`]) and what the model asks for ([`Request`]). Both are plain values: a capture file, a
 //! recording and the live host produce the same ones.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
 
 use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, Seen};
 
 /// A network interface's index: positive, unique within a network namespace, never reused while it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IfIndex(pub u32);
 
 /// One thing learned, at the instant handed in beside it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// A frame on the wire.
     Frame(Frame),
@@ -89,7 +93,8 @@ pub enum Fact {
 }
 
 /// This node's own part in a virtual router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// No VRRP daemon here, or nothing known of it yet.
     Init,
@@ -120,7 +125,7 @@ impl State {
 }
 
 /// This daemon as the speaker of one virtual router.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Speaking {
     /// Its state.
     pub state: State,
@@ -141,7 +146,7 @@ pub struct Speaking {
     /// How long the kernel keeps the addresses without being told again; `None` is for ever.
     pub address_lifetime: Option<Duration>,
     /// Fences so far, by reason: `split_brain`, `isolation`, `arbiter`, `operator`, `kernel`.
-    pub fences: Vec<(&'static str, u64)>,
+    pub fences: Vec<(Cow<'static, str>, u64)>,
     /// Evidence to address gone, in seconds.
     pub fence_durations: super::Histogram<8>,
     /// Gratuitous ARPs and unsolicited NAs sent.
@@ -155,7 +160,7 @@ pub struct Speaking {
 }
 
 /// An arbiter's lease on a router's addresses, as this node knows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leased {
     /// Whether the arbiter answers.
     pub up: bool,
@@ -174,7 +179,7 @@ pub struct Leased {
 }
 
 /// A node's own word on its lease, for its peers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pledge {
     /// Under which name the arbiter knows the router.
     pub key: String,
@@ -188,12 +193,12 @@ pub struct Pledge {
 pub const FENCE_BUCKETS: [f64; 8] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1];
 
 /// One tracked thing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tracked {
     /// Its name.
     pub name: String,
     /// `check`, `interface`, `process`, `file` or `number`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Whether it is up; `None` until it is known.
     pub up: Option<bool>,
     /// What it adds to or takes from the priority; 0 is a fault when down. Of a number: what it adds now.
@@ -201,7 +206,7 @@ pub struct Tracked {
 }
 
 /// A frame as the all-protocols tap saw it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     /// Where it was captured.
     pub interface: IfIndex,
@@ -214,7 +219,8 @@ pub struct Frame {
 }
 
 /// The kernel's packet type (`sll_pkttype`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PacketKind {
     /// To this host.
     Host,
@@ -245,7 +251,8 @@ impl PacketKind {
 }
 
 /// How far towards the VRRP daemon an advert got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tap {
     /// Past netdev and tc ingress (an ETH_P_IP or ETH_P_IPV6 packet socket).
     Ip,
@@ -264,7 +271,7 @@ impl Tap {
 }
 
 /// An advert that a further tap saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivered {
     /// Where it came in.
     pub interface: IfIndex,
@@ -277,7 +284,7 @@ pub struct Delivered {
 }
 
 /// An interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// Index.
     pub index: IfIndex,
@@ -323,7 +330,8 @@ impl Link {
 }
 
 /// The kinds of interface that make a difference here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LinkKind {
     /// Hardware, or nothing special.
     Plain,
@@ -344,7 +352,7 @@ pub enum LinkKind {
 }
 
 /// An address on an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     /// Where.
     pub interface: IfIndex,
@@ -357,7 +365,7 @@ pub struct Address {
 }
 
 /// A VRRP daemon on this host, one family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Daemon {
     /// Family of its raw protocol-112 socket.
     pub family: Family,
@@ -366,7 +374,8 @@ pub struct Daemon {
 }
 
 /// How a daemon is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DaemonState {
     /// No protocol-112 socket but our own.
     Absent,
@@ -399,7 +408,8 @@ impl DaemonState {
 }
 
 /// Whom a ping went to: an index into [`crate::config::Config::peers`] or `witnesses`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     /// `peers[i]`.
     Peer(usize),
@@ -408,7 +418,8 @@ pub enum Target {
 }
 
 /// The sensors that can go blind; the `sensor` label of `vrrp_sensor_up`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sensor {
     /// The packet socket of an interface.
     Capture,

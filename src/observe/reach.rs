@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::time::{Duration, Instant};
 
 /// Upper bounds of [`Reach::rtts`], in seconds.
@@ -99,6 +102,22 @@ impl<const N: usize> Histogram<N> {
     /// How many observations in all.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum::<u64>() + self.above
+    }
+}
+
+/// The sum goes as its bits: as a decimal number it might come back as another one.
+impl<const N: usize> Serialize for Histogram<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.counts.as_slice(), self.above, self.sum.to_bits()).serialize(serializer)
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Histogram<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (counts, above, bits): (Vec<u64>, _, _) = Deserialize::deserialize(deserializer)?;
+        let counts =
+            counts.try_into().map_err(|_| D::Error::custom(format!("a histogram of other than {N} counts")))?;
+        Ok(Self { counts, above, sum: f64::from_bits(bits) })
     }
 }
 

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr};
 
@@ -16,7 +18,8 @@ use super::{DaemonState, State};
 const FRESH: Duration = Duration::from_secs(3);
 
 /// What a peer's vipwarden says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Unindexed")]
 pub struct Report {
     /// What it calls itself.
     pub node: String,
@@ -32,11 +35,31 @@ pub struct Report {
     pub macs: Vec<MacAddr>,
     routers: Vec<Reported>,
     /// Which of them have an address.
+    #[serde(skip)]
     by_address: BTreeMap<IpAddr, Vec<usize>>,
 }
 
+/// A report as it is read back: the index is made anew.
+#[derive(Deserialize)]
+struct Unindexed {
+    node: String,
+    boot_id: String,
+    signed: bool,
+    as_of: Instant,
+    addresses: Vec<IpAddr>,
+    macs: Vec<MacAddr>,
+    routers: Vec<Reported>,
+}
+
+impl From<Unindexed> for Report {
+    fn from(read: Unindexed) -> Self {
+        let Unindexed { node, boot_id, signed, as_of, addresses, macs, routers } = read;
+        Self { addresses, macs, ..Self::new(node, boot_id, signed, as_of) }.with_routers(routers)
+    }
+}
+
 /// One virtual router as a peer reports it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reported {
     /// Its name there.
     pub name: String,
@@ -73,7 +96,7 @@ pub struct Reported {
 }
 
 /// A peer's word on an arbiter's lease, for the time in which the arbiter can't be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pledged {
     /// Under which name the arbiter knows the router.
     pub key: String,
@@ -84,7 +107,7 @@ pub struct Pledged {
 }
 
 /// A peer's own adverts, as they leave its host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// Their source.
     pub source: IpAddr,
@@ -97,7 +120,7 @@ pub struct Sent {
 }
 
 /// Somebody whose adverts a peer hears on its wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
     /// Source of the adverts.
     pub source: IpAddr,
@@ -114,7 +137,7 @@ pub struct Heard {
 }
 
 /// A finding that a peer made on its own host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedFinding {
     /// Name of the cause.
     pub cause: String,
@@ -177,7 +200,8 @@ impl Testimony {
 }
 
 /// Why a question to a peer came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mute {
     /// No answer, or one that can't be read.
     Silent(String),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Family, MacAddr, Version};
 
@@ -13,7 +15,7 @@ use super::{Expected, Histogram, IfIndex, Report, Reported, Speaker, Speaking, T
 const MAX_VIPS: usize = 255;
 
 /// What tells one virtual router from another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RouterId {
     /// Interface name.
     pub interface: String,

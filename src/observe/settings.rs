@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Duration;
 use crate::wire::{Auth, Family, Version};
 
 /// Settings of the watching core. Built from the validated configuration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// This node's name.
     pub node: String,
@@ -51,7 +53,7 @@ impl Default for Settings {
 }
 
 /// A `[[router]]`: what a configured virtual router is expected to look like.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
     /// Its name, unique.
     pub name: String,
@@ -80,7 +82,7 @@ pub struct Expected {
 }
 
 /// What the local VRRP daemon was told of one virtual router, by its own configuration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// Name of its interface, where one is given.
     pub interface: Option<String>,
@@ -101,7 +103,7 @@ pub struct Told {
 }
 
 /// A `[[peer]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Name.
     pub name: String,
@@ -114,7 +116,7 @@ pub struct Peer {
 }
 
 /// A `[[witness]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
     /// Name.
     pub name: String,
@@ -123,7 +125,7 @@ pub struct Witness {
 }
 
 /// A learned router as it is kept across restarts.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learned {
     /// Interface name.
     pub interface: String,

@@ -27,6 +27,8 @@ const WAKE: (Duration, Duration) = (Duration::from_micros(5), Duration::from_mic
 const NETLINK: (Duration, Duration) = (Duration::from_micros(20), Duration::from_micros(300));
 /// How much of a node's clock is behind it when the world begins, per node: no two show the same.
 const AGE: Duration = Duration::from_secs(3600);
+/// Adverts without which the gate closes.
+const GATE_ADVERTS: u32 = 3;
 
 /// What is to happen.
 #[derive(Debug)]
@@ -500,7 +502,8 @@ fn new_node(spec: &Spec, node: usize) -> Node {
 
 fn new_gate(spec: &Spec, node: usize) -> Gate {
     let settings = &spec.nodes[node].settings;
-    let gate = Gate::new(settings, primary(settings.family, node), spec.rules);
+    let rank = (settings.priority, primary(settings.family, node));
+    let gate = Gate::new(settings.advert_interval * GATE_ADVERTS, rank, spec.rules);
     if spec.arbiter.is_some() { gate.with_lease() } else { gate }
 }
 

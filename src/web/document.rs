@@ -488,7 +488,7 @@ impl EventDoc {
             vip: event.vip,
             interface: event.id.as_ref().map(|id| id.interface.clone()),
             vlan: event.id.as_ref().and_then(|id| id.vlan),
-            kind: event.kind.into(),
+            kind: event.kind.clone().into_owned(),
             from: event.from.clone(),
             to: event.to.clone(),
             reason: event.reason.clone(),
@@ -509,6 +509,9 @@ pub struct AnalyzeDoc {
     pub rejected: BTreeMap<String, u64>,
     /// Every virtual router.
     pub routers: Vec<AnalyzedDoc>,
+    /// What happened, as the daemon logs it.
+    #[serde(default)]
+    pub events: Vec<EventDoc>,
 }
 
 /// One virtual router over the length of a capture.

@@ -14,6 +14,10 @@ const MAX_ROWS: usize = 1024;
 /// From so many lines on there is a filter.
 const MANY: usize = 10;
 
+/// From so many lines on, those out of sight are not laid out, or hundreds would jerk. Chromium keeps what is not laid out from screen
+/// readers until it comes into sight: so not with fewer.
+const HUNDRED: usize = 100;
+
 /// The table of `routers`.
 pub(super) fn render(doc: &StatusDoc, routers: &[&RouterDoc]) -> String {
     if routers.is_empty() {
@@ -35,9 +39,10 @@ pub(super) fn render(doc: &StatusDoc, routers: &[&RouterDoc]) -> String {
         r#"<tr><th scope="col">verdict</th><th scope="col">VIP</th><th scope="col">name</th><th scope="col">VRID</th>
 <th scope="col">interface</th><th scope="col">held by</th><th scope="col">this node</th>{peer_heads}<th scope="col">since</th></tr>"#
     );
+    let many = if routers.len() >= HUNDRED { " many" } else { "" };
     // The body has no mark: the script looks after its rows, one by one.
     format!(
-        r#"<section data-key="list" data-parts aria-labelledby="all">{title}{filter}<table class="list routers" role="table" data-key="table" data-parts>{heads}<tbody id="routers" role="rowgroup" data-key="rows">{rows}</tbody></table>{more}</section>"#,
+        r#"<section data-key="list" data-parts aria-labelledby="all">{title}{filter}<table class="list routers{many}" role="table" data-key="table" data-parts>{heads}<tbody id="routers" role="rowgroup" data-key="rows">{rows}</tbody></table>{more}</section>"#,
         title = part("h2", "head", r#"id="all""#, "Virtual routers"),
         heads = part("thead", "heads", "", &heads),
     )

@@ -20,6 +20,7 @@ use std::net::IpAddr;
 
 use pnet::packet::ethernet::EtherTypes;
 use pnet::packet::ip::IpNextHeaderProtocols;
+use serde::{Deserialize, Serialize};
 
 use crate::time::{CentiSeconds, Duration, Seconds};
 
@@ -29,11 +30,13 @@ pub use pnet::util::MacAddr;
 pub use vrrp::emit_advert;
 
 /// The address family of a virtual router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Family {
     /// IPv4: adverts go to 224.0.0.18.
+    #[serde(rename = "ipv4")]
     V4,
     /// IPv6: adverts go to ff02::12.
+    #[serde(rename = "ipv6")]
     V6,
 }
 
@@ -83,7 +86,8 @@ pub struct Dissected {
 }
 
 /// What a frame says, as far as it concerns virtual IPs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Seen {
     /// A well-formed VRRP advertisement. Its checksum and TTL may still be wrong: see [`Advert::defect`].
     Advert(Advert),
@@ -102,7 +106,8 @@ pub enum Seen {
 }
 
 /// Protocol version of an advertisement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Version {
     /// RFC 3768.
     V2,
@@ -121,7 +126,8 @@ impl Version {
 }
 
 /// The advertisement interval as the wire carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Interval {
     /// VRRPv2: whole seconds.
     Seconds(Seconds),
@@ -138,8 +144,10 @@ impl From<Interval> for Duration {
     }
 }
 
-/// How an advertisement is authenticated. The `Debug` output never shows a password.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// How an advertisement is authenticated. The `Debug` output never shows a password; serialised it does, so what is written down
+/// is made unreadable before.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Auth {
     /// No authentication (v2 type 0; always in v3).
     None,
@@ -170,7 +178,8 @@ impl std::fmt::Debug for Auth {
 }
 
 /// Which bytes the checksum of an advertisement covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ChecksumForm {
     /// v2: the whole message, no pseudo-header.
     Message,
@@ -185,7 +194,7 @@ pub enum ChecksumForm {
 }
 
 /// A VRRP advertisement as it stood on the wire.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Advert {
     /// Source of the Ethernet frame; `None` where the capture has no link layer.
     pub mac: Option<MacAddr>,
@@ -235,7 +244,8 @@ impl Advert {
 }
 
 /// Why an advertisement is refused. The names are the `reason` label of `vrrp_adverts_rejected_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RejectReason {
     /// The packet ends before its headers do.
     Truncated,
@@ -292,7 +302,7 @@ impl RejectReason {
 }
 
 /// Something on protocol 112 that is no readable advertisement, with as much of it as could be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// Why.
     pub reason: RejectReason,
@@ -305,7 +315,8 @@ pub struct Rejected {
 }
 
 /// What an ARP packet is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ArpOperation {
     /// Who has it?
     Request,
@@ -314,7 +325,7 @@ pub enum ArpOperation {
 }
 
 /// An ARP packet for IPv4 over Ethernet (RFC 826).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arp {
     /// Source of the Ethernet frame.
     pub frame_source: MacAddr,
@@ -340,7 +351,7 @@ impl Arp {
 }
 
 /// A neighbour solicitation or advertisement (RFC 4861 §4.3, §4.4), with hop limit 255 and a right checksum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Neighbour {
     /// Source of the Ethernet frame.
     pub frame_source: MacAddr,
@@ -357,7 +368,8 @@ pub struct Neighbour {
 }
 
 /// Solicitation or advertisement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NeighbourKind {
     /// Who has it?
     Solicitation,
@@ -373,7 +385,7 @@ pub enum NeighbourKind {
 }
 
 /// An echo reply: the answer to a directed echo of ours if identifier and sequence are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EchoReply {
     /// Source of the Ethernet frame: the host that answered.
     pub frame_source: MacAddr,
@@ -386,7 +398,8 @@ pub struct EchoReply {
 }
 
 /// Another first-hop redundancy protocol, recognised and named but not judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OtherProtocol {
     /// BSD's Common Address Redundancy Protocol: protocol 112 too, and no VRRP.
     Carp {

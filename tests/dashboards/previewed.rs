@@ -40,7 +40,8 @@ fn the_preview_has_each_panel_with_its_words_and_units_and_takes_no_label_for_ht
         let is_drawn = format!("document.querySelectorAll('.panel').length === {}", panels(&board).len());
         browser.show(&format!("file://{}", file.display()), (1600, 1200), false, &is_drawn);
         let mut text = |title: &str| {
-            let panel = browser.eval(&format!("document.querySelector('[data-title={title:?}]').innerText"));
+            let found = "[...document.querySelectorAll('.panel')].find((panel) => panel.dataset.title ===";
+            let panel = browser.eval(&format!("{found} {title:?}).innerText"));
             panel.as_str().unwrap().to_owned()
         };
         for panel in panels(&board) {

@@ -117,7 +117,7 @@ fn an_ordinary_user_with_cap_net_raw_alone_can_watch() {
         "--bounding-set=-all,+net_raw",
         "--no-new-privs",
     ];
-    let watch = Watch(Daemon::start_by(&pair.b.node, &wrapper, &program, "").expect("vipwarden starts"));
+    let watch = Watch(Daemon::start_by(&pair.b.node, &wrapper, &program, "", &[]).expect("vipwarden starts"));
     watch.expect("it is healthy", |router| router["verdict"] == "healthy" && router["masters"][0] == "10.9.9.1");
     assert!(watch.get("/-/ready").is_ok(), "all sensors see: {:#}", watch.status().expect("it answers")["sensors"]);
     let fault = crate::lab::Firewall::block(&pair.b.node, crate::lab::Hook::Input);

@@ -23,6 +23,7 @@ mod monitoring;
 #[path = "../support/oracle.rs"]
 mod oracle;
 mod quiet;
+mod replay;
 mod silence;
 mod speak;
 mod stale;

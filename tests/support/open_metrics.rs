@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+/// A sample's labels: names and values.
+type Labels<'t> = Vec<(&'t str, &'t str)>;
+
 /// A family that has begun.
 struct Family<'t> {
     name: &'t str,
@@ -16,9 +19,9 @@ struct Reader<'t> {
     family: Option<Family<'t>>,
     /// Families, and what was said of each: nothing comes twice.
     seen: BTreeSet<(&'t str, &'t str)>,
-    series: BTreeSet<(&'t str, Vec<(&'t str, &'t str)>)>,
+    series: BTreeSet<(&'t str, Labels<'t>)>,
     /// The labels of the histogram that is read, its last bound, and what was counted up to there.
-    buckets: Option<(Vec<(&'t str, &'t str)>, f64, f64)>,
+    buckets: Option<(Labels<'t>, f64, f64)>,
 }
 
 /// Fails with the first line that is wrong.

@@ -254,7 +254,8 @@ pub fn unknown() -> RouterView {
 
 /// A master that this daemon itself is; one of the things that it tracks is down.
 pub fn speaking() -> RouterView {
-    let tracked = |name: &str, kind, up, weight| Tracked { name: name.into(), kind, up, weight };
+    let tracked =
+        |name: &str, kind: &'static str, up, weight| Tracked { name: name.into(), kind: kind.into(), up, weight };
     let mut router = healthy();
     (router.name, router.vrid, router.vip) = ("api".into(), 55, Some(ip("192.168.1.103")));
     router.addresses[0].address = ip("192.168.1.103");
@@ -272,7 +273,7 @@ pub fn speaking() -> RouterView {
         gate_open: Some(true),
         gate_lacks: None,
         address_lifetime: Some(Duration::from_secs(4)),
-        fences: vec![("split_brain", 1), ("isolation", 0), ("operator", 0)],
+        fences: [("split_brain", 1), ("isolation", 0), ("operator", 0)].map(|(why, n)| (why.into(), n)).into(),
         fence_durations: {
             let mut durations = Histogram::default();
             durations.observe(&FENCE_BUCKETS, 0.0004);
@@ -392,7 +393,7 @@ pub fn event(reason: &str) -> Event {
         router: "web".into(),
         vip: Some(ip("192.168.1.100")),
         id: Some(RouterId { interface: "eth0".into(), vlan: Some(100), family: Family::V4, vrid: 51 }),
-        kind: "verdict",
+        kind: "verdict".into(),
         from: Some("healthy".into()),
         to: Some("split_brain".into()),
         reason: reason.into(),

@@ -1,8 +1,6 @@
 //! Several capture files as one, in order of time.
 
-use std::path::PathBuf;
-
-use crate::cli::capture_file::{CaptureFile, interface_name};
+use crate::cli::capture_file::{CaptureFile, Source, interface_name};
 use crate::wire::{Dissected, dissect};
 
 /// A frame of any of the files, dissected.
@@ -17,26 +15,26 @@ pub struct MergedFrame {
 
 /// Reads all files at once and hands out whichever frame is the oldest.
 pub struct Merge {
-    sources: Vec<Source>,
+    sources: Vec<Capture>,
     failures: Vec<String>,
 }
 
-struct Source {
+struct Capture {
     file: CaptureFile,
     head: MergedFrame,
 }
 
 impl Merge {
-    /// Opens all files.
+    /// Begins to read all files.
     ///
     /// # Errors
-    /// The first one that can't be opened or is no capture.
-    pub fn open(paths: &[PathBuf]) -> Result<Self, String> {
+    /// The first one that is no capture.
+    pub fn new(files: Vec<Source>) -> Result<Self, String> {
         let mut merge = Self { sources: Vec::new(), failures: Vec::new() };
-        for path in paths {
-            let mut file = CaptureFile::open(path)?;
+        for file in files {
+            let mut file = CaptureFile::new(file)?;
             if let Some(head) = merge.read(&mut file) {
-                merge.sources.push(Source { file, head });
+                merge.sources.push(Capture { file, head });
             }
         }
         Ok(merge)

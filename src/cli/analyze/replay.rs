@@ -1,13 +1,14 @@
 //! A capture played to the [`Watcher`]: the capture's clock is the only clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use crate::detect::{Event, RouterView, Watcher};
-use crate::observe::{Fact, Frame, IfIndex, Link, PacketKind, RouterId, Settings};
+use crate::detect::Watcher;
+use crate::engine::Logged;
+use crate::observe::{Fact, Frame, IfIndex, Link, PacketKind, Settings};
 use crate::time::{Duration, Instant, WallClock};
-use crate::web::document::{AnalyzeDoc, AnalyzedDoc, Date, EpisodeDoc, RouterDoc, TransitionDoc};
-use crate::wire::Seen;
+use crate::web::document::AnalyzeDoc;
 
+use super::history::History;
 use super::merge::MergedFrame;
 
 /// Where the first frame lies on the line of instants: later than anything that is reckoned back from it.
@@ -16,9 +17,6 @@ const LEAD: Duration = Duration::from_secs(3600);
 /// After so many timeouts in one gap between frames, the rest of the gap is walked in at most so many strides.
 const PATIENCE: u32 = 2000;
 const STRIDES: u32 = 1000;
-
-/// Transitions kept of one router.
-const MAX_KEPT: usize = 10_000;
 
 /// Interfaces told apart, over all files.
 const MAX_INTERFACES: usize = 1024;
@@ -29,38 +27,22 @@ const MAX_ROUTERS: usize = 16_384;
 /// Routers whose history is kept, those included that had to make room for others.
 const MAX_HISTORIES: usize = 2 * MAX_ROUTERS;
 
-/// What the frames amounted to so far.
+/// Plays the frames of a capture.
 #[derive(Default)]
 pub struct Replay {
-    frames: u64,
-    adverts: u64,
-    rejected: BTreeMap<String, u64>,
     stage: Option<Stage>,
 }
 
 impl Replay {
     /// Takes in one frame. One that claims to be earlier than the one before counts at that one's time.
     pub fn take(&mut self, frame: MergedFrame) {
-        self.frames += 1;
-        let defect = match &frame.dissected.seen {
-            Seen::Advert(advert) => {
-                self.adverts += u64::from(advert.defect().is_none());
-                advert.defect()
-            }
-            Seen::Rejected(rejected) => Some(rejected.reason),
-            _ => None,
-        };
-        if let Some(reason) = defect {
-            *self.rejected.entry(reason.as_str().into()).or_default() += 1;
-        }
         self.stage.get_or_insert_with(|| Stage::new(frame.unix_nanos)).take(frame);
     }
 
     /// Judges at the time of the last frame: the silence behind it is nobody's. With it, what had to be left out.
     pub fn finish(self) -> (AnalyzeDoc, Vec<String>) {
-        let (routers, omissions) = self.stage.map(Stage::finish).unwrap_or_default();
-        let document = AnalyzeDoc { frames: self.frames, adverts: self.adverts, rejected: self.rejected, routers };
-        (document, omissions)
+        // Without a frame there is nothing to judge, at whatever time.
+        self.stage.unwrap_or_else(|| Stage::new(0)).finish()
     }
 }
 
@@ -72,7 +54,9 @@ struct Stage {
     interfaces: HashMap<String, IfIndex>,
     /// Frames of interfaces beyond [`MAX_INTERFACES`].
     left_out: u64,
-    histories: BTreeMap<RouterId, History>,
+    history: History,
+    /// Number of the last event.
+    logged: u64,
 }
 
 impl Stage {
@@ -84,10 +68,19 @@ impl Stage {
         let settings =
             Settings { passive: true, forget_after: Duration::MAX, max_routers: MAX_ROUTERS, ..Settings::default() };
         let watcher = Watcher::new(now, clock, settings);
-        Self { watcher, clock, now, interfaces: HashMap::new(), left_out: 0, histories: BTreeMap::new() }
+        Self {
+            watcher,
+            clock,
+            now,
+            interfaces: HashMap::new(),
+            left_out: 0,
+            history: History::new(MAX_HISTORIES),
+            logged: 0,
+        }
     }
 
     fn take(&mut self, frame: MergedFrame) {
+        self.history.count(&frame.dissected.seen);
         self.advance(instant(self.clock, frame.unix_nanos));
         let Some(interface) = self.interface(frame.interface) else {
             self.left_out += 1;
@@ -118,10 +111,8 @@ impl Stage {
         self.now = at;
         self.watcher.handle_timeout(at);
         while let Some(event) = self.watcher.poll_event() {
-            let Some(id) = event.id.clone() else { continue };
-            if self.histories.len() < MAX_HISTORIES || self.histories.contains_key(&id) {
-                self.histories.entry(id).or_default().take(&event, self.clock);
-            }
+            self.logged += 1;
+            self.history.take(&Logged { id: self.logged, event, clock: self.clock });
         }
     }
 
@@ -140,37 +131,20 @@ impl Stage {
         Some(next)
     }
 
-    fn finish(mut self) -> (Vec<AnalyzedDoc>, Vec<String>) {
+    fn finish(mut self) -> (AnalyzeDoc, Vec<String>) {
         self.judge(self.now);
-        let snapshot = self.watcher.snapshot(self.now);
-        let routers = snapshot.routers.iter().map(|view| self.analyzed(view)).collect();
-        let mut omissions = Vec::new();
+        let end = self.watcher.snapshot(self.now);
+        let forgotten = self.history.forgotten(&end);
+        let (document, mut omissions) = self.history.finish(&end);
         if self.left_out > 0 {
             let left_out = self.left_out;
             omissions
                 .push(format!("{left_out} frames are not judged: there are more than {MAX_INTERFACES} interfaces"));
         }
-        for (table, count) in snapshot.table_full.iter().filter(|(_, count)| *count > 0) {
-            omissions.push(format!("the table of {table} was full {count} times: not everything is judged"));
-        }
-        if !self.histories.is_empty() {
-            let forgotten = self.histories.len();
+        if forgotten > 0 {
             omissions.push(format!("{forgotten} virtual routers were forgotten to make room for others"));
         }
-        (routers, omissions)
-    }
-
-    fn analyzed(&mut self, view: &RouterView) -> AnalyzedDoc {
-        let RouterView { interface, vlan, family, vrid, .. } = view;
-        let id = RouterId { interface: interface.clone(), vlan: *vlan, family: *family, vrid: *vrid };
-        let history = self.histories.remove(&id).unwrap_or_default();
-        let seconds: Duration = view.episodes.iter().map(|e| e.end.unwrap_or(self.now).since(e.start)).sum();
-        AnalyzedDoc {
-            router: RouterDoc::from_view(view, self.clock, self.now),
-            transitions: history.transitions,
-            split_brain_episodes: view.episodes.iter().map(|e| EpisodeDoc::new(e, self.clock)).collect(),
-            split_brain_seconds: seconds.as_secs_f64(),
-        }
+        (document, omissions)
     }
 }
 
@@ -178,19 +152,4 @@ impl Stage {
 fn instant(clock: WallClock, unix_nanos: i64) -> Instant {
     let nanos = i128::from(unix_nanos) - i128::from(clock.origin_unix_nanos);
     Instant::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
-}
-
-/// What happened to one router.
-#[derive(Default)]
-struct History {
-    transitions: Vec<TransitionDoc>,
-}
-
-impl History {
-    fn take(&mut self, event: &Event, clock: WallClock) {
-        if event.kind == "master" && self.transitions.len() < MAX_KEPT {
-            let at = Date::new(clock, event.at);
-            self.transitions.push(TransitionDoc { at, from: event.from.clone(), to: event.to.clone() });
-        }
-    }
 }

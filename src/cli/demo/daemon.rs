@@ -28,20 +28,20 @@ impl Daemon {
     /// # Errors
     /// If it can't be started, or doesn't answer: with what it said.
     pub fn start(node: &Node, program: &Path, sections: &str) -> io::Result<Self> {
-        Self::start_by(node, &[], program, sections)
+        Self::start_by(node, &[], program, sections, &[])
     }
 
-    /// The same, with a command in front of it (`setpriv …`).
+    /// The same, with a command in front of it (`setpriv …`) and further flags behind.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn start_by(node: &Node, wrapper: &[&str], program: &Path, sections: &str) -> io::Result<Self> {
+    pub fn start_by(node: &Node, wrapper: &[&str], program: &Path, sections: &str, flags: &[&str]) -> io::Result<Self> {
         let control = node.scratch()?.join("control.sock");
         let config = Self::configure(node, sections)?;
         let mut words = wrapper.iter().map(std::ffi::OsStr::new).chain([program.as_os_str()]);
         let mut command = node.command(words.next().unwrap_or_default());
         command.args(words).arg("run").arg("--config").arg(config).arg("--control").arg(&control);
-        command.args(["--interface", INTERFACE, "--listen", SERVE]);
+        command.args(["--interface", INTERFACE, "--listen", SERVE]).args(flags);
         let process = Process::spawn(node, "vipwarden", command)?;
         let mut daemon = Self { process, node: node.clone(), program: program.into(), control };
         let answers = wait_until("vipwarden answers", PATIENCE, || {

@@ -55,7 +55,7 @@ pub(super) fn look(config: &Config) -> Result<Look, String> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let engine = Engine::start(Origin::default(), config).map_err(|error| error.to_string())?;
+        let engine = Engine::start(Origin::default(), config, None).map_err(|error| error.to_string())?;
         let shared = engine.shared();
         let mut seen = None;
         engine

@@ -139,7 +139,7 @@ fn a_speaker_of_another_protocol_is_told_of_once_and_remembered_within_a_bound()
         stage.frame(PacketKind::Multicast, Seen::Other(carp(9, advskew)));
     }
     assert_eq!(stage.events.len(), 1);
-    assert_eq!((stage.events[0].kind, stage.events[0].to.as_deref()), ("speaker", Some("carp")));
+    assert_eq!((&*stage.events[0].kind, stage.events[0].to.as_deref()), ("speaker", Some("carp")));
     assert!(stage.events[0].reason.starts_with("10.9.9.9 CARP vhid 3"), "{}", stage.events[0].reason);
     for source in 0..=255 {
         stage.frame(PacketKind::Multicast, Seen::Other(carp(source, 0)));

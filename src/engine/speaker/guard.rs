@@ -1,5 +1,6 @@
 //! Why a speaker is fenced: by an operator, or by what its guard makes of the evidence; how often, and how fast.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::config::{self, Config};
@@ -38,7 +39,7 @@ pub(super) struct Fencing {
     pub guard: Guard,
     peers: Vec<IpAddr>,
     by_hand: bool,
-    counts: [(&'static str, u64); REASONS.len()],
+    counts: [(Cow<'static, str>, u64); REASONS.len()],
     durations: Histogram<8>,
     /// The evidence of the fence that the kernel has not confirmed yet.
     began: Option<Instant>,
@@ -51,7 +52,7 @@ impl Fencing {
             peers: scope.peers.clone(),
             guard: Guard::new(policy, scope),
             by_hand: false,
-            counts: REASONS.map(|reason| (reason, 0)),
+            counts: REASONS.map(|reason| (reason.into(), 0)),
             durations: Histogram::default(),
             began: None,
         }
@@ -132,7 +133,7 @@ impl Fencing {
     }
 
     /// How often, by reason.
-    pub const fn counts(&self) -> &[(&'static str, u64)] {
+    pub const fn counts(&self) -> &[(Cow<'static, str>, u64)] {
         &self.counts
     }
 

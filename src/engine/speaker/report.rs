@@ -88,7 +88,7 @@ impl Report {
             router: self.name.clone(),
             vip: self.vip,
             id: Some(self.id.clone()),
-            kind,
+            kind: kind.into(),
             from: from.map(word),
             to: to.map(word),
             reason,

@@ -444,7 +444,7 @@ impl Model {
 
     fn handle_capture(&mut self, now: Instant, interface: IfIndex, frames: u64, dropped: u64) {
         let counters = self.captures.entry(interface).or_default();
-        *counters = (counters.0 + frames, counters.1 + dropped);
+        *counters = (counters.0.saturating_add(frames), counters.1.saturating_add(dropped));
         if dropped == 0 {
             return;
         }

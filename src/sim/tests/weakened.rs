@@ -101,9 +101,30 @@ fn who_is_master_again_on_a_lease_that_it_gave_back_is_noticed() {
     expect("unleased", Theme::Lease, |spec| spec.rules.ask_again = false);
 }
 
+/// Node 0 holds, does not reach the arbiter any more, and then these others don't hear it: they would take over.
+fn tempt(spec: &mut Spec, others: Nodes) {
+    let second = Duration::from_secs(1);
+    for (index, node) in spec.nodes.iter_mut().enumerate() {
+        node.settings.priority = 200 - index as u8;
+        node.starts_at = second * index as u32;
+    }
+    let lasting = |at: u32, fault| Mishap { at: second * at, lasts: Some(second * (16 - at)), fault };
+    let cut = Fault::Cut { from: Nodes::one(0), to: others };
+    spec.faults = vec![lasting(6, Fault::ArbiterCut(0)), lasting(7, cut)];
+    spec.hazards = Hazards { slow_ppm: 300_000, slow_max: second * 4, ..Hazards::NONE };
+}
+
 #[test]
 fn who_holds_on_without_the_promises_of_all_is_noticed() {
-    expect("lease", Theme::Council, |spec| spec.rules.all_promise = false);
+    expect("lease", Theme::Council, |spec| {
+        spec.rules.all_promise = false;
+        let third = NodeSpec { name: "third".into(), ..spec.nodes[0].clone() };
+        spec.nodes.truncate(2);
+        spec.nodes.push(third);
+        tempt(spec, Nodes::one(2));
+        let mute = Fault::ChannelCut(2);
+        spec.faults.push(Mishap { at: Duration::from_secs(6), lasts: Some(Duration::from_secs(10)), fault: mute });
+    });
 }
 
 #[test]
@@ -113,5 +134,19 @@ fn who_takes_what_it_has_promised_not_to_take_is_noticed() {
 
 #[test]
 fn a_promise_that_counts_from_when_it_is_heard_is_noticed() {
-    expect("lease", Theme::Council, |spec| spec.rules.from_question = false);
+    expect("lease", Theme::Council, |spec| {
+        spec.rules.from_question = false;
+        spec.nodes.truncate(2);
+        tempt(spec, Nodes::one(1));
+    });
+}
+
+#[test]
+fn none_of_that_breaks_a_rule_where_promises_are_what_they_should_be() {
+    for seed in 0..40 {
+        let mut spec = worlds::random(Theme::Council, seed);
+        let others = Nodes(((1u16 << spec.nodes.len()) - 2) as u8);
+        tempt(&mut spec, others);
+        assert_eq!(run(spec, false).violations, [], "seed {seed}");
+    }
 }

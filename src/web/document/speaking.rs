@@ -49,7 +49,12 @@ pub struct TrackDoc {
 
 impl From<&Tracked> for TrackDoc {
     fn from(tracked: &Tracked) -> Self {
-        Self { name: tracked.name.clone(), kind: tracked.kind.into(), up: tracked.up, weight: tracked.weight }
+        Self {
+            name: tracked.name.clone(),
+            kind: tracked.kind.clone().into_owned(),
+            up: tracked.up,
+            weight: tracked.weight,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Daemon, Flavour, Lab, Node, Slot, Watch, holds, until, vipwarden};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The `[[router]]` of a node whose peer is `peer`; `lines` are further keys.
@@ -73,23 +73,36 @@ impl Stage {
     /// The same, with a command in front of it.
     pub fn speaker_by(&self, wrapper: &[&str], node: &Node, priority: u8, lines: &[&str]) -> Watch {
         let section = section(self.flavour, node, self.peer(node), priority, lines);
-        Watch(Daemon::start_by(node, wrapper, vipwarden(), &section).expect("vipwarden starts"))
+        Watch(Daemon::start_by(node, wrapper, vipwarden(), &section, &[]).expect("vipwarden starts"))
     }
 
     /// One that asks its peer, too.
     pub fn asking_speaker(&self, node: &Node, priority: u8, lines: &[&str]) -> Watch {
-        self.speaker_that(super::second::asks, node, priority, lines)
+        self.speaker_that(super::second::asks, node, priority, lines, &[])
     }
 
     /// One that asks its peer without a key.
     pub fn unsigned_speaker(&self, node: &Node, priority: u8, lines: &[&str]) -> Watch {
-        self.speaker_that(super::second::asks_unsigned, node, priority, lines)
+        self.speaker_that(super::second::asks_unsigned, node, priority, lines, &[])
     }
 
-    fn speaker_that(&self, asks: fn(&Node, &Node) -> String, node: &Node, priority: u8, lines: &[&str]) -> Watch {
+    /// One that asks its peer, and records.
+    pub fn recording_speaker(&self, node: &Node, priority: u8, file: &Path) -> Watch {
+        let flags = ["--record", file.to_str().expect("a path in plain letters")];
+        self.speaker_that(super::second::asks, node, priority, &[], &flags)
+    }
+
+    fn speaker_that(
+        &self,
+        asks: fn(&Node, &Node) -> String,
+        node: &Node,
+        priority: u8,
+        lines: &[&str],
+        flags: &[&str],
+    ) -> Watch {
         let peer = self.peer(node);
         let sections = asks(node, peer) + &section(self.flavour, node, peer, priority, lines);
-        Watch(Daemon::start(node, vipwarden(), &sections).expect("vipwarden starts"))
+        Watch(Daemon::start_by(node, &[], vipwarden(), &sections, flags).expect("vipwarden starts"))
     }
 
     /// The laboratory.

@@ -27,7 +27,7 @@ fn the_service_manager_hears_that_it_is_ready_lives_reloads_and_ends_and_how_its
     let sections = "[[router]]\nname = \"web\"\nmode = \"speak\"\ninterface = \"eth0\"\nvrid = 51\nversion = 3\n\
                     advert_interval = \"100ms\"\naddresses = [\"10.9.9.100/24\"]\n";
     let wrapper = ["env", &named, "WATCHDOG_USEC=3000000"];
-    let mut daemon = Daemon::start_by(&stage.b, &wrapper, vipwarden(), sections).expect("vipwarden starts");
+    let mut daemon = Daemon::start_by(&stage.b, &wrapper, vipwarden(), sections, &[]).expect("vipwarden starts");
     expect(&manager, "it is ready", |words| words == "READY=1");
     expect(&manager, "it lives", |words| words == "WATCHDOG=1");
     expect(&manager, "its state is told", |words| words == "STATUS=web master healthy");
