@@ -48,6 +48,7 @@ pub use guard::Guard;
 pub use succession::{master_lives_until, successor_until};
 
 use crate::time::Duration;
+use crate::{observe, vrrp};
 
 /// When a router that speaks drops its addresses of itself: `[fence]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,4 +168,15 @@ pub enum Act {
         /// In words.
         why: String,
     },
+}
+
+/// A router's state as others are told of it.
+pub const fn shown(state: vrrp::State) -> observe::State {
+    match state {
+        vrrp::State::Init => observe::State::Init,
+        vrrp::State::Backup => observe::State::Backup,
+        vrrp::State::Master => observe::State::Master,
+        vrrp::State::Fault => observe::State::Fault,
+        vrrp::State::Fenced => observe::State::Fenced,
+    }
 }

@@ -159,6 +159,29 @@ pub struct Speaking {
     pub arbiter: Option<Leased>,
 }
 
+impl Speaking {
+    /// What one says that has done nothing but to stand so.
+    pub fn new(state: State, base: u8, effective: Option<u8>) -> Self {
+        Self {
+            state,
+            base,
+            effective,
+            tracks: Vec::new(),
+            fenced: None,
+            back_at: None,
+            gate_open: None,
+            gate_lacks: None,
+            address_lifetime: None,
+            fences: Vec::new(),
+            fence_durations: super::Histogram::default(),
+            garp_sent: 0,
+            priority_zero_sent: 0,
+            notify_failures: 0,
+            arbiter: None,
+        }
+    }
+}
+
 /// An arbiter's lease on a router's addresses, as this node knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leased {

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::detect::{Verdict, Watcher};
-use crate::observe::{self, Address, Expected, FENCE_BUCKETS, Fact, Histogram, IfIndex, Link, Peer, Speaking};
+use crate::fence::shown;
+use crate::observe::{self, Address, Expected, Fact, IfIndex, Link, Peer, Speaking};
 use crate::time::{Duration, Instant, WallClock};
 use crate::vrrp::{Router, State};
 use crate::wire::MacAddr;
@@ -135,23 +136,8 @@ impl Watch {
             return;
         }
         self.said = Some(says);
-        let speaking = Speaking {
-            state: shown(router.state()),
-            base: router.settings().priority,
-            effective: router.effective_priority(),
-            tracks: Vec::new(),
-            gate_open: None,
-            gate_lacks: None,
-            address_lifetime: None,
-            fenced: None,
-            back_at: None,
-            fences: Vec::new(),
-            fence_durations: Histogram::<{ FENCE_BUCKETS.len() }>::default(),
-            garp_sent: 0,
-            priority_zero_sent: 0,
-            notify_failures: 0,
-            arbiter: None,
-        };
+        let base = router.settings().priority;
+        let speaking = Speaking::new(shown(router.state()), base, router.effective_priority());
         let fact = Fact::Speaking { router: self.name.clone(), report: Some(Arc::new(speaking)) };
         self.feed(now, &fact);
     }
@@ -192,17 +178,6 @@ impl Watch {
         let next = self.watcher.poll_timeout().unwrap_or(self.heartbeat);
         self.due = next.min(self.heartbeat).max(now + SOON);
         turned
-    }
-}
-
-/// A router's state as others are told of it.
-pub(super) const fn shown(state: State) -> observe::State {
-    match state {
-        State::Init => observe::State::Init,
-        State::Backup => observe::State::Backup,
-        State::Master => observe::State::Master,
-        State::Fault => observe::State::Fault,
-        State::Fenced => observe::State::Fenced,
     }
 }
 

@@ -225,23 +225,7 @@ fn a_master_between_two_spells_of_another_is_no_rival_of_the_second_fault_1() {
 }
 
 fn speaking(state: State) -> Speaking {
-    Speaking {
-        state,
-        base: 100,
-        effective: Some(100),
-        tracks: Vec::new(),
-        fenced: None,
-        back_at: None,
-        gate_open: None,
-        gate_lacks: None,
-        address_lifetime: None,
-        fences: Vec::new(),
-        fence_durations: Histogram::default(),
-        garp_sent: 0,
-        priority_zero_sent: 0,
-        notify_failures: 0,
-        arbiter: None,
-    }
+    Speaking::new(state, 100, Some(100))
 }
 
 #[test]

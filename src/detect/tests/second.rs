@@ -10,6 +10,16 @@ fn settings() -> Settings {
     Settings { peers: vec![peer], ..Settings::default() }
 }
 
+/// What B says of its own firewall.
+fn input_drops() -> ReportedFinding {
+    ReportedFinding {
+        cause: "firewall_drop".into(),
+        local: "INPUT drops them".into(),
+        remote: String::new(),
+        remedy: "nft insert rule".into(),
+    }
+}
+
 /// B as it reports itself: it holds the VIP and advertises priority 100, and hears nobody.
 fn holder() -> Reported {
     Reported {
@@ -103,13 +113,7 @@ fn where_the_peer_hears_us_and_we_do_not_hear_it_the_path_is_one_way_and_ends_he
 fn what_the_peer_says_of_its_own_firewall_is_the_cause_here_too_fault_2() {
     let mut stage = Stage::master();
     let (a, b) = (advert(A, 200), advert(B, 100));
-    let finding = ReportedFinding {
-        cause: "firewall_drop".into(),
-        local: "INPUT drops them".into(),
-        remote: String::new(),
-        remedy: "nft insert rule".into(),
-    };
-    let said = Reported { hears: hearing(A), findings: vec![finding], ..holder() };
+    let said = Reported { hears: hearing(A), findings: vec![input_drops()], ..holder() };
     stage.with_reports(6, &said, &[(&a, 0), (&b, 300)]);
     stage.expect(Verdict::SplitBrain, &[Cause::FirewallDrop]);
     let finding = stage.router().findings[0].clone();
@@ -120,13 +124,7 @@ fn what_the_peer_says_of_its_own_firewall_is_the_cause_here_too_fault_2() {
 #[test]
 fn a_drop_on_a_backup_is_told_by_the_master_too_before_anything_has_happened_fault_34() {
     let mut stage = Stage::master();
-    let finding = ReportedFinding {
-        cause: "firewall_drop".into(),
-        local: "INPUT drops them".into(),
-        remote: String::new(),
-        remedy: "nft insert rule".into(),
-    };
-    stage.with_reports(2, &Reported { findings: vec![finding], ..backup() }, &[(&advert(A, 200), 0)]);
+    stage.with_reports(2, &Reported { findings: vec![input_drops()], ..backup() }, &[(&advert(A, 200), 0)]);
     stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
     stage.with_reports(2, &backup(), &[(&advert(A, 200), 0)]);
     stage.expect(Verdict::Healthy, &[]);
@@ -242,13 +240,7 @@ fn a_peer_that_answers_on_the_segment_again_and_is_not_heard_is_no_master_any_mo
 fn a_split_with_a_peer_that_was_heard_ends_when_that_host_is_switched_off_fault_2() {
     let mut stage = Stage::master();
     let (a, b) = (advert(A, 200), advert(B, 100));
-    let finding = ReportedFinding {
-        cause: "firewall_drop".into(),
-        local: "INPUT drops them".into(),
-        remote: String::new(),
-        remedy: "nft insert rule".into(),
-    };
-    let said = Reported { hears: hearing(A), findings: vec![finding], ..holder() };
+    let said = Reported { hears: hearing(A), findings: vec![input_drops()], ..holder() };
     stage.with_reports(3, &said, &[(&a, 0), (&b, 300)]);
     stage.play(stage.now + 10 * SECOND, &[(&a, 0), (&b, 300)]);
     // Its reports have stopped; it goes on sending, and the cause that it gave stands.

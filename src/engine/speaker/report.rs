@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config;
 use crate::detect;
+use crate::fence::shown;
 use crate::observe::{self, Fact, RouterId, Speaking};
 use crate::time::Instant;
 use crate::vrrp::{self, Settings, State};
@@ -40,7 +41,8 @@ impl Report {
     pub fn new(config: &config::Router, settings: &Settings) -> Self {
         let id =
             RouterId { interface: config.interface.clone(), vlan: None, family: settings.family, vrid: settings.vrid };
-        let mut report = Self { name: String::new(), vip: None, id, said: None, says: idle() };
+        let mut report =
+            Self { name: String::new(), vip: None, id, said: None, says: Speaking::new(observe::State::Init, 0, None) };
         report.rename(config, settings);
         report
     }
@@ -115,36 +117,5 @@ impl Report {
         let report = Arc::new(says.clone());
         self.said = Some(report.clone());
         Some(News::Fact(Fact::Speaking { router: self.name.clone(), report: Some(report) }))
-    }
-}
-
-/// What one says that has done nothing yet.
-fn idle() -> Speaking {
-    Speaking {
-        state: observe::State::Init,
-        base: 0,
-        effective: None,
-        tracks: Vec::new(),
-        fenced: None,
-        back_at: None,
-        gate_open: None,
-        gate_lacks: None,
-        address_lifetime: None,
-        fences: Vec::new(),
-        fence_durations: observe::Histogram::default(),
-        garp_sent: 0,
-        priority_zero_sent: 0,
-        notify_failures: 0,
-        arbiter: None,
-    }
-}
-
-const fn shown(state: State) -> observe::State {
-    match state {
-        State::Init => observe::State::Init,
-        State::Backup => observe::State::Backup,
-        State::Master => observe::State::Master,
-        State::Fault => observe::State::Fault,
-        State::Fenced => observe::State::Fenced,
     }
 }

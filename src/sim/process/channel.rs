@@ -1,12 +1,11 @@
 //! The second channel: what a process tells its peers, and what it makes of what they tell. All of it counts as signed.
 
-use crate::fence::{master_lives_until, successor_until};
+use crate::fence::{master_lives_until, shown, successor_until};
 use crate::observe::{Pledge, Pledged, Testimony};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Event, State, Takeover};
 
 use super::super::spec::{Spec, primary};
-use super::super::watch::shown;
 use super::{Op, Process};
 
 /// Between two questions to a peer.
