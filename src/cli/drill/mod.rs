@@ -4,7 +4,9 @@ mod report;
 mod routed;
 mod tally;
 
+use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use pnet::datalink::NetworkInterface;
@@ -237,11 +239,28 @@ async fn drill(args: &Args, mut drills: Vec<Drill>) -> Result<Vec<Drill>, String
     Ok(drills)
 }
 
-/// Questions go out at this pace; one that is late postpones the others.
-fn pace(every: Duration) -> Interval {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+/// When the questions are due: at a pace, until the drill is over.
+struct Questions {
+    ticks: Interval,
+    end: Instant,
+    interrupted: Pin<Box<dyn Future<Output = io::Result<()>>>>,
+}
+
+impl Questions {
+    /// One that is late postpones the others.
+    fn at_pace(every: Duration, end: Instant) -> Self {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, end, interrupted: Box::pin(tokio::signal::ctrl_c()) }
+    }
+
+    /// Waits for the next one. False if the time is over, or on Ctrl-C.
+    async fn are_due(&mut self) -> bool {
+        tokio::select! {
+            _ = &mut self.interrupted => false,
+            _ = self.ticks.tick() => clock::now() < self.end,
+        }
+    }
 }
 
 const fn interface_of(request: &Request) -> IfIndex {
@@ -264,14 +283,11 @@ async fn ask(interval: Duration, drills: &mut [Drill], end: Instant) -> Result<(
         return Err("these addresses are on several interfaces: start a drill for each".into());
     };
     let capture = Capture::open(*index).map_err(|error| format!("no packet socket opens: {error}"))?;
-    let mut ticks = pace(interval);
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
+    let mut questions = Questions::at_pace(interval, end);
     loop {
         tokio::select! {
-            _ = &mut interrupted => return Ok(()),
-            _ = ticks.tick() => {
-                if clock::now() >= end {
+            due = questions.are_due() => {
+                if !due {
                     return Ok(());
                 }
                 for (drill, request) in drills.iter_mut().zip(&requests) {

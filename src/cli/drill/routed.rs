@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::tally::Answerer;
-use super::{Drill, pace};
+use super::{Drill, Questions};
 use crate::sys::clock;
 use crate::sys::ping::Pinger;
 use crate::time::{Duration, Instant};
@@ -34,15 +34,12 @@ pub(super) async fn ask(how: Routed, interval: Duration, drills: &mut [Drill], e
         Routed::Tcp(_) => None,
     };
     let patience = (interval * UNDER_WAY_MAX / u32::try_from(drills.len()).unwrap_or(1).max(1)).min(PATIENCE_MAX);
-    let mut ticks = pace(interval);
+    let mut questions = Questions::at_pace(interval, end);
     let mut under_way = FuturesUnordered::new();
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
     loop {
         tokio::select! {
-            _ = &mut interrupted => return Ok(()),
-            _ = ticks.tick() => {
-                if clock::now() >= end {
+            due = questions.are_due() => {
+                if !due {
                     return Ok(());
                 }
                 for (index, drill) in drills.iter_mut().enumerate() {
