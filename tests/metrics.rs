@@ -267,7 +267,7 @@ const API: &str = r#"router="api",vip="192.168.1.103",interface="eth0",vlan="",f
 const SHOP: &str = r#"router="shop",vip="192.168.1.104",interface="eth0",vlan="",family="ipv4",vrid="56""#;
 
 /// What is exported of a router for being its speaker.
-const SPEAKER_FAMILIES: [&str; 11] = [
+const SPEAKER_FAMILIES: [&str; 15] = [
     "vrrp_priority",
     "vrrp_garp_sent_total",
     "vrrp_priority_zero_sent_total",
@@ -277,6 +277,10 @@ const SPEAKER_FAMILIES: [&str; 11] = [
     "vrrp_gate_open",
     "vrrp_fences_total",
     "vrrp_fence_duration_seconds",
+    "vrrp_address_lifetime_seconds",
+    "vrrp_promotion_probes_total",
+    "vrrp_promotion_probes_answered_total",
+    "vrrp_promotions_held_off_total",
     "vrrp_arbiter_up",
     "vrrp_arbiter_hold_remaining_seconds",
 ];
@@ -300,6 +304,10 @@ fn a_speaker_says_what_it_tracks_sends_and_fences() {
         (format!("vrrp_fence_duration_seconds_bucket{{{API},le=\"0.00025\"}}"), Some(0.0)),
         (format!("vrrp_fence_duration_seconds_bucket{{{API},le=\"0.0005\"}}"), Some(1.0)),
         (format!("vrrp_fence_duration_seconds_count{{{API}}}"), Some(1.0)),
+        (format!("vrrp_address_lifetime_seconds{{{API}}}"), Some(4.0)),
+        (format!("vrrp_promotion_probes_total{{{API}}}"), Some(40.0)),
+        (format!("vrrp_promotion_probes_answered_total{{{API}}}"), Some(30.0)),
+        (format!("vrrp_promotions_held_off_total{{{API}}}"), Some(1.0)),
         (format!("vrrp_arbiter_up{{{API}}}"), Some(1.0)),
         (format!("vrrp_router_info{{{API},version=\"2\",mode=\"speak\",role=\"member\"}}"), Some(1.0)),
     ] {

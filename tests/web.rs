@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use vipwarden::detect::{Snapshot, Verdict};
 use vipwarden::engine::Shared;
 use vipwarden::sys::clock;
@@ -225,7 +225,7 @@ async fn a_reader_from_before_a_restart_is_told_so_and_hears_on() {
 }
 
 #[tokio::test]
-async fn streams_are_bounded_and_leave_the_metrics_reachable() {
+async fn streams_are_bounded_and_leave_the_metrics_reachable_and_a_stream_to_others() {
     let server = Server::start(scene::empty()).await;
     let mut streams = Vec::new();
     for _ in 0..64 {
@@ -235,6 +235,34 @@ async fn streams_are_bounded_and_leave_the_metrics_reachable() {
     }
     assert_eq!(server.ask("GET", "/api/v1/events", STREAM).await.status, 503);
     assert_eq!(server.get("/metrics").await.status, 200);
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = other.connect(server.address).await.unwrap();
+    other.write_all(format!("GET /api/v1/events HTTP/1.1\r\nHost: lb01\r\n{STREAM}\r\n").as_bytes()).await.unwrap();
+    read_until(&mut other, "200 OK").await;
+    let mut rest = Vec::new();
+    tokio::time::timeout(DEADLINE, streams[0].read_to_end(&mut rest)).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_with_a_thread_of_its_own_answers_and_tells_events_and_ends() {
+    let shared = scene::shared(scene::empty());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let thread = web::Server::start(vec![listener], web::app(shared.clone()), open()).unwrap();
+    let server = Server { address, shared };
+    assert_eq!(server.get("/metrics").await.status, 200);
+    let mut stream = server.open("GET", "/api/v1/events", STREAM).await;
+    read_until(&mut stream, "200 OK").await;
+    server.shared.events.push(scene::event("told later"), clock::wall());
+    read_until(&mut stream, "told later").await;
+    drop(thread);
+    let is_closed = async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, is_closed).await.unwrap();
 }
 
 #[tokio::test]

@@ -104,24 +104,16 @@ fn steady(lab: &Lab, config: &str) {
         (1..=255)
             .map(move |vrid| format!("{}/{}", load::vip(family, vrid), if family == Family::V4 { 32 } else { 128 }))
     }));
-    let daemon = lab.start(config);
+    let server = SocketAddr::from((load::NEAR_ADDRESS, 10112));
+    let daemon = lab.start_on(&[server], config);
     let sender = Sender::start(lab.transmitter(), load::segment(100), 510);
     thread::sleep(WARM);
     daemon.wait_for_healthy(510);
     row("of a core", "< 1 %", daemon.load_over(SPAN).to_string());
     row_of_memory(&daemon, "< 20 MiB");
-    let load = thread::scope(|scope| {
-        let (stop, stopped) = mpsc::channel::<()>();
-        let daemon = &daemon;
-        scope.spawn(move || {
-            while stopped.recv_timeout(Duration::from_secs(5)) == Err(mpsc::RecvTimeoutError::Timeout) {
-                daemon.get("/metrics");
-            }
-        });
-        let load = daemon.load_over(SPAN);
-        drop(stop);
-        load
-    });
+    let scraper = Readers::scrape(lab.far(), server, Duration::from_secs(5));
+    let load = daemon.load_over(SPAN);
+    row("scrapes answered", "0.2/s", scraper.stop());
     row("of a core, scraped every 5 s", "< 1 %", load.to_string());
     row_of_memory(&daemon, "< 20 MiB");
     row_of_series(&daemon, "");

@@ -28,6 +28,9 @@ struct Tally {
     reopened: AtomicU64,
 }
 
+/// What one of them does.
+type Reader = Box<dyn FnOnce(&Tally) + Send>;
+
 /// All of them; they go on until they are stopped.
 pub struct Readers {
     tally: Arc<Tally>,
@@ -38,17 +41,28 @@ pub struct Readers {
 impl Readers {
     /// From a namespace: `per_second` scrapes of `server`, and so many silent connections, which are opened again when they are closed.
     pub fn start(namespace: &str, server: SocketAddr, per_second: u32, idle: usize) -> Self {
+        let pause = Duration::from_secs(1) * SCRAPERS / per_second;
+        let silent: Reader = Box::new(move |tally| say_nothing(server, idle, tally));
+        let scrapers = (0..SCRAPERS).map(|_| Box::new(move |tally: &Tally| scrape_on(server, pause, tally)) as Reader);
+        Self::spawn(namespace, std::iter::once(silent).chain(scrapers))
+    }
+
+    /// One scraper, and none that is silent.
+    pub fn scrape(namespace: &str, server: SocketAddr, pause: Duration) -> Self {
+        let scraper: Reader = Box::new(move |tally| scrape_on(server, pause, tally));
+        Self::spawn(namespace, std::iter::once(scraper))
+    }
+
+    fn spawn(namespace: &str, readers: impl Iterator<Item = Reader>) -> Self {
         let tally = Arc::new(Tally::default());
-        let spawn = |work: Box<dyn FnOnce(&Tally) + Send>| {
+        let spawn = |read: Reader| {
             let (namespace, tally) = (namespace.to_owned(), tally.clone());
             thread::spawn(move || {
                 give_way();
-                netns::inside(&namespace, || work(&tally)).expect("the namespace is there");
+                netns::inside(&namespace, || read(&tally)).expect("the namespace is there");
             })
         };
-        let pause = Duration::from_secs(1) * SCRAPERS / per_second;
-        let mut threads = vec![spawn(Box::new(move |tally| say_nothing(server, idle, tally)))];
-        threads.extend((0..SCRAPERS).map(|_| spawn(Box::new(move |tally| scrape_on(server, pause, tally)))));
+        let threads = readers.map(spawn).collect();
         Self { tally, threads, start: clock::now() }
     }
 
@@ -59,7 +73,7 @@ impl Readers {
         self.threads.into_iter().for_each(|thread| thread.join().expect("a reader works"));
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed) as f64;
         format!(
-            "{:.0}/s, {:.0} MiB/s, {} failed; silent ones closed and opened again {}",
+            "{:.1}/s, {:.0} MiB/s, {} failed; silent ones closed and opened again {}",
             of(&self.tally.answers) / seconds,
             of(&self.tally.bytes) / seconds / f64::from(1 << 20),
             of(&self.tally.failures),

@@ -1,9 +1,16 @@
 //! Where the log goes and how it looks.
 
+mod queue;
+
 use std::io::{IsTerminal, stderr};
 
 use clap::ValueEnum;
 use tracing::Level;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use queue::Queue;
+pub use queue::Writer;
 
 /// How the daemon logs, to standard error.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -22,11 +29,22 @@ enum Format {
     Json,
 }
 
-/// Starts logging.
-pub fn init(args: &Args) {
+/// Starts logging. A daemon's lines are written by a thread of its own, for as long as what this returns lives.
+pub fn init(args: &Args, is_daemon: bool) -> Option<Writer> {
+    // Where there can't be a thread everybody writes.
+    let apart = is_daemon.then(|| Queue::start(stderr()).ok()).flatten();
+    let (to, writer) = match apart {
+        Some((queue, writer)) => (BoxMakeWriter::new(move || queue.clone()), Some(writer)),
+        None => (BoxMakeWriter::new(stderr), None),
+    };
+    start(args, to);
+    writer
+}
+
+fn start(args: &Args, to: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     // Whoever read the log may have left: to complain of that on the same standard error would end the daemon.
     let log = tracing_subscriber::fmt().log_internal_errors(false);
-    let log = log.with_max_level(args.log_level).with_writer(stderr).with_target(false);
+    let log = log.with_max_level(args.log_level).with_writer(to).with_target(false);
     match args.log_format {
         Format::Text => log.with_ansi(stderr().is_terminal()).init(),
         Format::Json => log.json().flatten_event(true).init(),

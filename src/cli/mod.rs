@@ -158,7 +158,7 @@ impl Command {
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => {
-            logging::init(&cli.global.logging);
+            let _log = logging::init(&cli.global.logging, matches!(cli.command, Command::Run(_)));
             cli.command.run(&cli.global)
         }
         Err(error) => {

@@ -1,4 +1,5 @@
-//! `vipwarden run`: the daemon. The engine on its own thread; the servers, the signals and the engine's chores on this one.
+//! `vipwarden run`: the daemon. The engine on its own thread, scrapes and pages on another; the control socket, streams of events, the
+//! signals and the engine's chores on this one.
 
 mod inform;
 
@@ -136,9 +137,13 @@ fn serve(
         let engine = Engine::start(origin, config, recording).map_err(|error| refused(&error))?;
         let shared = engine.shared();
         let app = web::app(shared.clone());
-        for listener in listeners {
-            tokio::spawn(web::serve(listener, app.clone(), guard.clone()));
-        }
+        let _server = match listeners.is_empty() {
+            true => None,
+            false => Some(
+                web::Server::start(listeners, app.clone(), guard.clone())
+                    .map_err(|error| format!("nothing can be served: {error}"))?,
+            ),
+        };
         let expires = shared.certificate_expires.clone();
         tokio::spawn(guard.follow(move |at| expires.store(at.map(Arc::new))));
         if let Some(control) = &mut control {

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -159,10 +160,11 @@ pub struct Logged {
     pub clock: WallClock,
 }
 
-/// A bounded log of events that can be awaited.
+/// A bounded log of events that can be awaited. Who appends waits for no reader.
 #[derive(Debug)]
 pub struct EventLog {
     ring: Mutex<Ring>,
+    incoming: Sender<(Event, WallClock)>,
     newest: watch::Sender<u64>,
 }
 
@@ -171,38 +173,54 @@ struct Ring {
     events: VecDeque<Arc<Logged>>,
     next: u64,
     capacity: usize,
+    /// What was appended since somebody last had the ring.
+    incoming: Receiver<(Event, WallClock)>,
+}
+
+impl Ring {
+    /// Takes in what was appended.
+    fn collect(&mut self) {
+        while let Ok((event, clock)) = self.incoming.try_recv() {
+            if self.events.len() == self.capacity {
+                self.events.pop_front();
+            }
+            self.events.push_back(Arc::new(Logged { id: self.next, event, clock }));
+            self.next += 1;
+        }
+    }
 }
 
 impl EventLog {
     /// A log that keeps the newest `capacity` events.
     pub fn new(capacity: usize) -> Self {
-        let ring = Ring { events: VecDeque::with_capacity(capacity.min(1024)), next: 1, capacity };
-        Self { ring: Mutex::new(ring), newest: watch::Sender::new(0) }
+        let (sender, incoming) = std::sync::mpsc::channel();
+        let ring = Ring { events: VecDeque::with_capacity(capacity.min(1024)), next: 1, capacity, incoming };
+        Self { ring: Mutex::new(ring), incoming: sender, newest: watch::Sender::new(0) }
     }
 
-    fn ring(&self) -> std::sync::MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends an event, dated by `clock`, and wakes those who wait.
+    /// Appends an event, dated by `clock`, and wakes those who wait. A reader that has the ring just now collects it, or the next
+    /// event does.
     pub fn push(&self, event: Event, clock: WallClock) {
-        let mut ring = self.ring();
-        let id = ring.next;
-        ring.next += 1;
-        if ring.events.len() == ring.capacity {
-            ring.events.pop_front();
+        // The receiver lives in the ring, as long as this does.
+        let _ = self.incoming.send((event, clock));
+        if let Ok(mut ring) = self.ring.try_lock() {
+            ring.collect();
         }
-        ring.events.push_back(Arc::new(Logged { id, event, clock }));
-        drop(ring);
-        self.newest.send_replace(id);
+        self.newest.send_modify(|newest| *newest += 1);
     }
 
     /// Events with a number above `after`, oldest first, and whether some in between were lost from the ring.
     pub fn after(&self, after: u64) -> (Vec<Arc<Logged>>, bool) {
-        let ring = self.ring();
+        let mut ring = self.ring();
+        ring.collect();
         let oldest = ring.next - ring.events.len() as u64;
         let lost = after.saturating_add(1) < oldest;
-        (ring.events.iter().filter(|e| e.id > after).cloned().collect(), lost)
+        let known = ring.events.partition_point(|event| event.id <= after);
+        (ring.events.range(known..).cloned().collect(), lost)
     }
 
     /// A receiver that changes with each new event.
@@ -244,6 +262,21 @@ mod tests {
         assert_eq!(ids(1), (vec![2, 3], false));
         assert_eq!(ids(3), (vec![], false));
         assert_eq!(ids(u64::MAX), (vec![], false), "a number that no log ever reaches");
+    }
+
+    #[test]
+    fn who_appends_waits_for_no_reader_and_what_came_meanwhile_is_there_afterwards() {
+        let log = EventLog::new(2);
+        log.push(event("before"), WallClock::default());
+        let reading = log.ring();
+        for reason in ["first", "second", "third"] {
+            log.push(event(reason), WallClock::default());
+        }
+        assert_eq!(*log.subscribe().borrow(), 4);
+        drop(reading);
+        let (events, lost) = log.after(1);
+        let told: Vec<_> = events.iter().map(|logged| (logged.id, logged.event.reason.as_str())).collect();
+        assert_eq!((told, lost), (vec![(3, "second"), (4, "third")], true));
     }
 
     #[test]

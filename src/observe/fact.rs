@@ -155,6 +155,9 @@ pub struct Speaking {
     pub priority_zero_sent: u64,
     /// Notify commands that failed, timed out or were dropped.
     pub notify_failures: u64,
+    /// What was asked before taking over from silence. Recordings of earlier versions lack it.
+    #[serde(default)]
+    pub promotion: Promotion,
     /// What an arbiter says, if one is asked.
     pub arbiter: Option<Leased>,
 }
@@ -177,9 +180,21 @@ impl Speaking {
             garp_sent: 0,
             priority_zero_sent: 0,
             notify_failures: 0,
+            promotion: Promotion::default(),
             arbiter: None,
         }
     }
+}
+
+/// Questions to the hosts of masters that fell silent, whether they still have the addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// Asked.
+    pub asked: u64,
+    /// Answered.
+    pub answered: u64,
+    /// Takeovers that were put off because a host went on answering.
+    pub held_off: u64,
 }
 
 /// An arbiter's lease on a router's addresses, as this node knows it.

@@ -22,6 +22,12 @@ pub struct Counters {
     pub priority_zero_received: u64,
     /// Announcements (gratuitous ARP, unsolicited NA) asked for, each of all addresses.
     pub announcements: u64,
+    /// Questions to the host of a silent master, whether it still has the addresses.
+    pub probes_sent: u64,
+    /// Those that it answered.
+    pub probes_answered: u64,
+    /// Takeovers that were put off because it went on answering.
+    pub held_off: u64,
     /// Adverts refused, by the reason.
     pub refused: BTreeMap<RejectReason, u64>,
     /// Adverts from sources that are no known speaker: alarmed, not obeyed.

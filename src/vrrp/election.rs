@@ -109,7 +109,10 @@ impl Router {
         let is_down = backup.down_at <= turn.now;
         let asked = backup.probing.as_mut().map(|(host, probing)| (*host, probing.ask(turn.now)));
         if let Some((host, questions)) = asked {
-            questions.for_each(|question| self.push(Action::Ask { host, question }));
+            questions.for_each(|question| {
+                self.counters.probes_sent += 1;
+                self.push(Action::Ask { host, question });
+            });
         }
         if is_down {
             self.on_master_down(turn);
@@ -120,10 +123,11 @@ impl Router {
     pub(super) fn on_answered(&mut self, now: Instant, question: Question) {
         let Phase::Backup(Backup { probing: Some((host, probing)), takeover, .. }) = &mut self.phase else { return };
         let had_insisted = probing.insists;
-        probing.answer(now, question);
+        self.counters.probes_answered += u64::from(probing.answer(now, question));
         if !probing.insists || had_insisted {
             return;
         }
+        self.counters.held_off += 1;
         let (name, Takeover::Silence(master)) = (&self.settings.name, *takeover) else { return };
         let alarm = format!(
             "the master {master} of {name} is silent, but its host {host} still answers for the address, which is therefore \

@@ -7,8 +7,11 @@ use super::{Garp, State};
 use crate::time::{Duration, Instant};
 use crate::wire::MacAddr;
 
-/// A claim without an answer for this long is given up.
+/// A claim without an answer for this long is given up...
 const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
+/// ...and for twice as long after each that was given up, so often at most: a host that is too busy for many routers at once comes to
+/// an answer at last, where to ask again and again would only keep it busy.
+const CLAIM_DOUBLINGS: u32 = 4;
 
 /// Where a router stands.
 #[derive(Clone, Debug)]
@@ -156,8 +159,8 @@ pub(super) struct Tenure {
 }
 
 impl Tenure {
-    pub(super) fn claiming(now: Instant) -> Self {
-        Self { grip: Grip::claiming(now, 0), spoke: false, losses: Vec::new() }
+    pub(super) fn claiming(now: Instant, setbacks: u32) -> Self {
+        Self { grip: Grip::claiming(now, 0, setbacks), spoke: false, losses: Vec::new() }
     }
 }
 
@@ -173,8 +176,8 @@ pub(super) enum Grip {
 }
 
 impl Grip {
-    pub(super) fn claiming(now: Instant, failures: u8) -> Self {
-        Self::Claiming { failures, overdue: now + CLAIM_PATIENCE }
+    pub(super) fn claiming(now: Instant, failures: u8, setbacks: u32) -> Self {
+        Self::Claiming { failures, overdue: now + CLAIM_PATIENCE * (1 << setbacks.min(CLAIM_DOUBLINGS)) }
     }
 
     fn deadline(&self) -> Instant {

@@ -149,12 +149,13 @@ impl Probing {
         (self.interval / part).clamp(SHORTEST_STEP, longest)
     }
 
-    /// The host has answered a question. One that was not asked, or is answered already, is ignored.
-    pub fn answer(&mut self, now: Instant, question: Question) {
+    /// The host has answered a question. One that was not asked, or is answered already, is ignored: false.
+    pub fn answer(&mut self, now: Instant, question: Question) -> bool {
         let channel = if question.thorough { &mut self.thorough } else { &mut self.echo };
-        let Some(round_trip) = channel.answer(now, question.number, self.counts_from) else { return };
+        let Some(round_trip) = channel.answer(now, question.number, self.counts_from) else { return false };
         self.slowest = self.slowest.max(round_trip);
         self.insists |= self.held_off.is_some_and(|since| now.since(since) >= self.interval);
+        true
     }
 
     /// The timer has run out: whether the host is silent.

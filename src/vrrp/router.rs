@@ -9,6 +9,10 @@ use super::{Action, Counters, Event, Heard, OWNER, Settings, State, Takeover, Tu
 use crate::time::{Duration, Instant};
 use crate::wire::Version;
 
+/// The pause after giving up doubles so often at most, and is no longer than this unless the first one is.
+const PAUSE_DOUBLINGS: u32 = 4;
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// One virtual router.
 ///
 /// Four families of methods: `handle*` take things in, `poll_*` hand things out (after each `handle*`, call
@@ -33,6 +37,8 @@ pub struct Router {
     pub(super) phase: Phase,
     /// A release that the kernel has not confirmed yet.
     pub(super) parting: Option<Parting>,
+    /// How often it has given up since the kernel last confirmed the addresses.
+    pub(super) setbacks: u32,
     pub(super) heard: Option<Heard>,
     /// Version 3: the interval of the master that is followed.
     pub(super) learned_interval: Option<Duration>,
@@ -82,6 +88,7 @@ impl Router {
             forbidden: None,
             phase: Phase::Init { until: None },
             parting: None,
+            setbacks: 0,
             heard: None,
             learned_interval: None,
             master_lives_until: Instant::ZERO,
@@ -358,12 +365,12 @@ impl Router {
     pub(super) fn take(&mut self, now: Instant, reason: String) {
         self.learned_interval = None;
         if self.is_owner() {
-            self.enter(Phase::Master(Tenure::claiming(now)), reason);
+            self.enter(Phase::Master(Tenure::claiming(now, self.setbacks)), reason);
             self.on_claimed(now);
         } else {
             // Before the change of state is told: whoever acts upon that will find the addresses there.
             self.push(Action::Claim);
-            self.enter(Phase::Master(Tenure::claiming(now)), reason);
+            self.enter(Phase::Master(Tenure::claiming(now, self.setbacks)), reason);
         }
     }
 
@@ -386,10 +393,13 @@ impl Router {
         }
     }
 
-    /// The kernel doesn't let it be master: another may try, and in a while this one again.
+    /// The kernel doesn't let it be master: another may try, and in a while this one again; each time in a longer while.
     pub(super) fn give_up(&mut self, now: Instant, reason: String) {
+        let shortest = self.master_down();
+        let pause = (shortest * (1 << self.setbacks.min(PAUSE_DOUBLINGS))).min(LONGEST_PAUSE.max(shortest));
+        self.setbacks += 1;
         self.resign(true);
-        self.enter(Phase::Fault { until: Some(now + self.master_down()) }, reason);
+        self.enter(Phase::Fault { until: Some(now + pause) }, reason);
     }
 
     pub(super) fn enter(&mut self, phase: Phase, reason: String) {

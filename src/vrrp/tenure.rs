@@ -36,6 +36,7 @@ impl Router {
         }
         tenure.grip = Grip::Held(Held::begin(now, &self.settings));
         tenure.spoke = true;
+        self.setbacks = 0;
         self.advertise(self.priority());
         self.announce(self.settings.garp.repeat);
     }
@@ -70,7 +71,7 @@ impl Router {
     /// Asks the kernel for the addresses. Until it confirms there are no adverts.
     pub(super) fn claim(&mut self, now: Instant, failures: u8) {
         if let Phase::Master(tenure) = &mut self.phase {
-            tenure.grip = Grip::claiming(now, failures);
+            tenure.grip = Grip::claiming(now, failures, self.setbacks);
             self.push(Action::Claim);
         }
     }

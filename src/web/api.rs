@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
 use crate::detect::Verdict;
@@ -14,7 +14,8 @@ use crate::engine::peers::seal::is_nonce;
 use crate::sys::clock;
 
 use super::document::{BlindDoc, SensorsDoc};
-use super::{Context, accepted, stream};
+use super::stream::{self, Client, STREAMS_MAX};
+use super::{Context, accepted};
 
 /// Which routers to show.
 #[derive(Deserialize)]
@@ -49,15 +50,23 @@ pub(super) struct From {
     after: u64,
 }
 
-pub(super) async fn events(State(context): State<Context>, Query(from): Query<From>, headers: HeaderMap) -> Response {
+pub(super) async fn events(
+    State(context): State<Context>,
+    client: Option<Extension<Client>>,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Response {
     if !accepted(&headers).contains("text/event-stream") {
         return Json(context.events_after(from.after).0).into_response();
     }
     // A browser that reconnects repeats the address it began with: the header knows better.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
-    match context.streams.clone().try_acquire_owned() {
-        Ok(permit) => stream::events(context, last.unwrap_or(from.after), permit).into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open\n").into_response(),
+    match context.streams.take(client.map_or(Client::Local, |Extension(client)| client)) {
+        Some(place) => stream::events(context, last.unwrap_or(from.after), place).into_response(),
+        None => {
+            let why = format!("{STREAMS_MAX} event streams are open, and nobody has two more of them than you\n");
+            (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+        }
     }
 }
 

@@ -31,8 +31,7 @@ use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use tokio::sync::{Mutex, Semaphore};
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::sync::Mutex;
 
 use crate::detect::Snapshot;
 use crate::engine::{Identity, Shared, View};
@@ -42,10 +41,8 @@ use crate::sys::clock;
 use document::{EventDoc, StatusDoc};
 
 pub use guard::Guard;
-pub use serve::serve;
-
-/// Event streams at one time; each holds a connection for as long as its reader likes.
-const MAX_STREAMS: usize = 64;
+pub use serve::{Server, serve};
+use stream::Places;
 
 /// How many events the page shows.
 const RECENT_EVENTS: usize = 20;
@@ -68,7 +65,7 @@ impl App {
 #[derive(Clone)]
 struct Context {
     shared: Shared,
-    streams: Arc<Semaphore>,
+    streams: Arc<Places>,
     scraped: Arc<Mutex<Option<Scraped>>>,
 }
 
@@ -81,19 +78,17 @@ struct Scraped {
 
 impl Context {
     /// Printed once for each snapshot, however many ask: who scrapes a thousand times a second costs hardly more than who does so
-    /// once, and slow readers share one text. On a thread of its own: meanwhile others are told what happens. A loop that is dead is
-    /// not cached: how long it has been so changes.
-    async fn scrape(&self, format: metrics::Format) -> Result<Bytes, JoinError> {
+    /// once, and slow readers share one text. A loop that is dead is not cached: how long it has been so changes.
+    async fn scrape(&self, format: metrics::Format) -> Bytes {
         let mut scraped = self.scraped.lock().await;
         let view = self.shared.view.load_full();
         let same = scraped.as_ref().filter(|last| Arc::ptr_eq(&last.view, &view) && last.format == format);
         if let Some(last) = same.filter(|_| view.is_alive(clock::now())) {
-            return Ok(last.text.clone());
+            return last.text.clone();
         }
-        let shared = self.shared.clone();
-        let text = Bytes::from(spawn_blocking(move || metrics::scrape(&shared, format)).await?);
+        let text = Bytes::from(metrics::scrape(&self.shared, format));
         *scraped = Some(Scraped { view, format, text: text.clone() });
-        Ok(text)
+        text
     }
 
     /// Calls `read` with the snapshot as far as it can be believed now.
@@ -118,8 +113,7 @@ impl Context {
 
 /// Builds the pages and the API.
 pub fn app(shared: Shared) -> App {
-    let context =
-        Context { shared: shared.clone(), streams: Arc::new(Semaphore::new(MAX_STREAMS)), scraped: Arc::default() };
+    let context = Context { shared: shared.clone(), streams: Arc::default(), scraped: Arc::default() };
     let router = Router::new()
         .route("/", get(status_page))
         .route("/app.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/app.css"))))
@@ -148,12 +142,9 @@ async fn status_page(State(context): State<Context>, Query(chosen): Query<Chosen
     Html(page::render(&context.status(), &events, RECENT_EVENTS, chosen.router.as_deref()))
 }
 
-async fn scrape(State(context): State<Context>, headers: HeaderMap) -> Response {
+async fn scrape(State(context): State<Context>, headers: HeaderMap) -> impl IntoResponse {
     let format = metrics::Format::preferred(&accepted(&headers));
-    match context.scrape(format).await {
-        Ok(text) => ([(CONTENT_TYPE, format.content_type())], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    ([(CONTENT_TYPE, format.content_type())], context.scrape(format).await)
 }
 
 async fn not_found() -> impl IntoResponse {

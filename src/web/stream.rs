@@ -1,15 +1,20 @@
 //! `/api/v1/events` as a stream of server-sent events.
 
+mod places;
+
 use std::collections::VecDeque;
 
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::Context;
 use super::document::EventDoc;
+
+use places::Place;
+pub(super) use places::{Client, Places, STREAMS_MAX};
 
 /// The data of the `lost` marker: there were events after this number that can't be told any more.
 #[derive(Serialize)]
@@ -23,15 +28,16 @@ struct Reader {
     newest: watch::Receiver<u64>,
     last: u64,
     pending: VecDeque<EventDoc>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
-/// Everything after `last`, then what happens, for as long as the reader stays.
-pub(super) fn events(context: Context, last: u64, permit: OwnedSemaphorePermit) -> impl IntoResponse {
+/// Everything after `last`, then what happens, for as long as the reader stays and has its place.
+pub(super) fn events(context: Context, last: u64, place: Place) -> impl IntoResponse {
     let mut newest = context.shared.events.subscribe();
     newest.mark_changed();
-    let reader = Reader { context, newest, last, pending: VecDeque::new(), _permit: permit };
-    Sse::new(told(reader)).keep_alive(KeepAlive::default())
+    let lost = place.lost();
+    let reader = Reader { context, newest, last, pending: VecDeque::new(), _place: place };
+    Sse::new(told(reader).take_until(lost)).keep_alive(KeepAlive::default())
 }
 
 fn told(reader: Reader) -> impl Stream<Item = Result<Event, axum::Error>> {

@@ -151,8 +151,8 @@ const NODE: &[Row] = &[
         &[
             Panel::stat(
                 "VRRP daemon runs",
-                "Some process on the host has a VRRP socket.",
-                "max by (instance, family) (vrrp_local_daemon_up{N})",
+                "Some process on the host has a VRRP socket, or vipwarden itself is a router there.",
+                r#"max by (instance, family) (vrrp_router_info{N, mode="speak"} or vrrp_local_daemon_up{N})"#,
             )
             .named("{{instance}} {{family}}")
             .in_words(GOOD),
@@ -270,6 +270,36 @@ const NODE: &[Row] = &[
             )
             .named("{{vip}} {{instance}}")
             .in_words(&[("0", "closed", "text"), ("1", "open", "green")]),
+            Panel::stat(
+                "The kernel keeps addresses for",
+                "How long a router's addresses outlive this daemon's last word; empty where that is for ever.",
+                "max by (instance, vip) (vrrp_address_lifetime_seconds{R})",
+            )
+            .of_unit("s")
+            .named("{{vip}} {{instance}}"),
+        ],
+    ),
+    (
+        8,
+        &[
+            Panel::series(
+                "Asked before taking over",
+                "Questions a second to the host of a master that fell silent, whether it still has the addresses.",
+                "sum by (instance, vip) (rate(vrrp_promotion_probes_total{R}[$__rate_interval]))",
+            )
+            .named("{{vip}} {{instance}}"),
+            Panel::series(
+                "Answered by a silent master's host",
+                "Those that were answered: its VRRP daemon is dead, frozen or filtered, and the addresses are still there.",
+                "sum by (instance, vip) (rate(vrrp_promotion_probes_answered_total{R}[$__rate_interval]))",
+            )
+            .named("{{vip}} {{instance}}"),
+            Panel::series(
+                "Takeovers put off",
+                "How often such an answer has kept a backup from taking the addresses, in each interval.",
+                "sum by (instance, vip) (increase(vrrp_promotions_held_off_total{R}[$__rate_interval]))",
+            )
+            .named("{{vip}} {{instance}}"),
         ],
     ),
     (

@@ -59,10 +59,14 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Leaves a preview of each board, if they are wanted.
+/// Leaves a preview of each board, if they are wanted: of what every node says after this moment.
 fn keep_previews(alarm: &Alarm, when: &str) {
     let Some(directory) = std::env::var_os("BOARD_PREVIEWS") else { return };
-    let now = clock::wall().unix_nanos(clock::now()) / 1_000_000_000;
+    let seconds = || clock::wall().unix_nanos(clock::now()) as f64 / 1e9;
+    let from = seconds();
+    until("every node was scraped since", || alarm.prometheus.query("min(timestamp(up))").is_some_and(|at| at > from));
+    // The last step of a range is a whole second: one that is not over yet, or what was scraped last is not in it.
+    let now = seconds().ceil() as i64;
     for name in ["fleet", "node"] {
         let board = board(&format!("{name}.json"));
         let answers: Map<String, Value> = list(&board["panels"])
@@ -100,9 +104,13 @@ fn expect_empty(alarm: &Alarm, when: &str, expected: &[&str]) {
 }
 
 /// Panels that are empty where nobody speaks but keepalived.
-const OF_SPEAKERS: [&str; 8] = [
+const OF_SPEAKERS: [&str; 12] = [
     "Fences",
     "Kernel gate",
+    "The kernel keeps addresses for",
+    "Asked before taking over",
+    "Answered by a silent master's host",
+    "Takeovers put off",
     "Fences by reason",
     "From evidence to silence, 99th percentile",
     "Priority in effect",

@@ -11,7 +11,7 @@ use vipwarden::detect::{
     RejectedView, Role, RouterView, SensorView, Snapshot, SpeakerView, Speaking, State, Tracked, Verdict, WitnessView,
 };
 use vipwarden::engine::{EventLog, Identity, Shared, View};
-use vipwarden::observe::{DaemonState, Leased, Pledge, Reach, Report, Reported, RouterId, Sensor, Tap};
+use vipwarden::observe::{DaemonState, Leased, Pledge, Promotion, Reach, Report, Reported, RouterId, Sensor, Tap};
 use vipwarden::sys::clock;
 use vipwarden::time::{Duration, Instant};
 use vipwarden::wire::{Family, MacAddr, OtherProtocol, RejectReason};
@@ -282,6 +282,7 @@ pub fn speaking() -> RouterView {
         garp_sent: 10,
         priority_zero_sent: 2,
         notify_failures: 3,
+        promotion: Promotion { asked: 40, answered: 30, held_off: 1 },
         arbiter: Some(Leased {
             up: true,
             until: Some(clock::now() + Duration::from_secs(3600)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config;
 use crate::detect;
 use crate::fence::shown;
-use crate::observe::{self, Fact, RouterId, Speaking};
+use crate::observe::{self, Fact, Promotion, RouterId, Speaking};
 use crate::time::Instant;
 use crate::vrrp::{self, Settings, State};
 
@@ -110,7 +110,10 @@ impl Report {
             says.fences = fencing.counts().to_vec();
         }
         says.fence_durations = fencing.durations();
-        says.priority_zero_sent = router.counters().priority_zero_sent;
+        let counters = router.counters();
+        says.priority_zero_sent = counters.priority_zero_sent;
+        says.promotion =
+            Promotion { asked: counters.probes_sent, answered: counters.probes_answered, held_off: counters.held_off };
         if self.said.as_deref() == Some(says) {
             return None;
         }

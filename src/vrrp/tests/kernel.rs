@@ -73,6 +73,56 @@ fn a_kernel_that_does_not_answer_makes_no_master() {
     assert_eq!(bench.state(), State::Fault);
 }
 
+/// Many routers on a busy host: the kernel answers, but each time later than anybody waited before.
+#[test]
+fn a_kernel_that_is_slow_to_answer_is_waited_for_longer_each_time_and_makes_a_master() {
+    const SLOW: Duration = Duration::from_secs(10);
+    let mut bench = claiming(settings());
+    let mut given_up = 0;
+    loop {
+        let did = bench.pass(SLOW);
+        if did.is_empty() {
+            break;
+        }
+        assert_eq!(did.split(", ").take(2).collect::<Vec<_>>(), ["release", "-> fault"]);
+        given_up += 1;
+        bench.tell(Event::Claimed);
+        bench.tell(Event::Released);
+        while bench.state() != State::Master {
+            let due = bench.due_in();
+            bench.pass(due);
+        }
+    }
+    assert_eq!((given_up, bench.tell(Event::Claimed)), (4, "advert 100, announce".into()));
+    // Once it has succeeded the next one is given up as soon as the first.
+    bench.tell(Event::AddressLost);
+    assert_eq!(bench.pass(SECOND), "release, -> fault");
+    assert_eq!(bench.due_in(), DOWN);
+}
+
+#[test]
+fn the_pause_after_giving_up_doubles_up_to_half_a_minute() {
+    let mut bench = claiming(settings());
+    let mut pauses = Vec::new();
+    for _ in 0..5 {
+        // A claim, and three times the same again.
+        for _ in 0..3 {
+            bench.tell(Event::ClaimFailed("busy".into()));
+            bench.pass(SECOND);
+        }
+        bench.tell(Event::ClaimFailed("busy".into()));
+        assert_eq!(bench.state(), State::Fault);
+        pauses.push(bench.due_in());
+        bench.tell(Event::Released);
+        while bench.state() != State::Master {
+            let due = bench.due_in();
+            bench.pass(due);
+        }
+    }
+    let longest = Duration::from_secs(30);
+    assert_eq!(pauses, [DOWN, DOWN * 2, DOWN * 4, DOWN * 8, DOWN * 8].map(|pause| pause.min(longest)));
+}
+
 #[test]
 fn a_lost_address_is_claimed_again_and_adverts_wait_for_it() {
     let mut bench = Bench { obliging: false, ..Bench::master(settings()) };

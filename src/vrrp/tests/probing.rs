@@ -134,6 +134,12 @@ fn while_the_host_answers_its_addresses_are_not_taken_and_one_alarm_says_so() {
         assert_eq!((silence.taken_at, silence.router.state()), (None, State::Backup), "{answering:?}");
         assert_eq!(silence.alarms.len(), 1, "{:?}", silence.alarms);
         assert!(silence.alarms[0].contains(HIGHER) && silence.alarms[0].contains(&HOST.to_string()));
+        let counters = silence.router.counters();
+        assert_eq!((counters.probes_sent, counters.held_off), (silence.asked.len() as u64, 1));
+        let was_answered = |(_, question): &&(_, Question)| answering[usize::from(question.thorough)];
+        // The last ones may still be on their way.
+        let answered = silence.asked.iter().filter(was_answered).count() as u64;
+        assert!((answered - 2..=answered).contains(&counters.probes_answered), "{counters:?}");
         // Nobody is to shut a port for it: thorough questions are what switches count.
         let late = silence.now - 10 * INTERVAL;
         let thorough = silence.asked.iter().filter(|(at, question)| *at >= late && question.thorough).count();

@@ -3,6 +3,7 @@
 //! yet weigh too much, the one with the oldest of them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -53,6 +54,7 @@ pub(super) struct Seat {
     seats: Arc<Seats>,
     id: u64,
     gone: Arc<Notify>,
+    streams: AtomicBool,
 }
 
 impl Seats {
@@ -71,7 +73,7 @@ impl Seats {
         let gone = Arc::new(Notify::new());
         let doing = Doing::Quiet { since: clock::now(), weight: 0 };
         taken.places.insert(id, Place { doing, gone: gone.clone() });
-        Some(Seat { seats: self.clone(), id, gone })
+        Some(Seat { seats: self.clone(), id, gone, streams: AtomicBool::new(false) })
     }
 
     /// Dismisses those who have been quiet for too long: an answer that was not read within that time never will be.
@@ -136,6 +138,17 @@ impl Seat {
     /// It is answered with a stream.
     pub fn streams(&self) {
         self.does(Doing::Streaming);
+        self.streams.store(true, Ordering::Relaxed);
+    }
+
+    /// True from its first stream on.
+    pub fn has_streamed(&self) -> bool {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// True if somebody else has this place.
+    pub fn is_lost(&self) -> bool {
+        !self.seats.taken().places.contains_key(&self.id)
     }
 
     fn does(&self, doing: Doing) {

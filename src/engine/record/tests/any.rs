@@ -12,8 +12,8 @@ use crate::detect::{Cause, Event};
 use crate::engine::record::Input;
 use crate::observe::{
     Address, Daemon, DaemonState, Delivered, Expected, Fact, Frame, Heard, Histogram, IfIndex, Leased, Link, LinkKind,
-    Mute, PacketKind, Peer, Pledge, Pledged, Report, Reported, ReportedFinding, RouterId, Sensor, Sent, Settings,
-    Speaking, State, Tap, Target, Told, Tracked, Witness,
+    Mute, PacketKind, Peer, Pledge, Pledged, Promotion, Report, Reported, ReportedFinding, RouterId, Sensor, Sent,
+    Settings, Speaking, State, Tap, Target, Told, Tracked, Witness,
 };
 use crate::time::{CentiSeconds, Duration, Instant, Seconds, WallClock};
 use crate::wire::{
@@ -288,6 +288,7 @@ fn speaking() -> impl Strategy<Value = Fact> {
                 garp_sent: count,
                 priority_zero_sent: 0,
                 notify_failures: 0,
+                promotion: Promotion { asked: count, answered: 0, held_off: count },
                 arbiter,
             };
             Fact::Speaking { router: "web".into(), report: (base > 50).then(|| Arc::new(report)) }
