@@ -6,6 +6,9 @@ mod certificates;
 mod etcd;
 mod netns;
 
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use certificates::Authority;
@@ -145,6 +148,62 @@ fn nobody_there_is_said_with_the_endpoint_and_nothing_is_written() {
         assert_eq!(outcome, Outcome::Failed);
         let trouble = trouble.expect("a reason").0;
         assert!(trouble.contains("http://127.0.0.1:"), "{trouble}");
+    });
+}
+
+/// What becomes of the first request that comes to a port of ours.
+#[derive(Clone, Copy, Debug)]
+enum First {
+    /// It is taken, and never answered: so does a member that has passed it on to a leader that is dead.
+    Swallowed,
+    /// It is taken, and the connection breaks.
+    Broken,
+}
+
+/// The URL of a way to a member of etcd, on which the first connection leads nowhere.
+fn way_to(url: &str, first: First) -> String {
+    let member = url.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("it has one");
+    thread::spawn(move || {
+        let (mut taken, _) = listener.accept().expect("somebody asks");
+        match first {
+            First::Swallowed => drop(thread::spawn(move || io::copy(&mut taken, &mut io::sink()))),
+            First::Broken => drop(io::Read::read(&mut taken, &mut [0; 64])),
+        }
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(&member).expect("etcd is there");
+            for (mut from, mut to) in [(&client, &server), (&server, &client)].map(|(a, b)| (copy(a), copy(b))) {
+                thread::spawn(move || io::copy(&mut from, &mut to));
+            }
+        }
+    });
+    format!("http://{at}")
+}
+
+fn copy(stream: &TcpStream) -> TcpStream {
+    stream.try_clone().expect("a socket")
+}
+
+/// A renewal must not wait for who has died with it: a lease would not outlive that.
+#[test]
+fn a_request_that_is_lost_on_its_way_is_sent_again_there_or_elsewhere_and_written_once() {
+    in_fresh_netns(|| async {
+        let cluster = Cluster::start(1);
+        let member = cluster.url(0);
+        // So long that none of this is over because the time is.
+        let register = |urls: &[String]| with_client(Client::new(Duration::from_secs(60), ANSWER_MAX), urls, None);
+        let (mut version, mut counter) = (0, 0);
+        for first in [First::Swallowed, First::Broken] {
+            counter += 1;
+            let other = register(&[way_to(&member, first), member.clone()]);
+            version = put(&other, version, &entry("a", counter)).await;
+            let reading = register(&[way_to(&member, first), member.clone()]);
+            let seen = Sighting { version, value: Value::Entry(entry("a", counter)) };
+            assert_eq!(reading.read(KEY).await, Ok(seen), "{first:?}");
+        }
+        let same = register(&[way_to(&member, First::Swallowed)]);
+        put(&same, version, &entry("a", counter + 1)).await;
     });
 }
 

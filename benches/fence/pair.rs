@@ -82,7 +82,12 @@ impl Pair {
             Fault::Killed => self.signal(libc::SIGKILL),
             Fault::Frozen => self.signal(libc::SIGSTOP),
             Fault::Spinning => {
-                self.spin = Some(Spin::start(self.holder.process().pid(), CORE).expect("it waits for something"));
+                let pid = self.holder.process().pid();
+                // On a busy machine it has something to do for most of the time.
+                until("it waits for something", || {
+                    self.spin = Spin::start(pid, CORE).ok();
+                    self.spin.is_some()
+                });
             }
             Fault::BetterReturns => self.succeed(BETTER),
             Fault::InputDrop => self.walls.push(Firewall::block(&self.b, Hook::Input)),
