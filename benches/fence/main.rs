@@ -4,7 +4,7 @@
 //!
 //! Without arguments everything is measured, in about 40 minutes; with words only what is called by all of them:
 //! `cargo bench --bench fence -- 100ms killed`. The word `duration` asks how long a fence takes instead,
-//! and fails if that is too long.
+//! with `operator`, `split` or `lease` one by that alone, and fails if that is too long.
 #![allow(missing_docs)]
 
 mod case;
@@ -27,6 +27,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
 use case::Case;
+use duration::{Durations, Why};
 use table::Measured;
 
 /// What cases may take of the machine together: they mostly wait.
@@ -35,7 +36,7 @@ pub const MACHINE: usize = 8;
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     if wanted.iter().any(|word| word == duration::WORD) {
-        return measure_durations();
+        return measure_durations(&wanted);
     }
     let is_wanted = |case: &Case| wanted.iter().all(|word| case.to_string().contains(word.as_str()));
     let (machine, all) = (Machine::default(), Mutex::new(Vec::new()));
@@ -59,15 +60,20 @@ fn main() -> ExitCode {
     if all.iter().any(Measured::is_broken) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn measure_durations() -> ExitCode {
+fn measure_durations(wanted: &[String]) -> ExitCode {
     let kinds = [(false, false), (false, true), (true, false), (true, true)];
-    let lines = thread::scope(|scope| {
-        let measuring = kinds.map(|(vmac, v6)| scope.spawn(move || duration::measure(vmac, v6)));
-        measuring.map(|kind| kind.join().expect("it is measured"))
-    });
-    println!("| MAC, family | fences | mean | p50 within | p99 within | all within |\n|---|---|---|---|---|---|");
-    lines.iter().for_each(|(line, _)| println!("{line}"));
-    if lines.iter().all(|(_, is_fast)| *is_fast) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let is_wanted = |why: &Why| wanted.iter().all(|word| word == duration::WORD || *word == why.to_string());
+    println!("| by, MAC, family | fences | mean | p50 within | p99 within | all within |\n|---|---|---|---|---|---|");
+    let mut all_fast = true;
+    for why in Why::ALL.into_iter().filter(is_wanted) {
+        let measured = thread::scope(|scope| {
+            let measuring = kinds.map(|(vmac, v6)| scope.spawn(move || duration::measure(why, vmac, v6)));
+            measuring.map(|kind| kind.join().expect("it is measured"))
+        });
+        measured.iter().for_each(|durations| println!("{durations}"));
+        all_fast &= measured.iter().all(Durations::is_fast);
+    }
+    if all_fast { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What is free of the machine.

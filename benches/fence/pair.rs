@@ -7,12 +7,12 @@ use vipwarden::time::Instant;
 
 use crate::case::{Beside, Case, Fault};
 use crate::etcd::{Cluster, Site};
-use crate::lab::{Daemon, Firewall, Hook, INTERFACE, Instance, Keepalived, Lab, Node, vipwarden};
+use crate::lab::{Daemon, Firewall, Hook, INTERFACE, Instance, Keepalived, Lab, Node, until, vipwarden};
 use crate::line::Line;
 use crate::spin::Spin;
 
 /// The nodes' priorities; one that returns to a holder is better than that.
-const HOLDER: u8 = 200;
+pub const HOLDER: u8 = 200;
 pub const SUCCESSOR: u8 = 100;
 const BETTER: u8 = 250;
 /// The thread of a vipwarden that speaks.
@@ -189,13 +189,21 @@ fn holder_of(node: &Node, address: &str) -> Option<String> {
 fn start(case: Case, [node, peer]: [&Node; 2], priority: u8, arbiter: Option<&Arbiter>) -> Daemon {
     let arbiter = arbiter.map(|arbiter| format!("[arbiter]\netcd = {:?}\n", arbiter.urls)).unwrap_or_default();
     let sections = format!(
-        "[[peer]]\nname = \"{}\"\naddress = \"{}\"\n[[router]]\nname = \"web\"\nmode = \"speak\"\ninterface = \"{INTERFACE}\"\n\
-         vrid = 51\nversion = 3\nadvert_interval = \"{:?}\"\npriority = {priority}\naddresses = {:?}\nvmac = {}\n{arbiter}",
+        "[[peer]]\nname = \"{}\"\naddress = \"{}\"\n{}{arbiter}",
         peer.name(),
         if case.v6 { peer.link_local() } else { peer.ipv4() },
+        router(case, priority)
+    );
+    Daemon::start(node, vipwarden(), &sections).expect("vipwarden starts")
+}
+
+/// The section of the router.
+pub fn router(case: Case, priority: u8) -> String {
+    format!(
+        "[[router]]\nname = \"web\"\nmode = \"speak\"\ninterface = \"{INTERFACE}\"\n\
+         vrid = 51\nversion = 3\nadvert_interval = \"{:?}\"\npriority = {priority}\naddresses = {:?}\nvmac = {}\n",
         case.interval,
         case.addresses(),
         case.vmac
-    );
-    Daemon::start(node, vipwarden(), &sections).expect("vipwarden starts")
+    )
 }

@@ -23,6 +23,8 @@ use crate::time::Duration;
 /// After so long without an answer the next endpoint is asked as well. What a member has passed on to a leader that is dead is lost, and
 /// etcd says so only after seconds; so a request has to be there again soon after the others have elected one.
 const NEXT_AFTER: Duration = Duration::from_millis(150);
+/// The same with a login: a password costs a member much to check, on purpose.
+const NEXT_LOGIN_AFTER: Duration = Duration::from_millis(500);
 
 /// No answer to what is asked here is larger.
 pub const ANSWER_MAX: usize = 64 << 10;
@@ -80,7 +82,7 @@ impl Etcd {
                 self.fetch_token().await.map_err(|refusal| refusal.after(for_sure))?;
                 fetched = true;
             }
-            match self.post(path, body).await.map_err(|refusal| refusal.after(for_sure)) {
+            match self.post(path, body, NEXT_AFTER).await.map_err(|refusal| refusal.after(for_sure)) {
                 Err(refusal) if refusal.wants_token && self.login.is_some() => {
                     self.set_token(None);
                     if fetched {
@@ -93,9 +95,9 @@ impl Etcd {
         }
     }
 
-    /// Sends a request to one endpoint after the other, whenever the last one has failed or keeps us waiting, until one answers it or
+    /// Sends a request to one endpoint after the other, whenever one has failed or none has answered for a while, until one answers it or
     /// the first one has had all the time that there is. What is written at most once does no harm if it is sent twice.
-    async fn post(&self, path: &str, body: &Json) -> Result<Json, Refusal> {
+    async fn post(&self, path: &str, body: &Json, next_after: Duration) -> Result<Json, Refusal> {
         let count = self.endpoints.len();
         let mut next = self.first.load(Ordering::Relaxed);
         let mut under_way = FuturesUnordered::new();
@@ -106,7 +108,7 @@ impl Etcd {
             next += 1;
             under_way.push(async move { (index, self.post_to(index, path, body).await) });
             loop {
-                let Ok(answer) = timeout(NEXT_AFTER, under_way.next()).await else {
+                let Ok(answer) = timeout(next_after, under_way.next()).await else {
                     failed = 0;
                     break;
                 };
@@ -118,7 +120,7 @@ impl Etcd {
                     Some((_, Err(refusal))) => {
                         for_sure &= refusal.for_sure;
                         failed += 1;
-                        // All others have as little to say, or those that are still at it may have taken it.
+                        // The time is over, or all have failed. Those that are still at it may have taken it.
                         if refusal.is_final || under_way.is_empty() && failed >= count {
                             return Err(refusal.after(for_sure && under_way.is_empty()));
                         }
@@ -149,7 +151,8 @@ impl Etcd {
 
     async fn fetch_token(&self) -> Result<(), Refusal> {
         let Some(Login { user, password }) = &self.login else { return Ok(()) };
-        let answer = self.post("/v3/auth/authenticate", &json!({ "name": user, "password": password })).await;
+        let login = json!({ "name": user, "password": password });
+        let answer = self.post("/v3/auth/authenticate", &login, NEXT_LOGIN_AFTER).await;
         let answer = answer.map_err(|refusal| Refusal { for_sure: true, wants_token: false, ..refusal })?;
         let token = answer["token"].as_str().and_then(|token| HeaderValue::try_from(token).ok());
         let mut token = token.ok_or_else(|| Refusal::unsent("etcd's answer to the login holds no token".into()))?;
