@@ -6,6 +6,9 @@ mod certificates;
 mod etcd;
 mod netns;
 
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use certificates::Authority;
@@ -38,9 +41,16 @@ fn entry(holder: &str, counter: u64) -> Entry {
 
 /// Writes, and expects it to be written.
 async fn put(register: &Etcd, version: u64, entry: &Entry) -> u64 {
-    match register.cas(KEY, version, entry).await {
-        (Outcome::Done(version), None) => version,
-        other => panic!("{other:?}"),
+    let (outcome, trouble) = register.cas(KEY, version, entry).await;
+    written(&outcome, entry).unwrap_or_else(|| panic!("{outcome:?} {trouble:?}"))
+}
+
+/// The version of an entry that was written: by a request that was sent twice, of which the second may be answered first.
+fn written(outcome: &Outcome, entry: &Entry) -> Option<u64> {
+    match outcome {
+        Outcome::Done(version) => Some(*version),
+        Outcome::Conflict(Sighting { version, value: Value::Entry(found) }) if found == entry => Some(*version),
+        _ => None,
     }
 }
 
@@ -84,13 +94,14 @@ fn two_that_write_on_one_version_never_both_succeed() {
         for round in 1..200 {
             let (of_a, of_b) = (entry("a", round), entry("b", round));
             let (first, second) = tokio::join!(a.cas(KEY, version, &of_a), b.cas(KEY, version, &of_b));
-            version = match (first.0, second.0) {
-                (Outcome::Done(version), Outcome::Conflict(seen)) => {
-                    assert_eq!(seen, Sighting { version, value: Value::Entry(of_a) });
+            let (by_a, by_b) = (written(&first.0, &of_a), written(&second.0, &of_b));
+            version = match (by_a, by_b, &first.0, &second.0) {
+                (Some(version), None, _, Outcome::Conflict(seen)) => {
+                    assert_eq!(*seen, Sighting { version, value: Value::Entry(of_a) });
                     version
                 }
-                (Outcome::Conflict(seen), Outcome::Done(version)) => {
-                    assert_eq!(seen, Sighting { version, value: Value::Entry(of_b) });
+                (None, Some(version), Outcome::Conflict(seen), _) => {
+                    assert_eq!(*seen, Sighting { version, value: Value::Entry(of_b) });
                     version
                 }
                 other => panic!("{other:?}"),
@@ -115,8 +126,8 @@ fn it_goes_on_when_the_leader_dies_and_says_nothing_is_written_only_if_it_isn_t(
                 Outcome::Done(new) => (version, written) = (new, written + 1),
                 Outcome::Failed => continue,
                 Outcome::Conflict(Sighting { version: new, value: Value::Entry(found) }) => {
-                    // One that was unknown was written after all.
-                    assert!(found.counter < counter && found.holder == "a", "{found:?}");
+                    // One that was unknown was written after all, or this very one, by the request that was answered later.
+                    assert!(found.counter <= counter && found.holder == "a", "{found:?}");
                     version = new;
                 }
                 Outcome::Unknown => {}
@@ -148,6 +159,62 @@ fn nobody_there_is_said_with_the_endpoint_and_nothing_is_written() {
     });
 }
 
+/// What becomes of the first request that comes to a port of ours.
+#[derive(Clone, Copy, Debug)]
+enum First {
+    /// It is taken, and never answered: so does a member that has passed it on to a leader that is dead.
+    Swallowed,
+    /// It is taken, and the connection breaks.
+    Broken,
+}
+
+/// The URL of a way to a member of etcd, on which the first connection leads nowhere.
+fn way_to(url: &str, first: First) -> String {
+    let member = url.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("it has one");
+    thread::spawn(move || {
+        let (mut taken, _) = listener.accept().expect("somebody asks");
+        match first {
+            First::Swallowed => drop(thread::spawn(move || io::copy(&mut taken, &mut io::sink()))),
+            First::Broken => drop(io::Read::read(&mut taken, &mut [0; 64])),
+        }
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(&member).expect("etcd is there");
+            for (mut from, mut to) in [(&client, &server), (&server, &client)].map(|(a, b)| (copy(a), copy(b))) {
+                thread::spawn(move || io::copy(&mut from, &mut to));
+            }
+        }
+    });
+    format!("http://{at}")
+}
+
+fn copy(stream: &TcpStream) -> TcpStream {
+    stream.try_clone().expect("a socket")
+}
+
+/// A renewal must not wait for who has died with it: a lease would not outlive that.
+#[test]
+fn a_request_that_is_lost_on_its_way_is_sent_again_there_or_elsewhere_and_written_once() {
+    in_fresh_netns(|| async {
+        let cluster = Cluster::start(1);
+        let member = cluster.url(0);
+        // So long that none of this is over because the time is.
+        let register = |urls: &[String]| with_client(Client::new(Duration::from_secs(60), ANSWER_MAX), urls, None);
+        let (mut version, mut counter) = (0, 0);
+        for first in [First::Swallowed, First::Broken] {
+            counter += 1;
+            let other = register(&[way_to(&member, first), member.clone()]);
+            version = put(&other, version, &entry("a", counter)).await;
+            let reading = register(&[way_to(&member, first), member.clone()]);
+            let seen = Sighting { version, value: Value::Entry(entry("a", counter)) };
+            assert_eq!(reading.read(KEY).await, Ok(seen), "{first:?}");
+        }
+        let same = register(&[way_to(&member, First::Swallowed)]);
+        put(&same, version, &entry("a", counter + 1)).await;
+    });
+}
+
 #[test]
 fn with_a_login_it_fetches_a_token_and_another_one_when_that_is_no_good_any_more() {
     in_fresh_netns(|| async {
@@ -176,13 +243,8 @@ fn with_a_login_it_fetches_a_token_and_another_one_when_that_is_no_good_any_more
         cluster.revive(0);
         let again = loop {
             match warden.cas(KEY, first, &entry("a", 2)).await {
-                (Outcome::Done(version), None) => break version,
-                // One that was unknown was written after all.
-                (Outcome::Conflict(Sighting { version, value: Value::Entry(found) }), None)
-                    if found == entry("a", 2) =>
-                {
-                    break version;
-                }
+                // One that was unknown may have been written after all.
+                (outcome, None) => break written(&outcome, &entry("a", 2)).unwrap_or_else(|| panic!("{outcome:?}")),
                 (Outcome::Failed | Outcome::Unknown, Some(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
                 other => panic!("{other:?}"),
             }

@@ -147,8 +147,8 @@ impl Case {
     /// How much of the machine it takes, of [`crate::MACHINE`]: two processes going round leave nothing of it.
     pub fn weight(self) -> usize {
         match (self.fault, self.beside) {
-            (Fault::Spinning, _) => crate::MACHINE,
-            (_, Beside::Arbiter) => 2,
+            (Fault::Spinning, _) => *crate::MACHINE,
+            (_, Beside::Arbiter) => 2.min(*crate::MACHINE),
             _ => 1,
         }
     }

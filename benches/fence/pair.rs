@@ -7,12 +7,12 @@ use vipwarden::time::Instant;
 
 use crate::case::{Beside, Case, Fault};
 use crate::etcd::{Cluster, Site};
-use crate::lab::{Daemon, Firewall, Hook, INTERFACE, Instance, Keepalived, Lab, Node, vipwarden};
+use crate::lab::{Daemon, Firewall, Hook, INTERFACE, Instance, Keepalived, Lab, Node, until, vipwarden};
 use crate::line::Line;
 use crate::spin::Spin;
 
 /// The nodes' priorities; one that returns to a holder is better than that.
-const HOLDER: u8 = 200;
+pub const HOLDER: u8 = 200;
 pub const SUCCESSOR: u8 = 100;
 const BETTER: u8 = 250;
 /// The thread of a vipwarden that speaks.
@@ -82,7 +82,12 @@ impl Pair {
             Fault::Killed => self.signal(libc::SIGKILL),
             Fault::Frozen => self.signal(libc::SIGSTOP),
             Fault::Spinning => {
-                self.spin = Some(Spin::start(self.holder.process().pid(), CORE).expect("it waits for something"));
+                let pid = self.holder.process().pid();
+                // On a busy machine it has something to do for most of the time.
+                until("it waits for something", || {
+                    self.spin = Spin::start(pid, CORE).ok();
+                    self.spin.is_some()
+                });
             }
             Fault::BetterReturns => self.succeed(BETTER),
             Fault::InputDrop => self.walls.push(Firewall::block(&self.b, Hook::Input)),
@@ -184,13 +189,21 @@ fn holder_of(node: &Node, address: &str) -> Option<String> {
 fn start(case: Case, [node, peer]: [&Node; 2], priority: u8, arbiter: Option<&Arbiter>) -> Daemon {
     let arbiter = arbiter.map(|arbiter| format!("[arbiter]\netcd = {:?}\n", arbiter.urls)).unwrap_or_default();
     let sections = format!(
-        "[[peer]]\nname = \"{}\"\naddress = \"{}\"\n[[router]]\nname = \"web\"\nmode = \"speak\"\ninterface = \"{INTERFACE}\"\n\
-         vrid = 51\nversion = 3\nadvert_interval = \"{:?}\"\npriority = {priority}\naddresses = {:?}\nvmac = {}\n{arbiter}",
+        "[[peer]]\nname = \"{}\"\naddress = \"{}\"\n{}{arbiter}",
         peer.name(),
         if case.v6 { peer.link_local() } else { peer.ipv4() },
+        router(case, priority)
+    );
+    Daemon::start(node, vipwarden(), &sections).expect("vipwarden starts")
+}
+
+/// The section of the router.
+pub fn router(case: Case, priority: u8) -> String {
+    format!(
+        "[[router]]\nname = \"web\"\nmode = \"speak\"\ninterface = \"{INTERFACE}\"\n\
+         vrid = 51\nversion = 3\nadvert_interval = \"{:?}\"\npriority = {priority}\naddresses = {:?}\nvmac = {}\n",
         case.interval,
         case.addresses(),
         case.vmac
-    );
-    Daemon::start(node, vipwarden(), &sections).expect("vipwarden starts")
+    )
 }

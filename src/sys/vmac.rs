@@ -23,7 +23,7 @@ use std::net::Ipv6Addr;
 
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, MacVlanMode};
+use rtnetlink::packet_route::link::{InfoKind, InfoMacVlan, LinkAttribute, LinkInfo, LinkMessage, MacVlanMode};
 use rtnetlink::{LinkMacVlan, LinkUnspec, RouteMessageBuilder};
 
 use super::interface;
@@ -40,6 +40,11 @@ const ALIAS: &str = "vipwarden";
 
 /// How the names of our macvlans begin.
 const PREFIX: &str = "vw";
+
+/// How many macvlans may want a broadcast until the kernel leaves it to a worker, which waits its turn like any program: on a busy machine
+/// clients then ask for the address in vain, for seconds. Below 0 none is left to it. The kernel has this since Linux 6.4, and older ones
+/// take no notice. It counts for all macvlans over the parent, and ends with the last of them.
+const AT_ONCE: i32 = -1;
 
 /// Link-local addresses (RFC 4291 §2.5.6).
 const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
@@ -148,8 +153,10 @@ impl Vmacs {
             self.remove_leftover(&vmac.name, parent, &existing).await?;
         }
         // In bridge mode a rival's adverts from the same MAC still reach the parent; a private macvlan would swallow them.
-        let message =
-            LinkMacVlan::new(&vmac.name, parent.0, MacVlanMode::Bridge).address(vmac.mac.octets().into()).build();
+        let message = LinkMacVlan::new(&vmac.name, parent.0, MacVlanMode::Bridge)
+            .append_info_data(InfoMacVlan::BcCutoff(AT_ONCE))
+            .address(vmac.mac.octets().into())
+            .build();
         let made = self.requests.ask(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await;
         made.map_err(|error| vmac.explain(error))?;
         let made =

@@ -6,15 +6,25 @@ use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use hyper::Uri;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use tokio::time::timeout;
 
 use super::register::{CasRegister, Trouble, value};
 use crate::engine::http::{Answer, Client, Error};
 use crate::fence::lease::{Entry, Outcome, Sighting, Value};
+use crate::time::Duration;
+
+/// After so long without an answer the next endpoint is asked as well. What a member has passed on to a leader that is dead is lost, and
+/// etcd says so only after seconds; so a request has to be there again soon after the others have elected one.
+const NEXT_AFTER: Duration = Duration::from_millis(150);
+/// The same with a login: a password costs a member much to check, on purpose.
+const NEXT_LOGIN_AFTER: Duration = Duration::from_millis(500);
 
 /// No answer to what is asked here is larger.
 pub const ANSWER_MAX: usize = 64 << 10;
@@ -52,6 +62,8 @@ struct Refusal {
     trouble: Trouble,
     /// Nothing is written, nor will be.
     for_sure: bool,
+    /// To ask another endpoint would not help: the time is over, or it is the token.
+    is_final: bool,
     /// Another token may be all that is missing.
     wants_token: bool,
 }
@@ -62,48 +74,64 @@ impl Etcd {
         Self { client, endpoints, first: AtomicUsize::new(0), login, token: Mutex::new(None) }
     }
 
-    /// Sends a request to one endpoint after the other, until one may have taken it. With a login, a token is fetched first, and once
-    /// more if it has expired meanwhile.
+    /// Sends a request until it is answered. With a login, a token is fetched first, and once more if it has expired meanwhile.
     async fn ask(&self, path: &str, body: &Json) -> Result<Json, Refusal> {
-        let mut fetched = false;
+        let (mut fetched, mut for_sure) = (false, true);
         loop {
             if self.login.is_some() && self.token().is_none() {
-                self.fetch_token().await?;
+                self.fetch_token().await.map_err(|refusal| refusal.after(for_sure))?;
                 fetched = true;
             }
-            match self.post(path, body).await {
+            match self.post(path, body, NEXT_AFTER).await.map_err(|refusal| refusal.after(for_sure)) {
                 Err(refusal) if refusal.wants_token && self.login.is_some() => {
                     self.set_token(None);
                     if fetched {
                         return Err(refusal);
                     }
+                    for_sure = refusal.for_sure;
                 }
                 other => return other,
             }
         }
     }
 
-    async fn post(&self, path: &str, body: &Json) -> Result<Json, Refusal> {
-        let first = self.first.load(Ordering::Relaxed);
+    /// Sends a request to one endpoint after the other, whenever one has failed or none has answered for a while, until one answers it or
+    /// the first one has had all the time that there is. What is written at most once does no harm if it is sent twice.
+    async fn post(&self, path: &str, body: &Json, next_after: Duration) -> Result<Json, Refusal> {
         let count = self.endpoints.len();
-        let mut refusal = Refusal::unsent("no endpoint is configured".into());
-        for index in (first..first + count).map(|index| index % count) {
-            match self.post_to(index, path, body).await {
-                Ok(answer) => {
-                    self.first.store(index, Ordering::Relaxed);
-                    return Ok(answer);
-                }
-                // Another one may do better next time. This time it is asked only if this one has certainly done nothing.
-                Err(error) => {
-                    self.first.store((index + 1) % count, Ordering::Relaxed);
-                    refusal = error;
-                    if !refusal.for_sure || refusal.wants_token {
-                        break;
+        let mut next = self.first.load(Ordering::Relaxed);
+        let mut under_way = FuturesUnordered::new();
+        let mut for_sure = true;
+        let mut failed = 0;
+        loop {
+            let index = next % count;
+            next += 1;
+            under_way.push(async move { (index, self.post_to(index, path, body).await) });
+            loop {
+                let Ok(answer) = timeout(next_after, under_way.next()).await else {
+                    failed = 0;
+                    break;
+                };
+                match answer {
+                    Some((index, Ok(answer))) => {
+                        self.first.store(index, Ordering::Relaxed);
+                        return Ok(answer);
                     }
+                    Some((_, Err(refusal))) => {
+                        for_sure &= refusal.for_sure;
+                        failed += 1;
+                        // The time is over, or all have failed. Those that are still at it may have taken it.
+                        if refusal.is_final || under_way.is_empty() && failed >= count {
+                            return Err(refusal.after(for_sure && under_way.is_empty()));
+                        }
+                        if failed < count {
+                            break;
+                        }
+                    }
+                    None => unreachable!("the last one returns"),
                 }
             }
         }
-        Err(refusal)
     }
 
     async fn post_to(&self, index: usize, path: &str, body: &Json) -> Result<Json, Refusal> {
@@ -114,6 +142,7 @@ impl Etcd {
         let sent = self.client.post_json(&url, token.as_ref(), Bytes::from(body.to_string())).await;
         let answer = sent.map_err(|error: Error| Refusal {
             for_sure: !error.may_have_arrived(),
+            is_final: matches!(error, Error::Late { .. }),
             wants_token: false,
             trouble: Trouble(error.to_string()),
         })?;
@@ -122,7 +151,8 @@ impl Etcd {
 
     async fn fetch_token(&self) -> Result<(), Refusal> {
         let Some(Login { user, password }) = &self.login else { return Ok(()) };
-        let answer = self.post("/v3/auth/authenticate", &json!({ "name": user, "password": password })).await;
+        let login = json!({ "name": user, "password": password });
+        let answer = self.post("/v3/auth/authenticate", &login, NEXT_LOGIN_AFTER).await;
         let answer = answer.map_err(|refusal| Refusal { for_sure: true, wants_token: false, ..refusal })?;
         let token = answer["token"].as_str().and_then(|token| HeaderValue::try_from(token).ok());
         let mut token = token.ok_or_else(|| Refusal::unsent("etcd's answer to the login holds no token".into()))?;
@@ -142,15 +172,8 @@ impl Etcd {
 
 impl CasRegister for Etcd {
     async fn read(&self, key: &str) -> Result<Sighting, Trouble> {
-        let mut last = Trouble("no endpoint is configured".into());
-        // A read that may have arrived does no harm a second time.
-        for _ in &self.endpoints {
-            match self.ask("/v3/kv/range", &json!({ "key": STANDARD.encode(key) })).await {
-                Ok(answer) => return sighting(&answer),
-                Err(refusal) => last = refusal.trouble,
-            }
-        }
-        Err(last)
+        let answer = self.ask("/v3/kv/range", &json!({ "key": STANDARD.encode(key) })).await;
+        answer.map_err(|refusal| refusal.trouble).and_then(|answer| sighting(&answer))
     }
 
     async fn cas(&self, key: &str, version: u64, entry: &Entry) -> (Outcome, Option<Trouble>) {
@@ -172,7 +195,12 @@ impl CasRegister for Etcd {
 
 impl Refusal {
     fn unsent(why: String) -> Self {
-        Self { trouble: Trouble(why), for_sure: true, wants_token: false }
+        Self { trouble: Trouble(why), for_sure: true, is_final: false, wants_token: false }
+    }
+
+    /// The same, of a request that had been sent before as well: whether it is known for sure that nothing came of that.
+    fn after(self, for_sure: bool) -> Self {
+        Self { for_sure: self.for_sure && for_sure, ..self }
     }
 }
 
@@ -183,6 +211,7 @@ fn read_answer(at: &str, answer: &Answer) -> Result<Json, Refusal> {
         return body.map_err(|_| Refusal {
             trouble: Trouble(format!("{at} answers without JSON: is that the client port of etcd 3.4 or newer?")),
             for_sure: false,
+            is_final: false,
             wants_token: false,
         });
     }
@@ -198,12 +227,14 @@ fn read_answer(at: &str, answer: &Answer) -> Result<Json, Refusal> {
         PERMISSION_DENIED => ": grant the user a role that may read and write under key_prefix",
         _ => "",
     };
+    let wants_token = code == UNAUTHENTICATED || is_old;
     let status = answer.status;
     let what = if said.is_empty() { format!("status {status}") } else { said };
     Err(Refusal {
         trouble: Trouble(format!("{at}: {what}{remedy}")),
         for_sure: matches!(code, INVALID_ARGUMENT | PERMISSION_DENIED | FAILED_PRECONDITION | UNAUTHENTICATED),
-        wants_token: code == UNAUTHENTICATED || is_old,
+        is_final: wants_token,
+        wants_token,
     })
 }
 

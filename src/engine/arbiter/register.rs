@@ -16,8 +16,9 @@ pub trait CasRegister {
     /// There is no answer, or none that can be understood.
     fn read(&self, key: &str) -> impl Future<Output = Result<Sighting, Trouble>>;
 
-    /// Writes an entry if this version still stands under the key; 0 if nothing does. The request is sent once: whoever can't know what
-    /// became of it says so. With [`Outcome::Unknown`] and [`Outcome::Failed`] comes the reason.
+    /// Writes an entry if this version still stands under the key; 0 if nothing does. It may be sent more than once, for where one was
+    /// written the version stands no more; so [`Outcome::Conflict`] may show this very entry. Whoever can't know what became of all of
+    /// them says so. With [`Outcome::Unknown`] and [`Outcome::Failed`] comes the reason.
     fn cas(&self, key: &str, version: u64, entry: &Entry) -> impl Future<Output = (Outcome, Option<Trouble>)>;
 }
 

@@ -86,7 +86,7 @@ pub enum Action {
         /// For the answer.
         serial: u64,
     },
-    /// Write the entry if this version still stands there: [`Lease::handle_cas`]. Sent once, never again.
+    /// Write the entry if this version still stands there: [`Lease::handle_cas`]. Written once at most, however often it is sent.
     Cas {
         /// For the answer.
         serial: u64,

@@ -16,7 +16,7 @@ pub struct Timing {
     pub hold: Duration,
     /// The timeout of the gate's element: σ.
     pub slice: Duration,
-    /// Between two renewals.
+    /// Between two renewals: so short that whatever is left of a lease outlives an election of the register's leader.
     pub renew: Duration,
     /// A request without an answer for so long is unknown.
     pub patience: Duration,
@@ -32,7 +32,7 @@ impl Timing {
         let hold = hold_within(wait);
         // It is written in the register, in milliseconds.
         let hold = Duration::from_millis(u64::try_from(hold.as_millis()).unwrap_or(u64::MAX));
-        Self { wait, hold, slice: hold / 15, renew: hold / 3, patience: hold / 4, poll: wait / 6, retry: wait / 60 }
+        Self { wait, hold, slice: hold / 15, renew: hold / 6, patience: hold / 4, poll: wait / 6, retry: wait / 60 }
     }
 
     /// How long a candidate has to wait for a holder that may hold so long: at least its own wait.

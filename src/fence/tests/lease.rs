@@ -144,6 +144,13 @@ fn hold_and_wait_fit_with_clocks_that_differ_and_timers_that_are_late() {
     assert_eq!(Timing::for_wait(WAIT).hold, Duration::from_millis(2920));
 }
 
+/// etcd elects a leader within twice its election timeout, which is one second unless somebody sets it.
+#[test]
+fn with_the_usual_wait_what_is_left_when_a_renewal_is_due_outlives_an_election() {
+    let timing = Timing::for_wait(WAIT);
+    assert!(timing.usable() - timing.renew > Duration::from_secs(2), "{timing:?}");
+}
+
 #[test]
 fn a_candidate_waits_from_the_answer_that_first_showed_a_version() {
     let mut node = Node::new();

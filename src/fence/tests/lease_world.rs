@@ -179,6 +179,17 @@ impl World {
         self.queue.insert((at, self.order), message);
     }
 
+    /// Once or twice: one that has no answer yet is sent again, and the first answer counts.
+    fn send(&mut self, at: u64, node: usize, action: Action) {
+        if at < TROUBLE && self.chance.one_in(3) {
+            let later = at + self.chance.next(SECOND / 2);
+            let there = self.latency(later);
+            self.post(there, Message::Request { node, action: action.clone() });
+        }
+        let there = self.latency(at);
+        self.post(there, Message::Request { node, action });
+    }
+
     fn arrive(&mut self, at: u64) {
         let Some((_, message)) = self.queue.pop_first() else { return };
         match message {
@@ -233,8 +244,7 @@ impl World {
                     if let Action::Cas { serial, .. } = action {
                         self.nodes[index].asked_last = serial;
                     }
-                    let there = self.latency(at);
-                    self.post(there, Message::Request { node: index, action });
+                    self.send(at, index, action);
                     continue;
                 }
                 Action::Granted => {

@@ -72,6 +72,19 @@ async fn answers(far: &Host, frames: [Vec<u8>; 3], last: (IpAddr, MacAddr)) -> B
     given
 }
 
+/// On a kernel that can do so. An older one doesn't mention it.
+#[test]
+fn a_question_by_broadcast_is_not_left_to_a_worker_of_the_kernel() {
+    with_neighbour(async |_| {
+        let mut vmacs = Vmacs::open().expect("netlink");
+        let vmac = vmacs.create(index_of("near"), Family::V4, 51).await.expect("root");
+        let made = vmacs.find(&vmac.name).await.expect("netlink").expect("it is there");
+        let said = format!("{:?}", made.attributes);
+        assert!(!said.contains("BcCutoff") || said.contains("BcCutoff(-1)"), "{said}");
+        assert!(said.contains("MacVlan"), "{said}");
+    });
+}
+
 fn ping(far: &Host, address: &str) {
     let mut command = Command::new("ping");
     command.args(["-c", "1", "-w", "5", address]).stdout(Stdio::null());

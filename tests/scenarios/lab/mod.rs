@@ -58,27 +58,47 @@ pub fn holds(node: &Node, address: &str) -> bool {
 }
 
 /// The right to run a laboratory: four run at a time, unless `VIPWARDEN_AT_ONCE` says otherwise, or their timers run late and real peers fail over for it.
-pub struct Slot(());
+pub struct Slot(usize);
 
-static FREE: LazyLock<(Mutex<usize>, Condvar)> = LazyLock::new(|| {
-    let at_once = std::env::var("VIPWARDEN_AT_ONCE").map_or(4, |n| n.parse().expect("VIPWARDEN_AT_ONCE is a number"));
-    (Mutex::new(at_once), Condvar::new())
+/// What is free of them.
+struct Free {
+    slots: usize,
+    /// So many wait until all are.
+    patient: usize,
+}
+
+static AT_ONCE: LazyLock<usize> = LazyLock::new(|| {
+    std::env::var("VIPWARDEN_AT_ONCE").map_or(4, |n| n.parse().expect("VIPWARDEN_AT_ONCE is a number"))
 });
+static FREE: LazyLock<(Mutex<Free>, Condvar)> =
+    LazyLock::new(|| (Mutex::new(Free { slots: *AT_ONCE, patient: 0 }), Condvar::new()));
 
 impl Slot {
     /// Waits for one.
     pub fn take() -> Self {
+        Self::wait(1, |free| free.slots > 0 && free.patient == 0)
+    }
+
+    /// Waits for all of them: what leaves nothing of the machine to others. Nobody begins meanwhile.
+    pub fn alone() -> Self {
+        let (free, _) = &*FREE;
+        free.lock().unwrap_or_else(PoisonError::into_inner).patient += 1;
+        let slot = Self::wait(*AT_ONCE, |free| free.slots == *AT_ONCE);
+        free.lock().unwrap_or_else(PoisonError::into_inner).patient -= 1;
+        slot
+    }
+
+    fn wait(count: usize, may: impl Fn(&Free) -> bool) -> Self {
         let (free, freed) = &*FREE;
         let guard = free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut guard = freed.wait_while(guard, |n| *n == 0).unwrap_or_else(PoisonError::into_inner);
-        *guard -= 1;
-        Self(())
+        freed.wait_while(guard, |free| !may(free)).unwrap_or_else(PoisonError::into_inner).slots -= count;
+        Self(count)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        *FREE.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        FREE.1.notify_one();
+        FREE.0.lock().unwrap_or_else(PoisonError::into_inner).slots += self.0;
+        FREE.1.notify_all();
     }
 }

@@ -51,7 +51,15 @@ impl Stage {
 
     /// The nodes `a` and `b`, and others.
     pub fn of(flavour: Flavour, names: &[&str]) -> Self {
-        let slot = Slot::take();
+        Self::by(Slot::take(), flavour, names)
+    }
+
+    /// The bare nodes, for what leaves nothing of the machine to other scenarios.
+    pub fn alone(flavour: Flavour) -> Self {
+        Self::by(Slot::alone(), flavour, &["a", "b"])
+    }
+
+    fn by(slot: Slot, flavour: Flavour, names: &[&str]) -> Self {
         let lab = Lab::new(names).expect("the laboratory is made (needs root)");
         Self { a: lab.node("a").clone(), b: lab.node("b").clone(), flavour, lab, _slot: slot }
     }

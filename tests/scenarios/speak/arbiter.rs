@@ -29,7 +29,16 @@ impl Court {
     }
 
     fn arbiter(&self, more: &str) -> String {
-        format!("[arbiter]\netcd = {:?}\nwait = \"2s\"\n{more}", self.etcd.urls())
+        self.patient_arbiter("2s", more)
+    }
+
+    fn patient_arbiter(&self, wait: &str, more: &str) -> String {
+        format!("[arbiter]\netcd = {:?}\nwait = \"{wait}\"\n{more}", self.etcd.urls())
+    }
+
+    /// What stands in the register, by one member.
+    fn entry(&self, member: usize) -> Option<serde_json::Value> {
+        serde_json::from_str(&self.etcd.ctl(&["get", "--print-value-only", KEY], member).ok()?).ok()
     }
 
     fn holding(&self, node: &Node) -> bool {
@@ -48,8 +57,7 @@ fn one_holds_by_the_arbiter_s_leave_and_a_better_one_gets_it_from_hand_to_hand()
     let b = court.speaker(node_b, 100, "");
     b.expect("it is master by the arbiter's leave", is_master);
     court.stage.expect_holders(false, true);
-    let entry = court.etcd.ctl(&["get", "--print-value-only", KEY], 0).expect("etcdctl reads it");
-    let entry: serde_json::Value = serde_json::from_str(&entry).expect("JSON");
+    let entry = court.entry(0).expect("etcdctl reads it");
     assert_eq!((&entry["node"], &entry["released"]), (&"b".into(), &false.into()), "{entry}");
     assert!(b.metric("vrrp_arbiter_hold_remaining_seconds", &[]) > 0.0);
 
@@ -93,6 +101,40 @@ fn without_its_arbiter_a_holder_drops_and_comes_back_with_it() {
     assert!(router["arbiter"]["trouble"].as_str().is_some_and(|why| why.contains("http://10.9.9.3:")), "{router}");
     court.etcd.revive(0);
     b.expect("it is master again", is_master);
+}
+
+/// Whoever leads etcd dies, again and again: the lease outlives that each time, and nobody else gets it.
+#[test]
+fn a_holder_goes_on_answering_while_etcd_elects_another_leader() {
+    let mut court = Court::new(3);
+    let [node_a, node_b, third] = ["a", "b", "c"].map(|name| court.stage.node(name));
+    // Twice the usual: on a busy machine etcd takes longer to elect one.
+    let patient = court.patient_arbiter("6s", "");
+    let a = court.stage.speaker(&node_a, 200, &[&patient]);
+    a.expect("it is master by the arbiter's leave", is_master);
+    let b = court.stage.speaker(&node_b, 100, &[&patient]);
+    b.expect("it is backup", |router| router["state"] == "backup" && router["arbiter"]["holder"] == "a");
+    let vip = court.stage.flavour.vip().parse().expect("an address");
+    let oracle = Oracle::start(&third, [&node_a, &node_b], vip);
+    until("the holder answers", || oracle.answers(0) > 100);
+    for _ in 0..2 {
+        let leader = court.etcd.leader();
+        court.etcd.kill(leader);
+        let counter = |member| court.entry(member).and_then(|entry| entry["counter"].as_u64()).unwrap_or(0);
+        let left = (leader + 1) % 3;
+        let mut before = 0;
+        until("another one leads", || {
+            before = counter(left);
+            before > 0
+        });
+        until("it renews its lease", || counter(left) > before + 2);
+        court.etcd.revive(leader);
+        court.etcd.wait_for_leader();
+    }
+    a.expect("it is master", is_master);
+    assert_eq!(a.metric("vrrp_state_transitions_total", &["to=\"master\""]), 1.0);
+    assert_eq!(a.metric("vrrp_fences_total", &["reason=\"arbiter\""]), 0.0);
+    assert_eq!(oracle.stop().first(1), None, "the other one answered");
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Drop for Load {
 /// Invariant 4: a loop that is late is not taken for a master that is silent.
 #[test]
 fn a_busy_host_makes_no_second_master_at_the_shortest_interval() {
-    let stage = Stage::new(Flavour::V3);
+    let stage = Stage::alone(Flavour::V3);
     let fast = |node: &Node, priority| {
         let section = format!(
             "[[router]]\nname = \"web\"\nmode = \"speak\"\ninterface = \"eth0\"\nvrid = 51\nversion = 3\n\

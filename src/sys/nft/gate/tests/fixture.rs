@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
 
 use crate::observe::IfIndex;
+use crate::sys::clock;
 use crate::sys::nft::gate::{Gate, Key, Rank, Router};
 use crate::sys::speaker::Sender;
 use crate::sys::testing::{Host, index_of, ip};
@@ -22,6 +23,7 @@ pub const FAR4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 9, 2));
 pub const FAR6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2));
 /// Far longer than any test, where an expiry is not what it is about.
 pub const LONG: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn key(family: Family) -> Key {
     Key { family, vrid: VRID, interface: index_of("near") }
@@ -133,9 +135,16 @@ pub fn ping(address: IpAddr, times: u32) -> bool {
     })
 }
 
-/// A table with this router's gate, closed.
+/// A table with this router's gate, closed. One that was let go just before has its owner a moment longer: a program that another test
+/// starts has all sockets of this process until it is executed.
 pub fn gate(router: &Router) -> Gate {
-    Gate::open(std::slice::from_ref(router), &near()).expect("root and nf_tables")
+    let deadline = clock::now() + PATIENCE;
+    loop {
+        match Gate::open(std::slice::from_ref(router), &near()) {
+            Err(error) if error.code() == Some(libc::EPERM) && clock::now() < deadline => std::thread::yield_now(),
+            opened => return opened.expect("root and nf_tables"),
+        }
+    }
 }
 
 /// Whether the gate is open.

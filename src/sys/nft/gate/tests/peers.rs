@@ -117,10 +117,11 @@ fn a_better_advert_closes_nothing_unless_it_is_a_configured_peers_own() {
     });
 }
 
+/// The password itself is left to the daemon: rules are listed, and listings are passed on.
 #[test]
-fn version_2_peers_are_held_to_their_authentication_and_interval() {
+fn version_2_peers_are_held_to_their_kind_of_authentication_and_interval_and_no_rule_shows_a_password() {
     with_neighbour(async |far| {
-        let auth = Auth::Password([0; 8]);
+        let auth = Auth::Password(*b"hunter22");
         let interval = crate::time::Duration::from_secs(200);
         let mut gate = gate(&Router { version: Version::V2, auth, interval, ..router(Family::V4) });
         let advert = |auth: u8, seconds: u8| {
@@ -128,7 +129,13 @@ fn version_2_peers_are_held_to_their_authentication_and_interval() {
         };
         assert!(open_after(&mut gate, far, Family::V4, advert(0, 200)));
         assert!(open_after(&mut gate, far, Family::V4, advert(1, 1)));
-        assert!(!open_after(&mut gate, far, Family::V4, advert(1, 200)));
+        assert!(!open_after(&mut gate, far, Family::V4, advert(1, 200)), "by whatever password");
+        let rules = std::process::Command::new("nft").args(["list", "ruleset"]).output().expect("nft is installed");
+        let listed = String::from_utf8_lossy(&rules.stdout).to_lowercase();
+        assert!(
+            listed.contains("vipwarden_gate") && !listed.contains("hunter") && !listed.contains("68756e74"),
+            "{listed}"
+        );
     });
 }
 
