@@ -43,6 +43,8 @@ pub(super) struct Core {
     reload_ok: bool,
     reloaded_at: Instant,
     published_at: Instant,
+    /// Earlier views that somebody still read when they were replaced.
+    retired: Vec<Arc<View>>,
     learned: watch::Sender<Vec<Learned>>,
     kept_at: Instant,
     rest: Rest,
@@ -68,6 +70,7 @@ impl Core {
             reload_ok: true,
             reloaded_at: started,
             published_at: started,
+            retired: Vec::new(),
             learned,
             kept_at: started,
             rest,
@@ -181,7 +184,15 @@ impl Core {
             reloaded_at: self.reloaded_at,
             ..View::first(self.watcher.snapshot(now))
         };
-        self.shared.view.store(Arc::new(view));
+        let before = self.shared.view.swap(Arc::new(view));
+        self.retire(before);
+    }
+
+    /// Keeps a view until nobody else has it, so that it is freed by the thread that made it: the allocator locks what each thread has
+    /// made, and a reader that was interrupted while it frees what is the core's would keep the core waiting.
+    fn retire(&mut self, view: Arc<View>) {
+        self.retired.push(view);
+        self.retired.retain(|view| Arc::strong_count(view) > 1);
     }
 
     /// Publishes what is known at `now`, if the last snapshot is not as good as new.

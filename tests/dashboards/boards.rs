@@ -151,8 +151,8 @@ const NODE: &[Row] = &[
         &[
             Panel::stat(
                 "VRRP daemon runs",
-                "Some process on the host has a VRRP socket, or vipwarden itself is a router there.",
-                r#"max by (instance, family) (vrrp_router_info{N, mode="speak"} or vrrp_local_daemon_up{N})"#,
+                "Some process on the host has a VRRP socket, or vipwarden itself is the router: then no other has to run.",
+                r#"max by (instance, family) (vrrp_router_info{R, mode="speak"} or vrrp_local_daemon_up{N} == 1 or vrrp_local_daemon_up{N} unless on (job, instance) vrrp_router_info{R, mode="speak"})"#,
             )
             .named("{{instance}} {{family}}")
             .in_words(GOOD),

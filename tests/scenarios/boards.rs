@@ -168,6 +168,8 @@ fn the_panels_of_speakers_are_answered_where_vipwarden_itself_is_the_router() {
     b.expect("it is backup", |router| router["state"] == "backup" && router["verdict"] == "healthy");
     let alarm = Alarm::start(&stage.b, &[&stage.a, &stage.b]);
     expect_empty(&alarm, "with speakers", &[WELL.as_slice(), &NO_ARBITER, &NOT_HERE].concat());
+    let (_, runs) = queries().into_iter().find(|(asker, _)| asker == "VRRP daemon runs").expect("the panel is there");
+    assert_eq!(alarm.prometheus.query(&format!("min({runs})")), Some(1.0), "no other daemon has to run there");
     assert!(a.ask(&["fence", "web", "--force"]).expect("it runs").status.success());
     stage.expect_holders(false, true);
     until("the fence is scraped", || alarm.prometheus.query("sum(vrrp_fenced)") == Some(1.0));

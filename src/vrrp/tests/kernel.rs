@@ -120,7 +120,7 @@ fn the_pause_after_giving_up_doubles_up_to_half_a_minute() {
         }
     }
     let longest = Duration::from_secs(30);
-    assert_eq!(pauses, [DOWN, DOWN * 2, DOWN * 4, DOWN * 8, DOWN * 8].map(|pause| pause.min(longest)));
+    assert_eq!(pauses, [DOWN, DOWN * 2, DOWN * 4, DOWN * 8, DOWN * 16].map(|pause| pause.min(longest)));
 }
 
 #[test]
