@@ -189,9 +189,11 @@ fn holder_of(node: &Node, address: &str) -> Option<String> {
 fn start(case: Case, [node, peer]: [&Node; 2], priority: u8, arbiter: Option<&Arbiter>) -> Daemon {
     let arbiter = arbiter.map(|arbiter| format!("[arbiter]\netcd = {:?}\n", arbiter.urls)).unwrap_or_default();
     let sections = format!(
-        "[[peer]]\nname = \"{}\"\naddress = \"{}\"\n{}{arbiter}",
+        "[[peer]]\nname = \"{}\"\naddress = \"{}\"\nvrrp_addresses = [\"{}\"]\n{}{arbiter}",
         peer.name(),
-        if case.v6 { peer.link_local() } else { peer.ipv4() },
+        // Link-local ones are not pinged, and of a backup in VRRP nothing else is known.
+        peer.ipv4(),
+        peer.link_local(),
         router(case, priority)
     );
     Daemon::start(node, vipwarden(), &sections).expect("vipwarden starts")
