@@ -6,7 +6,9 @@
 //! - `overlap`: two nodes answer at a time only as long as fencing can't know better. Where both have heard all adverts of each
 //!   other for more than a takeover, for the time that an advert takes; for an interval and the proof of life more where they
 //!   begin to hear each other only now. While one does not hear the other it is undecidable, and not judged. Without a gate a
-//!   stopped or killed holder answers on, and is not judged either.
+//!   stopped or killed holder answers on, and is not judged either. Where the kernel passes over the adverts of the other one, for it
+//!   speaks another version, or in version 2 has another authentication or interval, the guard has to act, in a master-down interval and one
+//!   more.
 //! - `lease`: with an arbiter no two nodes answer at one time, ever; nor are two gates' leases open at one time. `unleased`:
 //!   nobody becomes master without one.
 //! - `order`: no address is released before the gate is closed.
@@ -26,7 +28,8 @@ use std::net::IpAddr;
 
 use crate::detect::Verdict;
 use crate::time::{Duration, Instant};
-use crate::vrrp::State;
+use crate::vrrp::{Settings, State};
+use crate::wire::Version;
 
 use super::gate::PROOF_OF_LIFE;
 use super::journal::{Journal, Kind};
@@ -82,6 +85,9 @@ pub(super) struct Checks {
     changed_at: Instant,
     /// Since when both of a pair answer, as far as it was not judged yet.
     both: [[Option<Instant>; MAX_NODES]; MAX_NODES],
+    /// Whose adverts the kernels of a pair heed: those that differ in version, or in version 2 in authentication or interval, they pass
+    /// over.
+    heeds: [[bool; MAX_NODES]; MAX_NODES],
     /// When each last answered, and last dropped.
     answered: [Option<Instant>; MAX_NODES],
     dropped: [Option<Instant>; MAX_NODES],
@@ -143,6 +149,7 @@ impl Checks {
             holders: Nodes::default(),
             changed_at: Instant::ZERO,
             both: Default::default(),
+            heeds: heeds(spec),
             answered: [None; MAX_NODES],
             dropped: [None; MAX_NODES],
             steady: [Instant::ZERO; MAX_NODES],
@@ -287,7 +294,8 @@ impl Checks {
         let length = now.since(since.max(audible));
         let election = delay + SLACK;
         let is_old = since.since(audible) > master_down + interval;
-        let allowed = match (gate, is_old) {
+        let heeds = self.heeds[a][b];
+        let allowed = match (gate && heeds, is_old) {
             (true, true) => election,
             (true, false) => interval + interval / 16 + PROOF_OF_LIFE + election,
             // User space has to act, which pauses and netlink put off.
@@ -399,6 +407,15 @@ impl Checks {
             self.blame(last, "one", journal, format!("who answers has still changed {late:?} after the last fault"));
         }
     }
+}
+
+fn heeds(spec: &Spec) -> [[bool; MAX_NODES]; MAX_NODES] {
+    let told = |node: usize| spec.nodes.get(node).map(|node| &node.settings);
+    let pair = |(a, b): (&Settings, &Settings)| {
+        let is_alike = a.advert_interval == b.advert_interval && a.auth.kind() == b.auth.kind();
+        a.version == b.version && (a.version == Version::V3 || is_alike)
+    };
+    std::array::from_fn(|a| std::array::from_fn(|b| told(a).zip(told(b)).is_some_and(pair)))
 }
 
 /// Those of the nodes that run and hear each other, each set once.

@@ -116,6 +116,8 @@ pub struct Rules {
     pub close_first: bool,
     /// After a foreign close a latch keeps stale adverts from opening the gate.
     pub latch: bool,
+    /// A gate that was closed by an advert which the election refuses is opened again.
+    pub reopen: bool,
     /// A worse peer's advert makes a live speaker prove that it lives.
     pub proof_of_life: bool,
     /// Who was fenced stays out until the guard lets it back.
@@ -148,6 +150,7 @@ impl Rules {
         await_release: true,
         close_first: true,
         latch: true,
+        reopen: true,
         proof_of_life: true,
         hold_down: true,
         ask_again: true,

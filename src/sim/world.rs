@@ -14,7 +14,7 @@ use super::gate::Gate;
 use super::journal::{Journal, Kind};
 use super::kernel::Kernel;
 use super::network::Network;
-use super::process::{Answer, Input, Job, News, Op, Process, Step, Waiting};
+use super::process::{Answer, AtGate, Input, Job, News, Op, Process, Step, Waiting};
 use super::queue::Queue;
 use super::register::{Register, Said};
 use super::report::Report;
@@ -25,10 +25,12 @@ const ACT: (Duration, Duration) = (Duration::from_micros(2), Duration::from_micr
 const WAKE: (Duration, Duration) = (Duration::from_micros(5), Duration::from_micros(80));
 /// What a request by netlink takes.
 const NETLINK: (Duration, Duration) = (Duration::from_micros(20), Duration::from_micros(300));
+/// A kernel's timeouts are as late as its clock's ticks are long.
+const TICK: Duration = Duration::from_millis(4);
 /// How much of a node's clock is behind it when the world begins, per node: no two show the same.
 const AGE: Duration = Duration::from_secs(3600);
-/// Adverts without which the gate closes.
-const GATE_ADVERTS: u32 = 3;
+/// How long leave to open a gate again lives, as in `engine::speaker::gate`.
+const LEAVE: Duration = Duration::from_millis(100);
 
 /// What is to happen.
 #[derive(Debug)]
@@ -290,16 +292,8 @@ impl World {
             Op::Lease(act) => self.transact(node, &act),
             Op::Register(request) => self.send_request(node, life, request),
             Op::Inquire(peer, asked) => self.inquire(node, life, peer, asked),
-            Op::CloseGate => {
-                if let Some(gate) = &mut self.nodes[node].kernel.gate {
-                    gate.close();
-                }
-            }
-            Op::SetPriority(priority) => {
-                if let Some(gate) = &mut self.nodes[node].kernel.gate {
-                    gate.set_priority(priority);
-                }
-            }
+            Op::Announce(packet) => self.announce(node, &packet),
+            Op::Gate(act) => self.at_gate(node, act),
             Op::Ask(job) => {
                 if job == Job::Release {
                     let answers = self.nodes[node].kernel.answers_until(self.local(node)).is_some();
@@ -311,6 +305,34 @@ impl World {
                     self.begin_job(node);
                 }
             }
+        }
+    }
+
+    /// What a process does with its gate, and what it learns from that at once.
+    fn at_gate(&mut self, node: usize, act: AtGate) {
+        let local = self.local(node);
+        let this = &mut self.nodes[node];
+        let Some(gate) = &mut this.kernel.gate else { return };
+        let stands = match act {
+            AtGate::Close => return gate.close(),
+            AtGate::SetPriority(priority) => return gate.set_priority(priority),
+            AtGate::Permit => {
+                let late = self.chance.between(Duration::ZERO, TICK);
+                return gate.permit_reopening(local + LEAVE + late);
+            }
+            AtGate::Look => gate.is_open(local),
+            AtGate::Reopen(lifetime) => gate.reopen(local, lifetime),
+        };
+        if let Some(process) = &mut this.process {
+            process.see_gate(local, act != AtGate::Look, stands);
+        }
+    }
+
+    /// A closed gate lets no word about the address out.
+    fn announce(&mut self, node: usize, packet: &Rc<Packet>) {
+        let local = self.local(node);
+        if self.nodes[node].kernel.gate.as_ref().is_none_or(|gate| gate.is_open(local)) {
+            self.transmit(node, packet);
         }
     }
 
@@ -502,8 +524,7 @@ fn new_node(spec: &Spec, node: usize) -> Node {
 
 fn new_gate(spec: &Spec, node: usize) -> Gate {
     let settings = &spec.nodes[node].settings;
-    let rank = (settings.priority, primary(settings.family, node));
-    let gate = Gate::new(settings.advert_interval * GATE_ADVERTS, rank, spec.rules);
+    let gate = Gate::new(settings, primary(settings.family, node), spec.rules);
     if spec.arbiter.is_some() { gate.with_lease() } else { gate }
 }
 

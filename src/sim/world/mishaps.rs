@@ -52,7 +52,7 @@ impl World {
             Fault::HandOver(node) => self.input(node, Input::HandOver),
             Fault::ArbiterStalls => self.register.stalls += 1,
             Fault::ArbiterDown => self.register.outages += 1,
-            Fault::ArbiterCut(node) => self.register.cuts.set(node, true),
+            Fault::ArbiterCut(node) => self.register.cuts[node] += 1,
             Fault::ArbiterForgets => self.register.forget(),
             Fault::ChannelCut(node) => self.channel_cuts[node] += 1,
         }
@@ -84,7 +84,7 @@ impl World {
                 self.write_queued();
             }
             Fault::ArbiterDown => self.register.outages = count(self.register.outages, false),
-            Fault::ArbiterCut(node) => self.register.cuts.set(node, false),
+            Fault::ArbiterCut(node) => self.register.cuts[node] = count(self.register.cuts[node], false),
             Fault::ChannelCut(node) => self.channel_cuts[node] = count(self.channel_cuts[node], false),
             Fault::DeleteAddress(_) | Fault::AddAddress(_) | Fault::HandOver(_) | Fault::ArbiterForgets => {}
         }
