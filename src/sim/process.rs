@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::fence::{Act, Guard, Scope, lease};
+use crate::fence::{Act, Guard, Reason, Scope, lease};
 use crate::observe::{Delivered, Fact, PROMOTION_ECHO_IDENTIFIER, Request, Tap};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Action, Event, Question, Router, Settings, State, Takeover, Turn};
@@ -57,6 +57,8 @@ pub(super) enum Op {
     Register(lease::Action),
     /// A question to another node over the second channel, and the time before it.
     Inquire(usize, Instant),
+    /// Who answers on the wire: peers, the witness.
+    Ping,
 }
 
 /// What a process does with its gate; see `engine::speaker::gate`.
@@ -89,6 +91,11 @@ pub(super) enum Input {
     Register(Said),
     /// A peer's answer over the second channel, and when it was asked.
     Report(Instant, Box<Answer>),
+    /// Whether anyone answers pings, and whether the witness does.
+    Reach {
+        anyone: bool,
+        witness: bool,
+    },
 }
 
 /// A frame as it waits in the socket.
@@ -118,7 +125,7 @@ pub(super) enum Step {
 #[derive(Clone, Debug)]
 pub(super) enum News {
     Entered(State, State, String),
-    Dropped(String),
+    Dropped(Reason, String),
     Released,
     Yielded(String),
     /// It became master without a lease.
@@ -360,6 +367,7 @@ impl Process {
                 self.act(now);
             }
             Input::Report(asked, answer) => self.hear_report(now, asked, &answer),
+            Input::Reach { anyone, witness } => self.hear_pings(now, anyone, witness),
             Input::Output(blocked) => {
                 let family = self.settings.family;
                 self.learn(now, Fact::OutputTest { interface: INTERFACE, family, blocked });
@@ -520,9 +528,9 @@ impl Process {
     }
 
     fn advertise(&mut self, now: Instant, priority: u8) {
-        let Some(packet) = frames::advert(self.me, &self.settings, priority) else { return };
         self.before_advert(priority);
-        self.ops.push_back(Op::Send(packet));
+        let adverts = frames::adverts(self.me, &self.settings, priority, self.rules.to_all_peers);
+        self.ops.extend(adverts.map(Op::Send));
         if priority > 0 {
             self.after_advert(now, priority);
             self.guard.handle_sent(now, priority, primary(self.settings.family, self.me));
@@ -532,8 +540,8 @@ impl Process {
     fn obey_guard(&mut self, now: Instant) {
         while let Some(act) = self.guard.poll_act() {
             match act {
-                Act::Drop { why, .. } => {
-                    self.news.push(News::Dropped(why.clone()));
+                Act::Drop { reason, why } => {
+                    self.news.push(News::Dropped(reason, why.clone()));
                     self.handle(now, Event::Fence(why));
                     if !self.rules.hold_down {
                         self.guard.unfence(now);
@@ -544,10 +552,11 @@ impl Process {
                     self.news.push(News::Released);
                     self.handle(now, Event::Unfence);
                 }
-                Act::Yield { why, .. } => {
+                Act::Yield { to, why } if self.rules.yields => {
                     self.news.push(News::Yielded(why));
-                    self.handle(now, Event::HandOver);
+                    self.handle(now, Event::Yield(to));
                 }
+                Act::Yield { .. } => {}
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
+use crate::fence::Reason;
 use crate::fence::lease::Action;
 use crate::time::{Duration, Instant};
+use crate::vrrp::OWNER;
 use crate::wire::Seen;
 
 use super::chance::Chance;
@@ -128,6 +130,8 @@ pub(super) struct World {
     register: Register,
     /// How many cuts each node's second channel has.
     channel_cuts: [u32; MAX_NODES],
+    /// How often each node is isolated.
+    isolations: [u32; MAX_NODES],
     journal: Journal,
     checks: Checks,
     holders: Nodes,
@@ -145,6 +149,7 @@ impl World {
             network: Network::new(spec.weather),
             register: Register::default(),
             channel_cuts: [0; MAX_NODES],
+            isolations: [0; MAX_NODES],
             journal: Journal::new(spec.seed, keeps),
             checks: Checks::new(&spec),
             holders: Nodes::default(),
@@ -292,6 +297,7 @@ impl World {
             Op::Lease(act) => self.transact(node, &act),
             Op::Register(request) => self.send_request(node, life, request),
             Op::Inquire(peer, asked) => self.inquire(node, life, peer, asked),
+            Op::Ping => self.ping(node),
             Op::Announce(packet) => self.announce(node, &packet),
             Op::Gate(act) => self.at_gate(node, act),
             Op::Ask(job) => {
@@ -346,7 +352,8 @@ impl World {
         let this = &mut self.nodes[node];
         let Some((job, life)) = this.kernel.jobs.pop_front() else { return };
         let works = this.netlink_broken == 0;
-        if works {
+        let is_own = self.spec.rules.keeps_own && self.spec.nodes[node].settings.priority == OWNER;
+        if works && !(job == Job::Clean && is_own) {
             let wanted = job == Job::Claim;
             let is_news = this.kernel.address != wanted;
             (this.kernel.address, this.kernel.tampered) = (wanted, false);
@@ -378,9 +385,17 @@ impl World {
                 note(Kind::State, &|| format!("{from:?} -> {to:?}: {reason}"));
                 self.checks.on_state(self.now, node, to);
             }
-            News::Dropped(why) => {
+            News::Dropped(reason, why) => {
                 note(Kind::Fence, &|| format!("drops its addresses: {why}"));
-                self.checks.on_drop(self.now, node, &self.nodes, self.holders, &mut self.journal);
+                match reason {
+                    Reason::SplitBrain => {
+                        self.checks.on_drop(self.now, node, &self.nodes, self.holders, &mut self.journal);
+                    }
+                    Reason::Isolation => {
+                        let reaches = self.reaches_anyone(node);
+                        self.checks.on_isolated(self.now, node, reaches, &mut self.journal);
+                    }
+                }
             }
             News::Released => note(Kind::Fence, &|| "the fence is lifted".into()),
             News::Unleased => self.checks.on_unleased(self.now, node, &mut self.journal),
@@ -503,7 +518,7 @@ fn new_node(spec: &Spec, node: usize) -> Node {
         clock: Clock { origin: Instant::ZERO + AGE * (node as u32 + 1), drift_ppm: told.drift_ppm },
         outages: 0,
         pulls: 0,
-        address: false,
+        address: told.settings.priority == OWNER,
         tampered: false,
         gate: spec.gate.then(|| new_gate(spec, node)),
         jobs: Default::default(),
@@ -543,7 +558,7 @@ const fn place(fault: &Fault) -> Option<usize> {
         | Fault::BrokenKernel(node)
         | Fault::Priority(node, _)
         | Fault::HandOver(node) => Some(*node),
-        Fault::ArbiterCut(node) | Fault::ChannelCut(node) => Some(*node),
+        Fault::ArbiterCut(node) | Fault::ChannelCut(node) | Fault::Isolate(node) => Some(*node),
         Fault::Cut { .. } | Fault::Weather(_) | Fault::ArbiterStalls | Fault::ArbiterDown | Fault::ArbiterForgets => {
             None
         }

@@ -42,7 +42,16 @@ fn a_release_before_the_gate_is_closed_is_noticed() {
 
 #[test]
 fn a_stale_advert_that_opens_a_gate_which_a_better_peer_has_closed_is_noticed() {
-    expect("overlap", Theme::Election, |spec| spec.rules.latch = false);
+    expect("overlap", Theme::Election, |spec| {
+        spec.rules.latch = false;
+        let interval = spec.nodes[0].settings.advert_interval;
+        spec.hazards = Hazards { pause_ppm: 100_000, pause_max: interval, ..Hazards::NONE };
+        let better = |time: u32| {
+            let (at, lasts) = (interval * (6 + 3 * time), Some(interval * 3 / 2));
+            Mishap { at, lasts, fault: Fault::Priority(0, 254) }
+        };
+        spec.faults.extend((0..7).map(better));
+    });
 }
 
 #[test]
@@ -162,4 +171,29 @@ fn none_of_that_breaks_a_rule_where_promises_are_what_they_should_be() {
         tempt(&mut spec, others);
         assert_eq!(run(spec, false).violations, [], "seed {seed}");
     }
+}
+
+#[test]
+fn who_does_not_listen_to_its_peers_reports_is_noticed() {
+    expect("told", Theme::Second, |spec| spec.rules.told = false);
+}
+
+#[test]
+fn a_master_that_goes_on_beside_a_lower_one_that_is_deaf_to_it_is_noticed() {
+    expect("yields", Theme::Second, |spec| spec.rules.yields = false);
+}
+
+#[test]
+fn who_goes_on_alone_without_noticing_that_it_reaches_nobody_is_noticed() {
+    expect("isolation", Theme::Second, |spec| spec.rules.reaches = false);
+}
+
+#[test]
+fn an_owner_whose_addresses_are_removed_when_it_starts_is_noticed() {
+    expect("one", Theme::Second, |spec| spec.rules.keeps_own = false);
+}
+
+#[test]
+fn adverts_that_reach_but_one_of_the_unicast_peers_are_noticed() {
+    expect("one", Theme::Second, |spec| spec.rules.to_all_peers = false);
 }

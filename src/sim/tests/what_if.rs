@@ -22,6 +22,7 @@ pub(super) fn pair(gate: bool, faults: &[Mishap]) -> Spec {
         gate,
         arbiter: None,
         reports: false,
+        witness: false,
         unanimous: false,
         watch: false,
         policy: Policy::default(),
