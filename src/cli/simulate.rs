@@ -35,7 +35,8 @@ Faults, each with a time and most with `for HOW LONG` (for ever without):
   partition NODE[,NODE...]                        one-way NODE to NODE
   loss PERCENT%, delay TIME                       netlink-slow NODE TIME, netlink-broken NODE
   delete-address, add-address, handover NODE      priority NODE WORTH
-  arbiter-stalls, arbiter-down, arbiter-forgets   arbiter-cut, channel-cut NODE";
+  arbiter-stalls, arbiter-down, arbiter-forgets   arbiter-cut, channel-cut NODE
+  isolate NODE (from all others and the witness)";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -68,6 +69,15 @@ pub struct Args {
     /// What a holder does that does not reach the arbiter.
     #[arg(long, value_name = "POLICY", default_value = "drop")]
     unreachable: Unreachable,
+    /// Nodes tell each other over a second channel what they hold.
+    #[arg(long, value_name = "ON|OFF", default_value = "off")]
+    second_channel: Switch,
+    /// Adverts after which a master yields to a lower one that does not hear it; 0 is never, and fewer than 3 are 3.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    informed_yield: u32,
+    /// A witness on the wire: a node drops the addresses when neither it nor any other node has answered for so long.
+    #[arg(long, value_name = "TIME", value_parser = node::duration)]
+    isolation: Option<Duration>,
     /// How long to look.
     #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = node::length)]
     length: Duration,
@@ -89,7 +99,7 @@ pub struct Args {
     /// Run the worlds of these seeds, and report the rules that they broke.
     #[arg(long, value_name = "FROM..TO", value_parser = campaign::range, conflicts_with_all = ["seed", "fault", "node", "pcap"])]
     seeds: Option<std::ops::Range<u64>>,
-    /// Which kind of random world: election, watch, faultless, lease or council. With --seed, one of them is told step by step.
+    /// Which kind of random world: election, watch, faultless, lease, second or council. With --seed, one of them is told step by step.
     #[arg(long, value_name = "KIND", value_parser = campaign::theme)]
     world: Option<worlds::Theme>,
     /// Worlds at a time; default: one for each processor.
@@ -171,10 +181,16 @@ fn build(args: &Args) -> Result<Spec, String> {
         weather: Weather::CLEAR,
         gate: args.gate == Switch::On,
         arbiter: (args.arbiter == Switch::On).then_some(args.wait),
-        reports: unanimous,
+        reports: unanimous || args.second_channel == Switch::On || args.isolation.is_some(),
+        witness: args.isolation.is_some(),
         unanimous,
         watch: args.watch,
-        policy: Policy::default(),
+        policy: Policy {
+            informed_yield: args.informed_yield,
+            on_isolation: args.isolation.is_some(),
+            isolation_time: args.isolation.unwrap_or_default(),
+            ..Policy::default()
+        },
         length: args.length,
         calm_from: calm.unwrap_or_default(),
         faults,

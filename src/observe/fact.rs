@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use super::PROMOTION_ECHO_IDENTIFIER;
 use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, Seen};
 
@@ -548,6 +549,29 @@ impl Request {
             (IpAddr::V4(sender_ip), IpAddr::V4(target)) => Some(Self::Arp { interface, sender_mac, sender_ip, target }),
             (IpAddr::V6(source), IpAddr::V6(target)) => Some(Self::Neighbour { interface, sender_mac, source, target }),
             _ => None,
+        }
+    }
+
+    /// Asks whether the host of a silent master still has `target`. A `thorough` question goes to everybody, and its answer tells
+    /// the host; any other goes to that host alone, with this `number`. The asker is its interface, MAC and source address.
+    pub const fn before_promotion(
+        (interface, sender_mac, source): (IfIndex, MacAddr, IpAddr),
+        target: IpAddr,
+        host: MacAddr,
+        number: u16,
+        thorough: bool,
+    ) -> Self {
+        match Self::to_all(interface, sender_mac, source, target) {
+            Some(to_all) if thorough => to_all,
+            _ => Self::Echo {
+                interface,
+                sender_mac,
+                source,
+                target,
+                destination_mac: host,
+                identifier: PROMOTION_ECHO_IDENTIFIER,
+                sequence: number,
+            },
         }
     }
 }

@@ -1,17 +1,24 @@
 //! The checkers: what must be true at every moment, and what must be true again once nothing goes wrong any more.
 //!
 //! Safety, at every moment:
-//! - `advert`: no advert above 0 leaves a host that does not hold the address, and no farewell one that does — unless somebody
+//! - `advert`: no advert above 0 leaves a host that does not hold the address, and no farewell one that does — unless it is the owner, which
+//!   must not answer then, or somebody
 //!   else took the address away or put it there.
 //! - `overlap`: two nodes answer at a time only as long as fencing can't know better. Where both have heard all adverts of each
-//!   other for more than a takeover, for the time that an advert takes; for an interval and the proof of life more where they
-//!   begin to hear each other only now. While one does not hear the other it is undecidable, and not judged. Without a gate a
-//!   stopped or killed holder answers on, and is not judged either.
+//!   other for more than a takeover, for the time that an advert and its answer take; for an interval and the proof of life more where they
+//!   begin to hear each other only now, or one of them has a third one to answer. While one does not hear the other it is undecidable, and not judged. Without a gate a
+//!   stopped or killed holder answers on, and is not judged either. Where the kernel passes over the adverts of the other one, for it
+//!   speaks another version, or in version 2 has another authentication or interval, the guard has to act, in a master-down interval and one
+//!   more, from when on nothing has disturbed the two.
 //! - `lease`: with an arbiter no two nodes answer at one time, ever; nor are two gates' leases open at one time. `unleased`:
 //!   nobody becomes master without one.
 //! - `order`: no address is released before the gate is closed.
 //! - `deaf`: nobody takes over out of silence whose socket holds an advert of the silent one that is younger than three intervals.
 //! - `empties`: a guard drops addresses only while, or right after, another node of its component answers for them.
+//! - `told`: two who can tell each other over the second channel that both hold don't go on for longer than the fence wants to be
+//!   sure; `yields`: nor does a master with `informed_yield` that hears a lower one which does not hear it.
+//! - `isolation`: with a witness, who reaches nobody falls silent after the isolation time, and nobody drops for that who reaches
+//!   anyone.
 //! - `flapping`: no guard drops twice within its hold-down.
 //!
 //! The watcher: `verdict`. It is *true* if, whenever what a node could see of the others has been the same for a while ([`lag`]),
@@ -26,7 +33,8 @@ use std::net::IpAddr;
 
 use crate::detect::Verdict;
 use crate::time::{Duration, Instant};
-use crate::vrrp::State;
+use crate::vrrp::{OWNER, Settings, State};
+use crate::wire::Version;
 
 use super::gate::PROOF_OF_LIFE;
 use super::journal::{Journal, Kind};
@@ -35,12 +43,20 @@ use super::network::{Network, longest_delay};
 use super::spec::{Fault, Hazards, MAX_NODES, Nodes, Spec};
 use super::world::Node;
 
+/// A report that somebody holds keeps a fenced one out for three seconds, and may be a second old.
+const HEARSAY: Duration = Duration::from_secs(4);
 /// What kernels and processes may take beyond what the network takes.
 const SLACK: Duration = Duration::from_millis(2);
 /// Violations of one rule that a report has.
 const SAME_RULE_MAX: usize = 3;
 /// Between two rounds of a watcher's probes; and how old a report is at most by which a guard decides.
 const PROBE: Duration = Duration::from_secs(1);
+
+/// How long two go on who tell each other that both hold: ranks are steady for three seconds, a report is a second old at most, and
+/// two of them are needed.
+const TOLD: Duration = Duration::from_secs(6);
+/// Within this each process has reached the witness once.
+const REACHED: Duration = Duration::from_secs(1);
 
 /// A broken rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +86,10 @@ struct Bounds {
     calm: Instant,
     settled: Instant,
     faultless: bool,
+    reports: bool,
+    informed_yield: u32,
+    /// How long an isolated node may answer, if it has to stop.
+    isolation: Option<Duration>,
     lag: Duration,
 }
 
@@ -82,9 +102,24 @@ pub(super) struct Checks {
     changed_at: Instant,
     /// Since when both of a pair answer, as far as it was not judged yet.
     both: [[Option<Instant>; MAX_NODES]; MAX_NODES],
+    /// Whose adverts the kernels of a pair heed: those that differ in version, or in version 2 in authentication or interval, they pass
+    /// over.
+    heeds: [[bool; MAX_NODES]; MAX_NODES],
+    owners: Nodes,
+    /// When each last advertised that it is master.
+    advertised: [Option<Instant>; MAX_NODES],
     /// When each last answered, and last dropped.
     answered: [Option<Instant>; MAX_NODES],
     dropped: [Option<Instant>; MAX_NODES],
+    /// What each is worth in an election.
+    ranks: [(u8, usize); MAX_NODES],
+    /// Since when each process runs without a pause, and since when nothing has changed about it and its ways to the others.
+    running: [Instant; MAX_NODES],
+    undisturbed: [Instant; MAX_NODES],
+    /// Those that are cut from the second channel.
+    muted: Nodes,
+    /// Since when each is isolated.
+    isolated: [Option<Instant>; MAX_NODES],
     /// Since when what a watcher can see is what it is.
     steady: [Instant; MAX_NODES],
     views: [(Nodes, Nodes, bool); MAX_NODES],
@@ -133,7 +168,11 @@ impl Checks {
                 + master_down * 2
                 + interval
                 + spec.arbiter.unwrap_or_default() * 3
+                + if spec.reports { HEARSAY } else { Duration::ZERO }
                 + Duration::from_millis(200),
+            reports: spec.reports && spec.arbiter.is_none(),
+            informed_yield: spec.policy.informed_yield,
+            isolation: (spec.witness && spec.policy.on_isolation).then(|| spec.policy.isolation_time + REACHED),
             faultless: spec.faults.is_empty() && spec.hazards == Hazards::NONE,
             lag: lag(interval),
         };
@@ -143,8 +182,16 @@ impl Checks {
             holders: Nodes::default(),
             changed_at: Instant::ZERO,
             both: Default::default(),
+            heeds: heeds(spec),
+            owners: owners(spec),
+            advertised: [None; MAX_NODES],
             answered: [None; MAX_NODES],
             dropped: [None; MAX_NODES],
+            ranks: std::array::from_fn(|node| (spec.nodes.get(node).map_or(0, |told| told.settings.priority), node)),
+            running: [Instant::ZERO; MAX_NODES],
+            undisturbed: [Instant::ZERO; MAX_NODES],
+            muted: Nodes::default(),
+            isolated: [None; MAX_NODES],
             steady: [Instant::ZERO; MAX_NODES],
             views: Default::default(),
             states: [State::Init; MAX_NODES],
@@ -170,9 +217,14 @@ impl Checks {
         priority: u8,
         kernel: &Kernel,
         journal: &mut Journal,
-        _: Nodes,
+        holders: Nodes,
     ) {
-        if priority == u8::MAX || kernel.tampered || kernel.address == (priority > 0) {
+        // An owner keeps its addresses, and is silent by its gate alone.
+        let holds = if self.owners.has(node) { holders.has(node) } else { kernel.address };
+        if priority > 0 {
+            self.advertised[node] = Some(now);
+        }
+        if priority == OWNER || kernel.tampered || holds == (priority > 0) {
             return;
         }
         let what = if priority > 0 { "advertises without holding the address" } else { "says farewell and holds it" };
@@ -279,15 +331,26 @@ impl Checks {
             let text = format!("nodes {a} and {b} both answered for {:?}", now.since(since));
             return self.blame(now, "lease", journal, text);
         }
-        let Some(audible) = network.audible_since(a, b) else { return };
         let both_run = nodes[a].runs() && nodes[b].runs();
+        if both_run {
+            self.judge_knowing(now, (a, b), since, network, journal);
+        }
+        let Some(audible) = network.audible_since(a, b) else { return };
         if !(gate || both_run) {
             return;
         }
-        let length = now.since(since.max(audible));
-        let election = delay + SLACK;
+        // A guard begins anew where ranks change or it stood still.
+        let undisturbed = self.undisturbed[a].max(self.undisturbed[b]);
+        let begin = since.max(audible).max(if self.heeds[a][b] { Instant::ZERO } else { undisturbed });
+        let length = now.since(begin);
+        // The worse one may be the newcomer: its advert has to be answered.
+        let election = delay * 2 + SLACK;
         let is_old = since.since(audible) > master_down + interval;
-        let allowed = match (gate, is_old) {
+        // Who has just answered a third one answers again with its next advert.
+        let third =
+            |node: usize| node != a && node != b && self.advertised[node].is_some_and(|at| at + interval >= begin);
+        let is_heard = is_old && !(0..self.bounds.nodes).any(third);
+        let allowed = match (gate && self.heeds[a][b], is_heard) {
             (true, true) => election,
             (true, false) => interval + interval / 16 + PROOF_OF_LIFE + election,
             // User space has to act, which pauses and netlink put off.
@@ -299,6 +362,76 @@ impl Checks {
             let text = format!("nodes {a} and {b} both answered for {length:?}, {allowed:?} is what an election takes");
             self.blame(now, "overlap", journal, text);
         }
+    }
+
+    /// Two who both answer and run, and who know of each other in another way than by each other's adverts.
+    fn judge_knowing(
+        &mut self,
+        now: Instant,
+        (a, b): (usize, usize),
+        since: Instant,
+        network: &Network,
+        journal: &mut Journal,
+    ) {
+        let Bounds { interval, delay, reports, informed_yield, .. } = self.bounds;
+        let since = since.max(self.undisturbed[a]).max(self.undisturbed[b]);
+        let (better, lower) = if self.ranks[a] > self.ranks[b] { (a, b) } else { (b, a) };
+        let heard = network.heard_since(lower, better).filter(|_| informed_yield > 0);
+        let yields = heard.map(|heard| ("yields", since.max(heard), interval * (informed_yield + 4) + delay + SLACK));
+        let told = (reports && !self.muted.has(a) && !self.muted.has(b)).then(|| ("told", since, TOLD + interval * 4));
+        for (rule, since, allowed) in [yields, told].into_iter().flatten() {
+            let length = now.since(since);
+            if length > allowed {
+                self.both[a][b] = Some(now);
+                let text =
+                    format!("nodes {a} and {b} both answered for {length:?}, and knew it: {allowed:?} is allowed");
+                self.blame(now, rule, journal, text);
+            }
+        }
+    }
+
+    /// A node is cut from everybody and the witness, or is so no more.
+    pub fn on_isolation(
+        &mut self,
+        now: Instant,
+        node: usize,
+        is_isolated: bool,
+        nodes: &[Node],
+        holders: Nodes,
+        journal: &mut Journal,
+    ) {
+        let since = self.isolated[node];
+        self.isolated[node] = is_isolated.then(|| since.unwrap_or(now));
+        let Some(limit) = self.bounds.isolation else { return };
+        // Who has not reached the witness before knows of none.
+        let Some(since) = since.filter(|since| self.running[node] + REACHED <= *since) else { return };
+        if now.since(since) > limit && nodes[node].runs() && holders.has(node) {
+            let text = format!("node {node} has reached nobody for {:?}, and answers", now.since(since));
+            self.blame(now, "isolation", journal, text);
+        }
+    }
+
+    /// A guard drops because it reaches nobody.
+    pub fn on_isolated(&mut self, now: Instant, node: usize, reaches: bool, journal: &mut Journal) {
+        let is_new = now.since(self.undisturbed[node]) < PROBE;
+        if reaches && !is_new {
+            self.blame(now, "isolation", journal, format!("node {node} drops as if it were alone, and reaches others"));
+        }
+    }
+
+    /// What a node is worth changes.
+    pub const fn on_rank(&mut self, node: usize, priority: u8) {
+        self.ranks[node] = (priority, node);
+    }
+
+    /// A node is cut from the second channel, or is so no more.
+    pub const fn on_mute(&mut self, node: usize, is_muted: bool) {
+        self.muted.set(node, is_muted);
+    }
+
+    /// Something changes about this node, or its ways to the others.
+    pub fn on_disturbance(&mut self, now: Instant, node: usize) {
+        self.undisturbed[node] = now;
     }
 
     /// A guard drops.
@@ -324,11 +457,13 @@ impl Checks {
     /// A process goes on after a pause: what it says is old.
     pub fn on_resume(&mut self, now: Instant, node: usize) {
         self.steady[node] = now;
+        (self.running[node], self.undisturbed[node]) = (now, now);
     }
 
     /// A process starts, and knows nothing of an earlier life's fences.
     pub fn on_start(&mut self, now: Instant, node: usize) {
         self.steady[node] = now;
+        (self.running[node], self.undisturbed[node]) = (now, now);
         self.dropped[node] = None;
         self.states[node] = State::Init;
     }
@@ -399,6 +534,23 @@ impl Checks {
             self.blame(last, "one", journal, format!("who answers has still changed {late:?} after the last fault"));
         }
     }
+}
+
+fn heeds(spec: &Spec) -> [[bool; MAX_NODES]; MAX_NODES] {
+    let told = |node: usize| spec.nodes.get(node).map(|node| &node.settings);
+    let pair = |(a, b): (&Settings, &Settings)| {
+        let is_alike = a.advert_interval == b.advert_interval && a.auth.kind() == b.auth.kind();
+        a.version == b.version && (a.version == Version::V3 || is_alike)
+    };
+    std::array::from_fn(|a| std::array::from_fn(|b| told(a).zip(told(b)).is_some_and(pair)))
+}
+
+fn owners(spec: &Spec) -> Nodes {
+    let mut owners = Nodes::default();
+    for (node, told) in spec.nodes.iter().enumerate() {
+        owners.set(node, told.settings.priority == OWNER);
+    }
+    owners
 }
 
 /// Those of the nodes that run and hear each other, each set once.

@@ -35,6 +35,7 @@ impl Fault {
             Self::ArbiterCut(node) => format!("{} does not reach the arbiter", name(node)),
             Self::ArbiterForgets => "somebody removes the key from the arbiter".into(),
             Self::ChannelCut(node) => format!("{} is cut from the second channel", name(node)),
+            Self::Isolate(node) => format!("the switch forwards nothing from or to {}", name(node)),
             Self::HandOver(node) => format!("an operator has {} hand over", name(node)),
         }
     }

@@ -5,9 +5,11 @@ use std::rc::Rc;
 
 use crate::observe::{Fact, Frame, PacketKind, Request};
 use crate::vrrp::{self, Settings};
-use crate::wire::{Arp, ArpOperation, Echo, LinkLayer, MacAddr, Neighbour, NeighbourKind, Seen, dissect, frame};
+use crate::wire::{
+    Advert, Arp, ArpOperation, Echo, Family, LinkLayer, MacAddr, Neighbour, NeighbourKind, Seen, dissect, frame,
+};
 
-use super::spec::{mac, primary};
+use super::spec::{MAX_NODES, mac, primary};
 use super::watch::INTERFACE;
 
 /// A frame, and what it says to whoever reads it.
@@ -60,11 +62,22 @@ impl Packet {
     }
 }
 
-/// An advert of this node.
-pub(super) fn advert(me: usize, settings: &Settings, priority: u8) -> Option<Rc<Packet>> {
+/// An advert of this node: one frame to the group, or one to each unicast peer, or to the first of them alone.
+pub(super) fn adverts(
+    me: usize,
+    settings: &Settings,
+    priority: u8,
+    to_all: bool,
+) -> impl Iterator<Item = Rc<Packet>> + use<> {
     let mut advert = vrrp::advert(settings, priority, primary(settings.family, me));
     advert.mac = Some(mac(me));
-    frame::advert(&advert, None).ok().map(Packet::new)
+    let peers: Vec<IpAddr> = settings.unicast_peers.iter().take(if to_all { usize::MAX } else { 1 }).copied().collect();
+    let to_group = peers.is_empty().then(|| frame::advert(&advert, None));
+    let to_peers = peers.into_iter().map(move |peer| {
+        let node = (0..MAX_NODES).find(|node| primary(Family::of(&peer), *node) == peer);
+        frame::advert(&Advert { destination: peer, ..advert.clone() }, node.map(mac))
+    });
+    to_group.into_iter().chain(to_peers).filter_map(Result::ok).map(Packet::new)
 }
 
 /// One announcement of every address.

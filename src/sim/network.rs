@@ -89,6 +89,12 @@ impl Network {
         self.clear_since(a, b, |path| path.advert_lost)
     }
 
+    /// Since when all adverts of one have arrived at the other; `None` if they don't now.
+    pub fn heard_since(&self, from: usize, by: usize) -> Option<Instant> {
+        let path = &self.paths[from][by];
+        (path.cuts == 0).then(|| path.advert_lost.unwrap_or_default())
+    }
+
     /// Since when nothing was lost between these two; `None` if it is now.
     pub fn lossless_since(&self, a: usize, b: usize) -> Option<Instant> {
         self.clear_since(a, b, |path| path.any_lost)

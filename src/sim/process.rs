@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::fence::{Act, Guard, Scope, lease};
+use crate::fence::{Act, Guard, Reason, Scope, lease};
 use crate::observe::{Delivered, Fact, PROMOTION_ECHO_IDENTIFIER, Request, Tap};
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Action, Event, OWNER, Question, Router, Settings, State, Takeover, Turn};
+use crate::vrrp::{Action, Event, Question, Router, Settings, State, Takeover, Turn};
 use crate::wire::{Advert, ArpOperation, MacAddr, Neighbour, NeighbourKind, Seen};
 
 use super::chance::Chance;
@@ -20,10 +20,12 @@ use super::spec::{Rules, Spec, mac, primary, vip};
 use super::watch::{Findings, INTERFACE, Watch};
 
 mod channel;
+mod gated;
 mod tenant;
 
 pub(super) use channel::Answer;
 use channel::Channel;
+use gated::Door;
 use tenant::Tenant;
 
 /// The wait before what the kernel refused is tried again.
@@ -46,14 +48,29 @@ pub(super) enum Job {
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     Send(Rc<Packet>),
-    CloseGate,
-    SetPriority(u8),
+    /// A word about the address, for everybody's caches.
+    Announce(Rc<Packet>),
+    Gate(AtGate),
     Ask(Job),
     /// What a lease wants done with the gate, or asked of the arbiter.
     Lease(lease::Action),
     Register(lease::Action),
     /// A question to another node over the second channel, and the time before it.
     Inquire(usize, Instant),
+    /// Who answers on the wire: peers, the witness.
+    Ping,
+}
+
+/// What a process does with its gate; see `engine::speaker::gate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtGate {
+    Close,
+    SetPriority(u8),
+    /// It looks whether it is open.
+    Look,
+    /// It asks for leave to open it again, and uses that, for so long.
+    Permit,
+    Reopen(Duration),
 }
 
 /// What waits for the process besides frames.
@@ -74,6 +91,11 @@ pub(super) enum Input {
     Register(Said),
     /// A peer's answer over the second channel, and when it was asked.
     Report(Instant, Box<Answer>),
+    /// Whether anyone answers pings, and whether the witness does.
+    Reach {
+        anyone: bool,
+        witness: bool,
+    },
 }
 
 /// A frame as it waits in the socket.
@@ -103,7 +125,7 @@ pub(super) enum Step {
 #[derive(Clone, Debug)]
 pub(super) enum News {
     Entered(State, State, String),
-    Dropped(String),
+    Dropped(Reason, String),
     Released,
     Yielded(String),
     /// It became master without a lease.
@@ -146,8 +168,7 @@ pub(super) struct Process {
     address: bool,
     leaving: bool,
     releasing: bool,
-    /// What the gate compares with.
-    gate_priority: u8,
+    door: Door,
     /// The last thorough question, and to whom.
     question: Option<(MacAddr, Question)>,
     corrected_at: Option<Instant>,
@@ -166,7 +187,7 @@ impl Process {
             names: named.collect(),
             interval: settings.advert_interval,
         };
-        let ops = [Op::CloseGate, Op::SetPriority(settings.priority), Op::Ask(Job::Clean)];
+        let ops = [Op::Gate(AtGate::Close), Op::Gate(AtGate::SetPriority(settings.priority)), Op::Ask(Job::Clean)];
         let mut router = Router::new(now, settings.clone());
         let tenant = spec.arbiter.map(|wait| Tenant::new(now, me, life, wait, spec));
         if tenant.is_some() {
@@ -192,7 +213,7 @@ impl Process {
             address: false,
             leaving: false,
             releasing: false,
-            gate_priority: settings.priority,
+            door: Door::new(settings.priority),
             settings,
             question: None,
             corrected_at: None,
@@ -274,10 +295,12 @@ impl Process {
         let tenant = self.tenant.as_ref().and_then(Tenant::poll_timeout);
         let channel = self.channel.as_ref().map(Channel::poll_timeout);
         let own = [self.router.poll_timeout(), self.guard.poll_timeout(now), self.correct_at, tenant, channel];
-        own.into_iter().flatten().min()
+        let own = own.into_iter().chain([self.door.reopen_at]);
+        own.flatten().min()
     }
 
     fn on_timer(&mut self, now: Instant) {
+        self.reopen_gate(now);
         let waited_for = self.router.takeover();
         self.router.handle_timeout(Turn { now, drained: true });
         if let (Some((_, Takeover::Silence(silent))), State::Master) = (waited_for, self.router.state())
@@ -344,6 +367,7 @@ impl Process {
                 self.act(now);
             }
             Input::Report(asked, answer) => self.hear_report(now, asked, &answer),
+            Input::Reach { anyone, witness } => self.hear_pings(now, anyone, witness),
             Input::Output(blocked) => {
                 let family = self.settings.family;
                 self.learn(now, Fact::OutputTest { interface: INTERFACE, family, blocked });
@@ -395,6 +419,7 @@ impl Process {
         let taken = self.router.counters().adverts_received;
         self.handle(now, Event::Advert(advert));
         let obeyed = self.router.counters().adverts_received > taken;
+        self.doubt_gate();
         self.guard.handle_advert(now, advert, obeyed);
         self.obey_guard(now);
     }
@@ -433,6 +458,7 @@ impl Process {
     }
 
     fn obey_router(&mut self, now: Instant) {
+        self.shut_gate();
         while let Some(action) = self.router.poll_action() {
             match action {
                 Action::Advertise { priority } => self.advertise(now, priority),
@@ -445,8 +471,10 @@ impl Process {
                 Action::Release => self.release(now),
                 Action::Ask { host, question } => self.ask(host, question),
                 Action::Announce => {
-                    let frames = frames::announcements(self.me, &self.settings);
-                    self.ops.extend(frames.map(Op::Send));
+                    if !self.waits_for_gate() {
+                        let frames = frames::announcements(self.me, &self.settings);
+                        self.ops.extend(frames.map(Op::Announce));
+                    }
                 }
                 Action::Entered { from, to, reason } => {
                     if to == State::Master && self.tenant.as_ref().is_some_and(|tenant| !tenant.holds()) {
@@ -465,18 +493,9 @@ impl Process {
         if question.thorough {
             self.question = Some((host, question));
         }
-        let (interface, sender_mac, target) = (INTERFACE, mac(self.me), vip(self.settings.family));
-        let source = primary(self.settings.family, self.me);
-        let to_all = if question.thorough { Request::to_all(interface, sender_mac, source, target) } else { None };
-        let request = to_all.unwrap_or(Request::Echo {
-            interface,
-            sender_mac,
-            source,
-            target,
-            destination_mac: host,
-            identifier: PROMOTION_ECHO_IDENTIFIER,
-            sequence: question.number,
-        });
+        let asker = (INTERFACE, mac(self.me), primary(self.settings.family, self.me));
+        let target = vip(self.settings.family);
+        let request = Request::before_promotion(asker, target, host, question.number, question.thorough);
         self.ops.extend(frames::probe(&request).map(Op::Send));
     }
 
@@ -500,9 +519,6 @@ impl Process {
     }
 
     fn release(&mut self, now: Instant) {
-        if self.rules.close_first {
-            self.ops.push_back(Op::CloseGate);
-        }
         self.ops.push_back(Op::Ask(Job::Release));
         self.releasing = true;
         if !self.rules.await_release {
@@ -511,18 +527,12 @@ impl Process {
         }
     }
 
-    /// The gate's priority is lowered before the first lower advert, and raised after the first higher one.
     fn advertise(&mut self, now: Instant, priority: u8) {
-        let Some(packet) = frames::advert(self.me, &self.settings, priority) else { return };
-        let send = Op::Send(packet);
-        if priority == 0 || priority == OWNER || priority == self.gate_priority {
-            self.ops.push_back(send);
-        } else {
-            let set = Op::SetPriority(priority);
-            self.ops.extend(if priority < self.gate_priority { [set, send] } else { [send, set] });
-            self.gate_priority = priority;
-        }
+        self.before_advert(priority);
+        let adverts = frames::adverts(self.me, &self.settings, priority, self.rules.to_all_peers);
+        self.ops.extend(adverts.map(Op::Send));
         if priority > 0 {
+            self.after_advert(now, priority);
             self.guard.handle_sent(now, priority, primary(self.settings.family, self.me));
         }
     }
@@ -530,8 +540,8 @@ impl Process {
     fn obey_guard(&mut self, now: Instant) {
         while let Some(act) = self.guard.poll_act() {
             match act {
-                Act::Drop { why, .. } => {
-                    self.news.push(News::Dropped(why.clone()));
+                Act::Drop { reason, why } => {
+                    self.news.push(News::Dropped(reason, why.clone()));
                     self.handle(now, Event::Fence(why));
                     if !self.rules.hold_down {
                         self.guard.unfence(now);
@@ -542,10 +552,11 @@ impl Process {
                     self.news.push(News::Released);
                     self.handle(now, Event::Unfence);
                 }
-                Act::Yield { why, .. } => {
+                Act::Yield { to, why } if self.rules.yields => {
                     self.news.push(News::Yielded(why));
-                    self.handle(now, Event::HandOver);
+                    self.handle(now, Event::Yield(to));
                 }
+                Act::Yield { .. } => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::fence::lease::{Action, Entry, Outcome, Sighting, Value};
 
-use super::spec::Nodes;
+use super::spec::MAX_NODES;
 
 /// What it answers.
 #[derive(Clone, Debug)]
@@ -19,7 +19,8 @@ pub(super) struct Register {
     entry: Option<(u64, Entry)>,
     pub outages: u32,
     pub stalls: u32,
-    pub cuts: Nodes,
+    /// How many cuts lie between each node and it.
+    pub cuts: [u32; MAX_NODES],
     waiting: Vec<(usize, u32, Action)>,
 }
 
@@ -33,7 +34,7 @@ impl Register {
     }
 
     pub const fn is_cut(&self, node: usize) -> bool {
-        self.cuts.has(node)
+        self.cuts[node] > 0
     }
 
     /// A request waits until there is a leader.

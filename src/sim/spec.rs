@@ -25,6 +25,8 @@ pub struct Spec {
     pub arbiter: Option<Duration>,
     /// Whether nodes ask each other over a second channel, what they hold and what they promise.
     pub reports: bool,
+    /// Whether there is a witness on the wire, which answers whoever reaches it.
+    pub witness: bool,
     /// Whether a holder that does not reach the arbiter holds on by the promises of all others. Needs reports.
     pub unanimous: bool,
     /// Whether each node watches, too.
@@ -116,6 +118,8 @@ pub struct Rules {
     pub close_first: bool,
     /// After a foreign close a latch keeps stale adverts from opening the gate.
     pub latch: bool,
+    /// A gate that was closed by an advert which the election refuses is opened again.
+    pub reopen: bool,
     /// A worse peer's advert makes a live speaker prove that it lives.
     pub proof_of_life: bool,
     /// Who was fenced stays out until the guard lets it back.
@@ -136,6 +140,16 @@ pub struct Rules {
     pub keeps_promise: bool,
     /// A promise counts from when it was asked for, not from when it is heard.
     pub from_question: bool,
+    /// The guard is told what the peers report.
+    pub told: bool,
+    /// The guard is told whom this node reaches.
+    pub reaches: bool,
+    /// A master that a lower one does not hear yields when the guard says so.
+    pub yields: bool,
+    /// What a host owns is no leftover, to be removed at the start.
+    pub keeps_own: bool,
+    /// Adverts go to every unicast peer.
+    pub to_all_peers: bool,
     /// The watcher is given every frame that the speaker is given.
     pub hears: bool,
 }
@@ -148,6 +162,7 @@ impl Rules {
         await_release: true,
         close_first: true,
         latch: true,
+        reopen: true,
         proof_of_life: true,
         hold_down: true,
         ask_again: true,
@@ -158,6 +173,11 @@ impl Rules {
         all_promise: true,
         keeps_promise: true,
         from_question: true,
+        told: true,
+        reaches: true,
+        yields: true,
+        keeps_own: true,
+        to_all_peers: true,
         hears: true,
     };
 }
@@ -254,6 +274,8 @@ pub enum Fault {
     ArbiterForgets,
     /// This node neither asks nor answers over the second channel.
     ChannelCut(usize),
+    /// This node's port of the switch forwards nothing: it reaches neither the others nor the witness, and has carrier.
+    Isolate(usize),
 }
 
 /// Where a host's firewall drops protocol 112. A speaker receives and sends on packet sockets, behind none of these; the

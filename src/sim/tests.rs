@@ -30,6 +30,11 @@ fn nor_where_holders_go_on_by_their_peers_promises() {
 }
 
 #[test]
+fn nor_do_two_hold_for_long_who_can_tell_each_other_and_nobody_who_reaches_nobody() {
+    assert_eq!(first_violation(Theme::Second, 0..600), None);
+}
+
+#[test]
 fn watchers_say_what_is_true_or_that_they_do_not_know() {
     assert_eq!(first_violation(Theme::Watch, 0..200), None);
 }

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
+use crate::fence::Reason;
 use crate::fence::lease::Action;
 use crate::time::{Duration, Instant};
+use crate::vrrp::OWNER;
 use crate::wire::Seen;
 
 use super::chance::Chance;
@@ -14,7 +16,7 @@ use super::gate::Gate;
 use super::journal::{Journal, Kind};
 use super::kernel::Kernel;
 use super::network::Network;
-use super::process::{Answer, Input, Job, News, Op, Process, Step, Waiting};
+use super::process::{Answer, AtGate, Input, Job, News, Op, Process, Step, Waiting};
 use super::queue::Queue;
 use super::register::{Register, Said};
 use super::report::Report;
@@ -25,10 +27,12 @@ const ACT: (Duration, Duration) = (Duration::from_micros(2), Duration::from_micr
 const WAKE: (Duration, Duration) = (Duration::from_micros(5), Duration::from_micros(80));
 /// What a request by netlink takes.
 const NETLINK: (Duration, Duration) = (Duration::from_micros(20), Duration::from_micros(300));
+/// A kernel's timeouts are as late as its clock's ticks are long.
+const TICK: Duration = Duration::from_millis(4);
 /// How much of a node's clock is behind it when the world begins, per node: no two show the same.
 const AGE: Duration = Duration::from_secs(3600);
-/// Adverts without which the gate closes.
-const GATE_ADVERTS: u32 = 3;
+/// How long leave to open a gate again lives, as in `engine::speaker::gate`.
+const LEAVE: Duration = Duration::from_millis(100);
 
 /// What is to happen.
 #[derive(Debug)]
@@ -126,6 +130,8 @@ pub(super) struct World {
     register: Register,
     /// How many cuts each node's second channel has.
     channel_cuts: [u32; MAX_NODES],
+    /// How often each node is isolated.
+    isolations: [u32; MAX_NODES],
     journal: Journal,
     checks: Checks,
     holders: Nodes,
@@ -143,6 +149,7 @@ impl World {
             network: Network::new(spec.weather),
             register: Register::default(),
             channel_cuts: [0; MAX_NODES],
+            isolations: [0; MAX_NODES],
             journal: Journal::new(spec.seed, keeps),
             checks: Checks::new(&spec),
             holders: Nodes::default(),
@@ -290,16 +297,9 @@ impl World {
             Op::Lease(act) => self.transact(node, &act),
             Op::Register(request) => self.send_request(node, life, request),
             Op::Inquire(peer, asked) => self.inquire(node, life, peer, asked),
-            Op::CloseGate => {
-                if let Some(gate) = &mut self.nodes[node].kernel.gate {
-                    gate.close();
-                }
-            }
-            Op::SetPriority(priority) => {
-                if let Some(gate) = &mut self.nodes[node].kernel.gate {
-                    gate.set_priority(priority);
-                }
-            }
+            Op::Ping => self.ping(node),
+            Op::Announce(packet) => self.announce(node, &packet),
+            Op::Gate(act) => self.at_gate(node, act),
             Op::Ask(job) => {
                 if job == Job::Release {
                     let answers = self.nodes[node].kernel.answers_until(self.local(node)).is_some();
@@ -314,6 +314,34 @@ impl World {
         }
     }
 
+    /// What a process does with its gate, and what it learns from that at once.
+    fn at_gate(&mut self, node: usize, act: AtGate) {
+        let local = self.local(node);
+        let this = &mut self.nodes[node];
+        let Some(gate) = &mut this.kernel.gate else { return };
+        let stands = match act {
+            AtGate::Close => return gate.close(),
+            AtGate::SetPriority(priority) => return gate.set_priority(priority),
+            AtGate::Permit => {
+                let late = self.chance.between(Duration::ZERO, TICK);
+                return gate.permit_reopening(local + LEAVE + late);
+            }
+            AtGate::Look => gate.is_open(local),
+            AtGate::Reopen(lifetime) => gate.reopen(local, lifetime),
+        };
+        if let Some(process) = &mut this.process {
+            process.see_gate(local, act != AtGate::Look, stands);
+        }
+    }
+
+    /// A closed gate lets no word about the address out.
+    fn announce(&mut self, node: usize, packet: &Rc<Packet>) {
+        let local = self.local(node);
+        if self.nodes[node].kernel.gate.as_ref().is_none_or(|gate| gate.is_open(local)) {
+            self.transmit(node, packet);
+        }
+    }
+
     fn begin_job(&mut self, node: usize) {
         let usual = self.chance.between(NETLINK.0, NETLINK.1);
         let takes = self.nodes[node].netlink_delay.unwrap_or_default() + usual;
@@ -324,7 +352,8 @@ impl World {
         let this = &mut self.nodes[node];
         let Some((job, life)) = this.kernel.jobs.pop_front() else { return };
         let works = this.netlink_broken == 0;
-        if works {
+        let is_own = self.spec.rules.keeps_own && self.spec.nodes[node].settings.priority == OWNER;
+        if works && !(job == Job::Clean && is_own) {
             let wanted = job == Job::Claim;
             let is_news = this.kernel.address != wanted;
             (this.kernel.address, this.kernel.tampered) = (wanted, false);
@@ -356,9 +385,17 @@ impl World {
                 note(Kind::State, &|| format!("{from:?} -> {to:?}: {reason}"));
                 self.checks.on_state(self.now, node, to);
             }
-            News::Dropped(why) => {
+            News::Dropped(reason, why) => {
                 note(Kind::Fence, &|| format!("drops its addresses: {why}"));
-                self.checks.on_drop(self.now, node, &self.nodes, self.holders, &mut self.journal);
+                match reason {
+                    Reason::SplitBrain => {
+                        self.checks.on_drop(self.now, node, &self.nodes, self.holders, &mut self.journal);
+                    }
+                    Reason::Isolation => {
+                        let reaches = self.reaches_anyone(node);
+                        self.checks.on_isolated(self.now, node, reaches, &mut self.journal);
+                    }
+                }
             }
             News::Released => note(Kind::Fence, &|| "the fence is lifted".into()),
             News::Unleased => self.checks.on_unleased(self.now, node, &mut self.journal),
@@ -481,7 +518,7 @@ fn new_node(spec: &Spec, node: usize) -> Node {
         clock: Clock { origin: Instant::ZERO + AGE * (node as u32 + 1), drift_ppm: told.drift_ppm },
         outages: 0,
         pulls: 0,
-        address: false,
+        address: told.settings.priority == OWNER,
         tampered: false,
         gate: spec.gate.then(|| new_gate(spec, node)),
         jobs: Default::default(),
@@ -502,8 +539,7 @@ fn new_node(spec: &Spec, node: usize) -> Node {
 
 fn new_gate(spec: &Spec, node: usize) -> Gate {
     let settings = &spec.nodes[node].settings;
-    let rank = (settings.priority, primary(settings.family, node));
-    let gate = Gate::new(settings.advert_interval * GATE_ADVERTS, rank, spec.rules);
+    let gate = Gate::new(settings, primary(settings.family, node), spec.rules);
     if spec.arbiter.is_some() { gate.with_lease() } else { gate }
 }
 
@@ -522,7 +558,7 @@ const fn place(fault: &Fault) -> Option<usize> {
         | Fault::BrokenKernel(node)
         | Fault::Priority(node, _)
         | Fault::HandOver(node) => Some(*node),
-        Fault::ArbiterCut(node) | Fault::ChannelCut(node) => Some(*node),
+        Fault::ArbiterCut(node) | Fault::ChannelCut(node) | Fault::Isolate(node) => Some(*node),
         Fault::Cut { .. } | Fault::Weather(_) | Fault::ArbiterStalls | Fault::ArbiterDown | Fault::ArbiterForgets => {
             None
         }

@@ -21,13 +21,16 @@ pub enum Theme {
     Faultless,
     /// Everything goes wrong, with an arbiter.
     Lease,
-    /// The same, and who does not reach the arbiter holds on by the promises of all others.
+    /// Elections and fences as in the first, where nodes ask each other over a second channel and reach a witness; some of them
+    /// yield to a lower one that does not hear them, some speak by unicast, some own the addresses.
+    Second,
+    /// With an arbiter again, and who does not reach it holds on by the promises of all others.
     Council,
 }
 
 impl Theme {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Election, Self::Watch, Self::Faultless, Self::Lease, Self::Council];
+    pub const ALL: [Self; 6] = [Self::Election, Self::Watch, Self::Faultless, Self::Lease, Self::Second, Self::Council];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Theme {
             Self::Watch => "watch",
             Self::Faultless => "faultless",
             Self::Lease => "lease",
+            Self::Second => "second",
             Self::Council => "council",
         }
     }
@@ -47,6 +51,7 @@ impl Theme {
 }
 
 mod lease;
+mod second;
 
 /// VRID of every world.
 const VRID: u8 = 51;
@@ -82,6 +87,7 @@ pub fn random(theme: Theme, seed: u64) -> Spec {
     match theme {
         Theme::Lease => return lease::random(seed),
         Theme::Council => return lease::council(seed),
+        Theme::Second => return second::random(seed),
         Theme::Election | Theme::Watch | Theme::Faultless => {}
     }
     let chance = &mut Chance::new(scramble(seed ^ ((theme as u64) << 56)));
@@ -116,6 +122,7 @@ pub fn random(theme: Theme, seed: u64) -> Spec {
         gate: true,
         arbiter: None,
         reports: false,
+        witness: false,
         unanimous: false,
         watch: theme != Theme::Election,
         policy,

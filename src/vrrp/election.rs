@@ -83,6 +83,20 @@ impl Router {
         }
     }
 
+    /// Our priority has changed: a master that is outranked no more is followed, and not preempted by the priority of before.
+    pub(super) fn reconsider(&mut self, now: Instant) {
+        let (own, Some(heard)) = (self.priority(), self.heard) else { return };
+        let Phase::Backup(backup) = &self.phase else { return };
+        if backup.takeover != Takeover::Preemption(heard.source) || heard.priority < own {
+            return;
+        }
+        self.follow_interval(heard.interval);
+        let silent_at = now.max(heard.at + self.master_down());
+        if let Phase::Backup(backup) = &mut self.phase {
+            backup.follow(silent_at, heard.source, None);
+        }
+    }
+
     /// What is to be asked should this master fall silent.
     fn probing(&self, now: Instant, advert: &Advert) -> Option<(MacAddr, Probing)> {
         let host = advert.mac.filter(|_| self.settings.probe_before_promote && !self.is_owner())?;
@@ -92,8 +106,12 @@ impl Router {
     /// There is another master: its interval counts, and a farewell of ours would only make others doubt it.
     fn learn(&mut self, advert: &Advert) {
         self.forget_farewell();
+        self.follow_interval(advert.interval.into());
+    }
+
+    fn follow_interval(&mut self, interval: Duration) {
         if self.settings.version == Version::V3 {
-            self.learned_interval = Some(advert.interval.into());
+            self.learned_interval = Some(interval);
         }
     }
 

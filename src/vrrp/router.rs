@@ -179,6 +179,7 @@ impl Router {
             Event::AddressLost => self.on_address_lost(now),
             Event::Priority(effective) => {
                 self.effective = effective.map(|priority| priority.max(1));
+                self.reconsider(now);
                 self.settle(now, "the tracked fault is over");
             }
             Event::Fence(reason) => {

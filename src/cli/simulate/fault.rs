@@ -69,6 +69,7 @@ impl Told {
             ["arbiter-forgets"] => Fault::ArbiterForgets,
             ["arbiter-cut", name] => Fault::ArbiterCut(node(name)?),
             ["channel-cut", name] => Fault::ChannelCut(node(name)?),
+            ["isolate", name] => Fault::Isolate(node(name)?),
             ["priority", name, worth] => {
                 let worth = worth.parse().ok().filter(|worth| (1..=254).contains(worth));
                 Fault::Priority(node(name)?, worth.ok_or("a priority is 1 to 254")?)

@@ -260,11 +260,13 @@ impl Door {
         self.reopen_at
     }
 
-    /// Opens again, if the leave is still valid and the router still holds. True if the gate is open.
-    pub fn reopen(&mut self, holds: bool) -> bool {
+    /// Opens again for what an advert that was `sent_at` then leaves of the gate's time, if there is any, the leave is still valid and
+    /// the router still holds. True if the gate is open.
+    pub fn reopen(&mut self, now: Instant, sent_at: Instant, holds: bool) -> bool {
         self.reopen_at = None;
-        let Some(permit) = self.reopening.take().filter(|_| holds) else { return false };
-        let opened = self.gates.gate().map(|mut gate| gate.reopen(permit));
+        let left = (sent_at + self.router.timeout).since(now);
+        let Some(permit) = self.reopening.take().filter(|_| holds && !left.is_zero()) else { return false };
+        let opened = self.gates.gate().map(|mut gate| gate.reopen(permit, left));
         self.open = matches!(opened, Some(Ok(true)));
         self.open
     }

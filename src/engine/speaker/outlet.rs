@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::config;
-use crate::observe::{IfIndex, PROMOTION_ECHO_IDENTIFIER, Request};
+use crate::observe::{IfIndex, Request};
 use crate::sys::neighbour::NextHops;
 use crate::sys::speaker::Sender;
 use crate::vrrp::{self, Question, Settings};
@@ -84,17 +84,8 @@ impl Outlet {
     /// # Errors
     /// What failed.
     pub fn ask(&self, host: MacAddr, question: Question, way: Way, target: IpAddr) -> Result<(), String> {
-        let Way { interface, mac: sender_mac, source } = way;
-        let to_all = if question.thorough { Request::to_all(interface, sender_mac, source, target) } else { None };
-        let request = to_all.unwrap_or(Request::Echo {
-            interface,
-            sender_mac,
-            source,
-            target,
-            destination_mac: host,
-            identifier: PROMOTION_ECHO_IDENTIFIER,
-            sequence: question.number,
-        });
+        let asker = (way.interface, way.mac, way.source);
+        let request = Request::before_promotion(asker, target, host, question.number, question.thorough);
         self.sender.ask(&request).map_err(|error| error.to_string())
     }
 

@@ -22,6 +22,9 @@ pub(super) struct Channel {
     names: Vec<String>,
     /// What each said last.
     heard: Vec<Option<Testimony>>,
+    /// There is a witness, and whether it answers.
+    has_witness: bool,
+    witness: Option<bool>,
     published: Published,
 }
 
@@ -32,6 +35,7 @@ struct Published {
     state: State,
     effective: Option<u8>,
     holds: bool,
+    witness: Option<bool>,
     pledge: Option<Pledge>,
 }
 
@@ -48,10 +52,11 @@ pub(in super::super) struct Answer {
 impl Channel {
     pub fn new(now: Instant, me: usize, spec: &Spec) -> Self {
         let names: Vec<String> = spec.nodes.iter().map(|node| node.name.clone()).collect();
-        let published = Published { at: now, state: State::Init, effective: None, holds: false, pledge: None };
+        let published =
+            Published { at: now, state: State::Init, effective: None, holds: false, witness: None, pledge: None };
         // Not all in step.
         let ask_at = now + ASK_EVERY * (me as u32 + 1) / 10;
-        Self { ask_at, heard: vec![None; names.len()], names, published }
+        Self { ask_at, heard: vec![None; names.len()], names, has_witness: spec.witness, witness: None, published }
     }
 
     pub const fn poll_timeout(&self) -> Instant {
@@ -71,6 +76,18 @@ impl Process {
         channel.ask_at = now + ASK_EVERY;
         let peers = (0..channel.names.len()).filter(|node| *node != self.me);
         self.ops.extend(peers.map(|peer| Op::Inquire(peer, now)));
+        self.ops.extend(channel.has_witness.then_some(Op::Ping));
+    }
+
+    /// Takes in whom it reaches.
+    pub(super) fn hear_pings(&mut self, now: Instant, anyone: bool, witness: bool) {
+        if let Some(channel) = &mut self.channel {
+            channel.witness = Some(witness);
+        }
+        if self.rules.reaches {
+            self.guard.handle_reach(now, anyone, witness);
+            self.obey_guard(now);
+        }
     }
 
     /// Has the peers know how things are.
@@ -81,6 +98,7 @@ impl Process {
             state: self.router.state(),
             effective: self.router.effective_priority(),
             holds: self.address,
+            witness: channel.witness,
             pledge: self.tenant.as_ref().and_then(|tenant| tenant.lease.pledge()),
         };
     }
@@ -104,8 +122,11 @@ impl Process {
         channel.heard[answer.from] =
             Some(answer.testimony(asked, &channel.names[answer.from], |node| primary(family, node)));
         let said = channel.said(now);
-        self.guard.handle_testimony(now, None, &said);
-        self.obey_guard(now);
+        let witness = channel.witness;
+        if self.rules.told {
+            self.guard.handle_testimony(now, witness, &said);
+            self.obey_guard(now);
+        }
         self.prepare(now, &said);
         self.hear_pledges(now, &said);
     }
@@ -157,7 +178,7 @@ impl Answer {
             effective,
             sends: effective.filter(|_| is_master).map(|priority| (address(self.from), priority)),
             state: shown(state),
-            witness: None,
+            witness: self.said.witness,
             hears: Vec::new(),
             misdirected: false,
             pledge: self.said.pledge.as_ref().map(|_| Pledged {

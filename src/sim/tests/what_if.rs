@@ -22,6 +22,7 @@ pub(super) fn pair(gate: bool, faults: &[Mishap]) -> Spec {
         gate,
         arbiter: None,
         reports: false,
+        witness: false,
         unanimous: false,
         watch: false,
         policy: Policy::default(),
@@ -81,6 +82,25 @@ fn a_partition_has_two_holders_for_as_long_as_it_lasts_and_one_afterwards() {
     assert_eq!(report.entries.last().unwrap().holders, one);
 }
 
+/// The better one says that it holds, and does not: only where the gate is opened again does anybody answer.
+#[test]
+fn a_gate_that_an_advert_has_closed_which_the_election_refuses_is_opened_again() {
+    let nobody = |reopen| {
+        let broken = Fault::BrokenKernel(1);
+        let mut spec = pair(true, &[Mishap { at: SECOND * 2 + INTERVAL, lasts: None, fault: broken }]);
+        (spec.rules.confirm, spec.rules.reopen, spec.policy.on_split_brain) = (false, reopen, false);
+        spec.nodes[0].settings.known_speakers = Some(Vec::new());
+        spec.nodes[1].settings.priority = 254;
+        spec.nodes[1].starts_at = SECOND * 2;
+        let report = run(spec, false);
+        assert!(report.spans.held[1].is_zero(), "{:?}", report.spans);
+        report.spans.nobody
+    };
+    let (in_all, at_a_stretch) = nobody(true);
+    assert!(in_all < INTERVAL && at_a_stretch < Duration::from_millis(1), "{in_all:?}, {at_a_stretch:?}");
+    assert!(nobody(false).1 > SECOND);
+}
+
 #[test]
 fn two_lower_rivals_at_a_time_do_not_silence_the_master_for_long() {
     let (one, others) = (Nodes::one(0), Nodes(0b110));
@@ -110,6 +130,17 @@ fn an_arbiter_makes_of_a_partition_one_holder_and_outlives_its_own_leader() {
     assert_eq!((report.violations, report.spans.several.1), (vec![], Duration::ZERO));
     let gap = report.spans.nobody.0;
     assert!(gap < INTERVAL, "neither the partition nor the change of leader costs service: {gap:?}");
+}
+
+#[test]
+fn of_two_cuts_from_the_arbiter_that_overlap_the_longer_one_counts() {
+    let long = |node| mishap(SECOND * 5, SECOND * 20, Fault::ArbiterCut(node));
+    let short = |node| mishap(SECOND * 6, SECOND, Fault::ArbiterCut(node));
+    let mut spec = pair(true, &[long(0), long(1), short(0), short(1)]);
+    (spec.arbiter, spec.length, spec.calm_from) = (Some(SECOND * 3), SECOND * 40, SECOND * 26);
+    let report = run(spec, false);
+    assert_eq!(report.violations, []);
+    assert!(report.spans.nobody.1 > SECOND * 15, "{:?}", report.spans);
 }
 
 #[test]

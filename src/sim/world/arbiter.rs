@@ -5,12 +5,10 @@ use crate::time::{Duration, Instant};
 
 use super::super::process::Input;
 use super::super::register::Said;
-use super::{Happening, World};
+use super::{Happening, TICK, World};
 
 /// The way to the arbiter, or back.
 const WAY: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(3));
-/// A kernel's timeouts are as late as its clock's ticks are long.
-const TICK: Duration = Duration::from_millis(4);
 
 impl World {
     /// A lease has something done with the gate.

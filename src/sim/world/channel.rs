@@ -1,8 +1,11 @@
-//! The second channel: another network than the addresses'. What is asked on it is answered from what a process last published,
+//! Whom a node reaches beside its adverts: by pings on the wire, and over the second channel.
+//!
+//! The second channel is another network than the addresses'. What is asked on it is answered from what a process last published,
 //! even while its core does not come to it: a stale answer is the worst that a peer can get.
 
 use crate::time::Instant;
 
+use super::super::process::Input;
 use super::{Happening, World};
 
 impl World {
@@ -25,6 +28,26 @@ impl World {
             let at = self.now + self.way();
             self.queue.push(at, Happening::Answer { node: from, life, asked, answer });
         }
+    }
+
+    /// A node pings the others and the witness.
+    pub(super) fn ping(&mut self, node: usize) {
+        let witness = self.spec.witness && self.is_linked(node) && self.isolations[node] == 0;
+        let anyone = self.reaches_anyone(node);
+        self.input(node, Input::Reach { anyone, witness });
+    }
+
+    /// True if any other node, or the witness, would answer this one.
+    pub(super) fn reaches_anyone(&self, node: usize) -> bool {
+        let witness = self.spec.witness && self.isolations[node] == 0;
+        let answers =
+            |other| other != node && self.is_linked(other) && self.network.audible_since(node, other).is_some();
+        self.is_linked(node) && (witness || (0..self.nodes.len()).any(answers))
+    }
+
+    fn is_linked(&self, node: usize) -> bool {
+        let kernel = &self.nodes[node].kernel;
+        kernel.is_powered() && kernel.has_carrier()
     }
 
     fn reaches(&mut self, from: usize, to: usize) -> bool {

@@ -1,10 +1,11 @@
 //! What goes wrong in a world, and how it is over.
 
 use crate::time::Duration;
+use crate::vrrp::OWNER;
 
 use super::super::journal::Kind;
 use super::super::process::{Input, Process};
-use super::super::spec::Fault;
+use super::super::spec::{Fault, Nodes};
 use super::{Happening, World, new_gate, place};
 
 /// An instant that a wake-up takes.
@@ -29,6 +30,11 @@ impl World {
             self.look_at(node);
         }
         self.checks.on_fault(self.now, &self.nodes, &self.network, self.holders, &mut self.journal);
+        let disturbed = match place(&mishap.fault).filter(|_| !matches!(mishap.fault, Fault::Isolate(_))) {
+            Some(node) => node..node + 1,
+            None => 0..self.nodes.len(),
+        };
+        disturbed.for_each(|node| self.checks.on_disturbance(self.now, node));
     }
 
     fn break_it(&mut self, fault: Fault) {
@@ -48,13 +54,14 @@ impl World {
             Fault::AddAddress(node) => self.tamper(node, true),
             Fault::SlowKernel(node, delay) => self.nodes[node].netlink_delay = Some(delay),
             Fault::BrokenKernel(node) => self.nodes[node].netlink_broken += 1,
-            Fault::Priority(node, worth) => self.input(node, Input::Priority(worth)),
+            Fault::Priority(node, worth) => self.weigh(node, worth),
             Fault::HandOver(node) => self.input(node, Input::HandOver),
             Fault::ArbiterStalls => self.register.stalls += 1,
             Fault::ArbiterDown => self.register.outages += 1,
-            Fault::ArbiterCut(node) => self.register.cuts.set(node, true),
+            Fault::ArbiterCut(node) => self.register.cuts[node] += 1,
             Fault::ArbiterForgets => self.register.forget(),
-            Fault::ChannelCut(node) => self.channel_cuts[node] += 1,
+            Fault::ChannelCut(node) => self.mute(node, true),
+            Fault::Isolate(node) => self.isolate(node, true),
         }
     }
 
@@ -76,16 +83,16 @@ impl World {
                 *broken = count(*broken, false);
             }
             Fault::Priority(node, _) => {
-                let configured = self.spec.nodes[node].settings.priority;
-                self.input(node, Input::Priority(configured));
+                self.weigh(node, self.spec.nodes[node].settings.priority);
             }
             Fault::ArbiterStalls => {
                 self.register.stalls = count(self.register.stalls, false);
                 self.write_queued();
             }
             Fault::ArbiterDown => self.register.outages = count(self.register.outages, false),
-            Fault::ArbiterCut(node) => self.register.cuts.set(node, false),
-            Fault::ChannelCut(node) => self.channel_cuts[node] = count(self.channel_cuts[node], false),
+            Fault::ArbiterCut(node) => self.register.cuts[node] = count(self.register.cuts[node], false),
+            Fault::ChannelCut(node) => self.mute(node, false),
+            Fault::Isolate(node) => self.isolate(node, false),
             Fault::DeleteAddress(_) | Fault::AddAddress(_) | Fault::HandOver(_) | Fault::ArbiterForgets => {}
         }
     }
@@ -150,7 +157,7 @@ impl World {
         if kernel.is_powered() == was_on {
             return;
         }
-        kernel.address = false;
+        kernel.address = self.spec.nodes[node].settings.priority == OWNER;
         kernel.jobs.clear();
         kernel.gate = self.spec.gate.then(|| new_gate(&self.spec, node));
         if is_on {
@@ -165,6 +172,28 @@ impl World {
         kernel.pulls = count(kernel.pulls, !is_in);
         let has_carrier = kernel.has_carrier();
         self.input(node, Input::Carrier(has_carrier));
+    }
+
+    fn isolate(&mut self, node: usize, is_cut: bool) {
+        let (one, all) = (Nodes::one(node), Nodes(0xff));
+        self.checks.on_fault(self.now, &self.nodes, &self.network, self.holders, &mut self.journal);
+        self.network.cut(self.now, one, all, is_cut);
+        self.network.cut(self.now, all, one, is_cut);
+        self.isolations[node] = count(self.isolations[node], is_cut);
+        let is_isolated = self.isolations[node] > 0;
+        self.checks.on_isolation(self.now, node, is_isolated, &self.nodes, self.holders, &mut self.journal);
+    }
+
+    fn mute(&mut self, node: usize, is_cut: bool) {
+        self.checks.on_fault(self.now, &self.nodes, &self.network, self.holders, &mut self.journal);
+        self.checks.on_disturbance(self.now, node);
+        self.channel_cuts[node] = count(self.channel_cuts[node], is_cut);
+        self.checks.on_mute(node, self.channel_cuts[node] > 0);
+    }
+
+    fn weigh(&mut self, node: usize, worth: u8) {
+        self.checks.on_rank(node, worth);
+        self.input(node, Input::Priority(worth));
     }
 
     fn tamper(&mut self, node: usize, add: bool) {

@@ -49,6 +49,7 @@ pub fn random(seed: u64) -> Spec {
         gate: true,
         arbiter: Some(WAIT),
         reports: false,
+        witness: false,
         unanimous: false,
         watch: false,
         policy: Policy { hold_down: INTERVAL, ..Policy::default() },

@@ -76,6 +76,24 @@ fn rfc9568_6_4_2_a_lower_priority_is_preempted_when_the_timer_runs_out() {
     }
 }
 
+/// Or it would be master for as long as the better one needs to say so, and two would answer.
+#[test]
+fn rfc9568_6_4_2_who_is_worse_by_now_does_not_preempt_by_the_priority_that_it_had() {
+    for settings in kinds() {
+        let higher = host(settings.family, HIGHER);
+        let mut bench = Bench::new(settings);
+        bench.tell(Event::Priority(Some(250)));
+        bench.hear(200, HIGHER);
+        assert_eq!(bench.router.takeover().unwrap().1, Takeover::Preemption(higher));
+        bench.pass(SECOND);
+        assert_eq!(bench.tell(Event::Priority(Some(201))), "");
+        assert_eq!(bench.router.takeover().unwrap().1, Takeover::Preemption(higher), "it is better still");
+        assert_eq!(bench.tell(Event::Priority(Some(100))), "");
+        assert_eq!(bench.router.takeover().unwrap().1, Takeover::Silence(higher));
+        assert_eq!(bench.due_in(), DOWN - SECOND, "as if it had been worse when it heard that advert");
+    }
+}
+
 #[test]
 fn rfc9568_6_1_without_preemption_a_lower_priority_is_followed() {
     for settings in kinds() {

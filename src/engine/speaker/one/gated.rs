@@ -10,6 +10,7 @@ use crate::engine::speaker::kernel::Job;
 use crate::engine::speaker::lease::{Latch, Tenancy};
 use crate::engine::speaker::report::Told;
 use crate::observe::IfIndex;
+use crate::sys::clock;
 use crate::sys::nft::gate::{Key, Rank, Router};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Event, State};
@@ -133,7 +134,7 @@ impl Speaker {
         self.at_gate(now, told, |door| door.set_rank(priority, source));
         let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
         if door.on_sent(now) {
-            self.gate.alarmed = false;
+            self.on_gate_open(now);
         } else if door.restore() {
             self.alarm_of_gate(
                 now,
@@ -184,18 +185,25 @@ impl Speaker {
 
     /// Opens the gate again, if everything received is read and this router still holds.
     pub(super) fn reopen_gate(&mut self, now: Instant, drained: bool, told: &mut Told) {
-        let holds = self.router.holds();
+        let (holds, sent_at) = (self.router.holds(), self.sent_at);
         let Some(door) = self.place.as_mut().and_then(|place| place.door.as_mut()) else { return };
         if !drained || door.poll_timeout().is_none_or(|at| at > now) {
             return;
         }
-        if door.reopen(holds) {
-            self.gate.alarmed = false;
-            if std::mem::take(&mut self.gate.unannounced) {
-                self.router.handle(now, Event::AnnounceAgain);
-            }
-        } else if holds {
+        let is_late = clock_late(now, sent_at, door.router().interval);
+        if door.reopen(clock::now(), sent_at, holds) {
+            self.on_gate_open(now);
+        } else if holds && !is_late {
+            // Of one that is late the next advert opens.
             self.alarm_of_gate(now, CLOSED, told);
+        }
+    }
+
+    /// What a closed one kept in goes out now.
+    fn on_gate_open(&mut self, now: Instant) {
+        self.gate.alarmed = false;
+        if std::mem::take(&mut self.gate.unannounced) {
+            self.router.handle(now, Event::AnnounceAgain);
         }
     }
 

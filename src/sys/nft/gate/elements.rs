@@ -129,14 +129,15 @@ impl Gate {
         granted(self.transact(&[(LEASE, &key)], &[(LEASE, &key, slice)], "the lease"))
     }
 
-    /// Opens a gate that the kernel has closed on an advert which does not count after all: `{delete permit; delete latches; add
-    /// alive}`, one transaction. False, and nothing changes, if the permit has expired, or something else just now.
+    /// Opens a gate that the kernel has closed on an advert which does not count after all, for `lifetime`: what is left of the time for
+    /// which our last advert had it open. `{delete permit; delete latches; add alive}`, one transaction. False, and nothing changes,
+    /// if the permit has expired, or something else just now.
     ///
     /// # Errors
     /// What else the kernel says.
-    pub fn reopen(&mut self, permit: Permit) -> Result<bool, NftError> {
+    pub fn reopen(&mut self, permit: Permit, lifetime: Duration) -> Result<bool, NftError> {
         let Some(router) = self.routers.get(&permit.key) else { return Ok(false) };
-        let (timeout, peers) = (router.timeout, router.peers.clone());
+        let peers = router.peers.clone();
         let key = key(permit.key);
         let mut gone = vec![(PERMIT, self::permit(permit.key, permit.nonce)), (ALIVE, key.clone())];
         gone.extend(peers.iter().map(|peer| (LATCH, latch(permit.key, *peer).concat())));
@@ -147,7 +148,7 @@ impl Gate {
                 there.push((*set, key.as_slice()));
             }
         }
-        granted(self.transact(&there, &[(ALIVE, &key, timeout)], "the gate"))
+        granted(self.transact(&there, &[(ALIVE, &key, lifetime)], "the gate"))
     }
 
     /// How long an element lives yet.
