@@ -84,6 +84,8 @@ pub struct Outcome {
     pub test_output: bool,
     /// Something changed that everyone should see at once.
     pub urgent: bool,
+    /// Two hold, and it is not proven that this is more than a takeover.
+    pub contested: bool,
 }
 
 /// The verdict of one moment, before anything is remembered.
@@ -165,6 +167,7 @@ impl Case {
             },
         };
         let conflict = conflict.filter(|c| c.proven).or(twins.as_ref().map(|twins| twins.conflict)).or(conflict);
+        outcome.contested = conflict.is_some_and(|conflict| !conflict.proven);
         self.blind = blindness.is_some();
         if blindness.is_none() {
             self.account(router, conflict, found.verdict);

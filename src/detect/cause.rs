@@ -102,6 +102,9 @@ pub fn of_conflict(
         findings.extend(remote::path(model, router, one, two));
     }
     if findings.is_empty() {
+        findings.extend(remote::admitted_path(model, conflict, [one, two]));
+    }
+    if findings.is_empty() {
         findings.extend(
             [one, two]
                 .into_iter()
@@ -171,9 +174,31 @@ pub fn latent_told(model: &Model, router: &Router, master: &Party<'_>) -> Option
     })
 }
 
-/// True if each must refuse what the other sends: they differ in more than their lists of addresses, which not everyone compares.
+/// In what the adverts of two differ first, in the order in which a receiver checks them.
+fn row_of(x: &Speaker, y: &Speaker) -> Option<Row> {
+    difference(&Dialect::of(x), &Dialect::of(y)).map(|(row, ..)| row)
+}
+
+/// True if a receiver that compares everything refuses what one of them sends.
+pub fn differ(x: &Speaker, y: &Speaker) -> bool {
+    row_of(x, y).is_some()
+}
+
+/// True if one must refuse what the other sends: they differ in more than their lists of addresses, which not everyone compares.
 pub fn refuse_each_other(x: &Speaker, y: &Speaker) -> bool {
-    difference(&Dialect::of(x), &Dialect::of(y)).is_some_and(|(row, ..)| row != Row::Lists)
+    row_of(x, y).is_some_and(|row| row != Row::Lists)
+}
+
+/// True if each must refuse what the other sends, whoever made it: some accept any form of the checksum, and a router on the way may
+/// lie on the way of one.
+pub fn each_refuses(x: &Speaker, y: &Speaker) -> bool {
+    let mutual = [Row::Versions, Row::AuthKinds, Row::Intervals, Row::Passwords];
+    row_of(x, y).is_some_and(|row| mutual.contains(&row))
+}
+
+/// True if no election between them ends: equal priority and equal source.
+pub fn is_tie(x: &Speaker, y: &Speaker) -> bool {
+    x.advert.priority == y.advert.priority && x.advert.source == y.advert.source
 }
 
 /// The first difference, in the order in which a receiver checks, with both values in words.
@@ -235,9 +260,8 @@ pub fn list(addresses: &[IpAddr]) -> String {
 
 fn tie(model: &Model, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
     let (x, y) = (one.active?, two.active?);
-    let tied = x.advert.priority == y.advert.priority && x.advert.source == y.advert.source;
     let mac = |s: &Speaker| s.mac().map_or("an unknown MAC".into(), |m| m.to_string());
-    tied.then(|| Finding {
+    is_tie(x, y).then(|| Finding {
         cause: Cause::PriorityTie,
         node: Some(two.name(model)),
         here: one.here,
@@ -270,15 +294,30 @@ fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_
             "the VRRP daemon is frozen: it does not read its socket, and the address is still there",
         ),
         _ if blocked => finding(Row::OutputHere, "this host's firewall refuses to let protocol 112 out (EPERM)"),
-        DaemonState::Alive if !spoke => {
+        DaemonState::Alive if !spoke => unresolved_here(model, router, other, now).unwrap_or_else(|| {
             finding(Row::StrayHere, "the address was added here while this node is a backup: it never advertised since")
-        }
+        }),
         DaemonState::Alive => muted(model, own),
         DaemonState::Unknown | DaemonState::Absent => finding(
             Row::SilentHere,
             "the address is held here and no advert leaves; whether a VRRP daemon runs can't be told",
         ),
     }
+}
+
+/// By unicast, to a neighbour that nobody is: its adverts don't leave, and look like those of a backup.
+fn unresolved_here(model: &Model, router: &Router, other: &Party<'_>, now: Instant) -> Option<Finding> {
+    other.active.filter(|s| !s.advert.is_multicast())?;
+    let sought = model.sought_in_vain(router.interface?, now)?.to_string();
+    let to = other.name(model);
+    Some(Finding {
+        cause: Cause::OneWayPath,
+        node: Some(model.settings.node.clone()),
+        here: true,
+        local: format!("no advert leaves this host, and it asks in vain for {sought}"),
+        remote: format!("{to} {}", does(other)),
+        remedy: Row::UnresolvedHere.remedy(&[("to", &to), ("sought", &sought)]),
+    })
 }
 
 /// VRRP in nft's words.
@@ -343,7 +382,7 @@ pub fn dropped_here(model: &Model, router: &Router, now: Instant) -> Option<Find
         return None;
     }
     let heard = router.judged().filter(|s| !s.local && s.is_fresh(now));
-    let (speaker, tap) = heard.filter_map(|s| s.dropped_before(now).map(|tap| (s, tap))).next()?;
+    let (speaker, tap) = heard.filter_map(|s| model.dropped_before(s, now).map(|tap| (s, tap))).next()?;
     let (row, place) = match tap {
         Tap::Ip => (Row::IngressHere, "ingress (netdev or tc)"),
         Tap::Raw => (Row::InputHere, "INPUT, prerouting or rp_filter"),

@@ -53,20 +53,27 @@ fn between(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: In
 }
 
 /// Two who advertise. In an election the loser falls silent as soon as it hears the winner; two who both went on after they must
-/// have heard each other do not hear, or do not obey. Where one must refuse what the other sends, one that goes on is enough: it
-/// won't be heeded.
+/// have heard each other do not hear, or do not obey. One that goes on is enough where neither gives way, or where one must refuse what
+/// the other sends; and none where each must.
 fn contest(x: &Speaker, y: &Speaker) -> Conflict {
     let start = x.spell.max(y.spell);
-    let went_on = |one: &Speaker, other: &Speaker| {
-        let reaction = (other.interval() / 10).max(Duration::from_millis(20));
-        other.contested.is_some_and(|first| one.last > first + reaction)
-    };
+    let went_on =
+        |one: &Speaker, other: &Speaker| other.contested.is_some_and(|first| one.last > first + other.reaction());
     let proven = match (went_on(x, y), went_on(y, x)) {
         (true, true) => true,
         (false, false) => false,
-        _ => cause::refuse_each_other(x, y),
+        _ => cause::is_tie(x, y) || cause::refuse_each_other(x, y),
     };
+    let proven = proven || cause::each_refuses(x, y) || intrusion(x, y) || intrusion(y, x);
     Conflict { pair: (0, 0), proven, start, last: x.last.min(y.last).max(start), recheck: None }
+}
+
+/// One began although it must have heard a better one, whose adverts differ in what not every receiver compares. It does, if either
+/// goes on.
+fn intrusion(one: &Speaker, better: &Speaker) -> bool {
+    let heard = one.beside.is_some_and(|heard| heard + better.reaction() < one.spell);
+    let goes_on = one.last.max(better.last) > one.spell + one.reaction();
+    heard && goes_on && one.intrudes_upon(better) && cause::differ(one, better)
 }
 
 /// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go, and a

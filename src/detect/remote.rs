@@ -73,9 +73,23 @@ fn is_outdated(model: &Model, router: &Router, peer: usize, report: &Report) -> 
 
 /// What one of the two found out about itself.
 pub fn admitted(model: &Model, conflict: Conflict, parties: [&Party<'_>; 2]) -> Vec<Finding> {
+    admitted_by(model, conflict, parties, Cause::is_admitted)
+}
+
+/// One of the two knows why its adverts reach nobody.
+pub fn admitted_path(model: &Model, conflict: Conflict, parties: [&Party<'_>; 2]) -> Vec<Finding> {
+    admitted_by(model, conflict, parties, |cause| cause == Cause::OneWayPath)
+}
+
+fn admitted_by(
+    model: &Model,
+    conflict: Conflict,
+    parties: [&Party<'_>; 2],
+    wanted: impl Fn(Cause) -> bool,
+) -> Vec<Finding> {
     let words = parties.into_iter().filter(|party| !party.here).filter_map(|party| party.word);
     let fresh = words.filter(|word| word.report.as_of >= conflict.start);
-    let findings = fresh.map(|word| adopted(model, word, |cause| cause.is_admitted()));
+    let findings = fresh.map(|word| adopted(model, word, &wanted));
     findings.into_iter().find(|findings| !findings.is_empty()).unwrap_or_default()
 }
 

@@ -60,6 +60,8 @@ pub enum Row {
     FrozenHere,
     /// The host's own firewall refuses what the daemon sends.
     OutputHere,
+    /// The address is here, and the adverts are for a neighbour that nobody is.
+    UnresolvedHere,
     /// The address is here, and the daemon never advertised since.
     StrayHere,
     /// The address is here, and whether there is a daemon can't be told.
@@ -118,7 +120,7 @@ const fn rule(row: Row, cause: Cause, confidence: Confidence, symptoms: &'static
 use Confidence::{Likely, Possible, Proven};
 
 /// All rows, in the order in which they are tried.
-pub const TABLE: [Rule; 31] = [
+pub const TABLE: [Rule; 32] = [
     rule(
         Row::TwoVrids,
         Cause::VridMismatch,
@@ -216,6 +218,13 @@ pub const TABLE: [Rule; 31] = [
         Proven,
         "this node holds the address, no advert leaves, and its firewall refuses protocol 112 (EPERM)",
         "nft insert rule inet filter output {protocol} accept",
+    ),
+    rule(
+        Row::UnresolvedHere,
+        Cause::OneWayPath,
+        Likely,
+        "this node holds the address, no advert leaves, the other's come by unicast, and this host asks for a neighbour that does not answer",
+        "see that {to} is in this node's list of unicast peers: it asks for {sought}, and nobody answers",
     ),
     rule(
         Row::StrayHere,

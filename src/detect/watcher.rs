@@ -44,6 +44,8 @@ pub struct Watcher {
     outdated: BTreeSet<Slot>,
     events: VecDeque<Event>,
     urgent: bool,
+    /// Those of which it is open whether two hold.
+    contested: BTreeSet<Slot>,
 }
 
 impl Watcher {
@@ -58,6 +60,7 @@ impl Watcher {
             outdated: BTreeSet::new(),
             events: VecDeque::new(),
             urgent: false,
+            contested: BTreeSet::new(),
         }
     }
 
@@ -120,6 +123,11 @@ impl Watcher {
         self.urgent
     }
 
+    /// True if it is open of some router whether two hold it: the next advert may tell.
+    pub fn is_contested(&self) -> bool {
+        !self.contested.is_empty()
+    }
+
     /// True if the adverts of the further taps are wanted: see [`Model::needs_taps`].
     pub fn needs_taps(&self) -> bool {
         self.model.needs_taps()
@@ -179,15 +187,19 @@ impl Watcher {
 
     fn judge(&mut self, now: Instant, slot: Slot) {
         self.outdated.insert(slot);
+        self.contested.remove(&slot);
         let Some(router) = self.model.router(slot) else { return self.deadlines.set(slot, None) };
         let case = self.cases.entry(slot).or_insert_with(|| Case::new(now));
-        let Outcome { events, recheck, steady, test_output, urgent } = case.judge(&self.model, router, now);
+        let Outcome { events, recheck, steady, test_output, urgent, contested } = case.judge(&self.model, router, now);
         self.deadlines.set(slot, recheck);
         self.model.set_steady(slot, steady);
         if test_output {
             self.model.test_output(now, slot);
         }
         self.urgent |= urgent;
+        if contested {
+            self.contested.insert(slot);
+        }
         for event in events {
             self.push(event);
         }
@@ -206,6 +218,7 @@ impl Watcher {
                 self.cases.remove(slot);
                 self.deadlines.set(*slot, None);
                 self.views.remove(slot);
+                self.contested.remove(slot);
                 self.outdated.remove(slot);
             }
             self.urgent |=

@@ -121,23 +121,26 @@ impl Core {
         self.blindness.forget(interface);
     }
 
-    /// When the loop has to turn next, as of `now`; always later than `now`.
+    /// When the loop has to turn next, as of `now`; always later than `now`. No rest is longer.
     pub fn next_turn(&self, now: Instant) -> Instant {
         let heartbeat = now + TURN_EVERY;
         let due = self.watcher.poll_timeout().unwrap_or(heartbeat).min(self.publish_at());
-        due.min(heartbeat).max(now + TURN_AT_MOST_EVERY)
+        let turn = due.min(heartbeat).max(now + TURN_AT_MOST_EVERY);
+        self.rest.end_at(turn);
+        turn
     }
 
-    /// Does what is due at `now`; the loop had wanted to turn at `due` at the latest, or a rest later.
+    /// Does what is due at `now`; the loop had wanted to turn at `due` at the latest.
     pub fn turn(&mut self, now: Instant, due: Instant) {
         if now >= due {
-            let late = now.since(due + self.rest.length());
+            let late = now.since(due);
             self.loop_lag.observe(&LAG_BUCKETS, late.as_secs_f64());
             if late > LATE {
                 self.feed(now, &Fact::LoopLate(late));
             }
         }
         self.watcher.turn(now);
+        self.rest.heed(self.watcher.is_contested());
         while let Some(request) = self.watcher.poll_request() {
             self.act(&request);
         }

@@ -1,27 +1,32 @@
 //! The core thread's rest between reads.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use crate::config::Config;
-use crate::time::Duration;
+use crate::sys::clock;
+use crate::time::{Duration, Instant};
 
 /// With nothing left to do the core thread sleeps for so long before it waits for the next thing: what comes meanwhile is read
 /// in one go. To wake for each advert alone costs many times what judging it does. Frames carry the kernel's time, so none is
-/// taken for late; a verdict is, by at most this, and a timer's lateness is counted from the end of the rest.
+/// taken for late. A verdict is, by at most this, but for those that are due at a time: the rest ends there.
 const LENGTH: Duration = Duration::from_millis(30);
 
-/// How long the core thread rests. A daemon that speaks takes none: its own adverts and takeovers are worth a wake each.
+/// How long the core thread rests. A daemon that speaks takes none: its own adverts and takeovers are worth a wake each. Nor is there any
+/// while it is open whether two hold: the next advert may tell.
 #[derive(Clone, Debug)]
 pub(super) struct Rest {
     speaks: Arc<AtomicBool>,
+    contested: Arc<AtomicBool>,
+    /// In nanoseconds of our clock.
+    due: Arc<AtomicU64>,
 }
 
 impl Rest {
     /// The rest under this configuration.
     pub fn of(config: &Config) -> Self {
-        let rest = Self { speaks: Arc::default() };
+        let rest = Self { speaks: Arc::default(), contested: Arc::default(), due: Arc::default() };
         rest.follow(config);
         rest
     }
@@ -31,14 +36,22 @@ impl Rest {
         self.speaks.store(config.routers.iter().any(|router| router.speak.is_some()), Ordering::Relaxed);
     }
 
-    /// How long it is now.
-    pub fn length(&self) -> Duration {
-        if self.speaks.load(Ordering::Relaxed) { Duration::ZERO } else { LENGTH }
+    /// Notes whether it is open of some router whether two hold it.
+    pub fn heed(&self, contested: bool) {
+        self.contested.store(contested, Ordering::Relaxed);
+    }
+
+    /// Notes when there is something to do, whatever comes.
+    pub fn end_at(&self, due: Instant) {
+        self.due.store(due.as_nanos(), Ordering::Relaxed);
     }
 
     /// Takes it.
     pub fn take(&self) {
-        let length = self.length();
+        if [&self.speaks, &self.contested].iter().any(|awake| awake.load(Ordering::Relaxed)) {
+            return;
+        }
+        let length = Instant::from_nanos(self.due.load(Ordering::Relaxed)).since(clock::now()).min(LENGTH);
         if !length.is_zero() {
             thread::sleep(length);
         }

@@ -12,6 +12,8 @@ use super::{Address, Daemon, DaemonState, IfIndex, Link, LinkKind};
 #[derive(Debug, Default)]
 pub struct Host {
     links: BTreeMap<IfIndex, Link>,
+    /// Since when the segment can be reached through an interface, while it can.
+    carrying: BTreeMap<IfIndex, Instant>,
     addresses: BTreeMap<(IpAddr, IfIndex), (Address, Instant)>,
     daemons: [Option<Look>; 2],
 }
@@ -43,13 +45,19 @@ impl Host {
     }
 
     /// Takes in an interface. Returns what was known of it before.
-    pub fn set_link(&mut self, link: Link) -> Option<Link> {
+    pub fn set_link(&mut self, now: Instant, link: Link) -> Option<Link> {
+        if link.up && link.carrier && !link.protodown {
+            self.carrying.entry(link.index).or_insert(now);
+        } else {
+            self.carrying.remove(&link.index);
+        }
         self.links.insert(link.index, link)
     }
 
     /// Drops an interface and its addresses.
     pub fn remove_link(&mut self, index: IfIndex) -> Option<Link> {
         self.addresses.retain(|(_, interface), _| *interface != index);
+        self.carrying.remove(&index);
         self.links.remove(&index)
     }
 
@@ -118,19 +126,18 @@ impl Host {
 
     /// Since when this host holds `address` such that a host on `interface`'s segment would reach it: on the interface
     /// itself, the bridge it is a port of, or a macvlan over it. One on the loopback (LVS direct routing) or on a
-    /// macvlan that its owner holds down (FRR's backups) is present, and not held.
+    /// macvlan that its owner holds down (FRR's backups) is present, and not held; that is from when it is let go.
     pub fn holds(&self, interface: IfIndex, address: IpAddr) -> Option<Instant> {
-        self.entries(address)
-            .filter(|(entry, _)| entry.usable && self.is_reached_through(entry.interface, interface))
-            .map(|(_, since)| *since)
-            .min()
+        let reached = |(entry, since): &(Address, Instant)| {
+            let carrying = *self.carrying.get(&entry.interface)?;
+            let is_held = entry.usable && self.is_reached_through(entry.interface, interface);
+            is_held.then(|| carrying.max(*since))
+        };
+        self.entries(address).filter_map(reached).min()
     }
 
     fn is_reached_through(&self, holder: IfIndex, segment: IfIndex) -> bool {
         let Some(link) = self.links.get(&holder) else { return false };
-        if !link.up || !link.carrier || link.protodown {
-            return false;
-        }
         let port_of = self.links.get(&segment).and_then(|l| l.master);
         holder == segment
             || port_of == Some(holder)
@@ -235,9 +242,9 @@ mod tests {
 
     fn host() -> Host {
         let mut host = Host::default();
-        host.set_link(link(1, LinkKind::Loopback, None));
-        host.set_link(link(2, LinkKind::Plain, None));
-        host.set_link(link(3, LinkKind::Macvlan, Some(2)));
+        host.set_link(Instant::ZERO, link(1, LinkKind::Loopback, None));
+        host.set_link(Instant::ZERO, link(2, LinkKind::Plain, None));
+        host.set_link(Instant::ZERO, link(3, LinkKind::Macvlan, Some(2)));
         host
     }
 
@@ -260,9 +267,12 @@ mod tests {
     fn a_vip_on_a_protodown_macvlan_is_present_and_not_held_fault_19() {
         let mut host = host();
         put(&mut host, 3, "10.0.0.100", 32);
-        host.set_link(Link { protodown: true, ..link(3, LinkKind::Macvlan, Some(2)) });
+        host.set_link(Instant::ZERO, Link { protodown: true, ..link(3, LinkKind::Macvlan, Some(2)) });
         assert!(host.has_address("10.0.0.100".parse().unwrap()));
         assert_eq!(host.holds(IfIndex(2), "10.0.0.100".parse().unwrap()), None);
+        let let_go = Instant::from_nanos(9);
+        host.set_link(let_go, link(3, LinkKind::Macvlan, Some(2)));
+        assert_eq!(host.holds(IfIndex(2), "10.0.0.100".parse().unwrap()), Some(let_go));
     }
 
     #[test]

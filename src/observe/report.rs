@@ -224,6 +224,21 @@ impl Mute {
 }
 
 impl Report {
+    /// The memory that it takes, about, in bytes.
+    pub fn size(&self) -> usize {
+        let of_router = |router: &Reported| {
+            let text =
+                |found: &ReportedFinding| [&found.cause, &found.local, &found.remote, &found.remedy].map(|t| t.len());
+            let findings = router.findings.iter().flat_map(text).sum::<usize>();
+            // Each address is in the index, too.
+            let addresses = router.addresses.len() * 4 + router.held.len();
+            let lists = addresses * size_of::<IpAddr>() + size_of_val(router.hears.as_slice());
+            size_of::<Reported>() + size_of_val(router.findings.as_slice()) + findings + lists
+        };
+        let own = size_of_val(self.addresses.as_slice()) + size_of_val(self.macs.as_slice());
+        own + self.routers.iter().map(of_router).sum::<usize>()
+    }
+
     /// A report on no router, as of `as_of`.
     pub fn new(node: String, boot_id: String, signed: bool, as_of: Instant) -> Self {
         Self {

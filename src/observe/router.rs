@@ -137,15 +137,13 @@ impl Router {
         self.speakers.iter().filter(|s| s.known)
     }
 
-    /// Speakers believed to be masters at `now`: those whose adverts are on time, or, while nobody's are, those for whom the
-    /// backups still wait and whom nobody succeeded.
+    /// Speakers believed to be masters at `now`: those whose adverts are on time, and those for whom the backups still wait and whom
+    /// nobody succeeded.
     pub fn active(&self, now: Instant) -> Vec<&Speaker> {
-        let fresh: Vec<&Speaker> = self.judged().filter(|s| s.is_fresh(now)).collect();
-        if fresh.is_empty() {
-            let succeeded = |s: &Speaker| self.judged().any(|other| other.last > s.overdue_at());
-            return self.judged().filter(|s| !s.resigned() && now <= s.gone_at() && !succeeded(s)).collect();
-        }
-        fresh
+        let succeeds = |other: &Speaker, s: &Speaker| other.is_fresh(now) || other.last > s.overdue_at();
+        let succeeded = |s: &Speaker| self.judged().any(|other| succeeds(other, s) && !other.intrudes_upon(s));
+        let awaited = |s: &Speaker| !s.resigned() && now <= s.gone_at() && !succeeded(s);
+        self.judged().filter(|s| s.is_fresh(now) || awaited(s)).collect()
     }
 
     /// The speaker on this host, whether it still speaks or not.
@@ -175,9 +173,14 @@ impl Router {
     /// Takes in an advert of a speaker that is known here. `expected`: the further taps that must see it, too.
     pub fn hear(&mut self, now: Instant, advert: &Advert, local: bool, expected: &[Tap]) {
         let succeeded = self.was_succeeded(now, advert, local);
+        let beside = self.better_on_time(now, advert, local);
         let Some(speaker) = self.speaker_of(advert, local) else { return };
         speaker.expect_delivery(now, expected);
-        if let Some(intervals) = speaker.hear(now, advert, succeeded) {
+        let gap = speaker.hear(now, advert, succeeded);
+        if speaker.spell == now {
+            speaker.beside = beside;
+        }
+        if let Some(intervals) = gap {
             self.gaps.observe(&GAP_BUCKETS, intervals);
         }
         self.note_contest(now, advert, local);
@@ -189,6 +192,12 @@ impl Router {
         let speaker = self.judged().find(|s| s.is_source_of(advert, local));
         speaker.is_some_and(|speaker| self.judged().any(|s| s.last > speaker.last))
             && !self.judged().any(|s| s.is_fresh(now))
+    }
+
+    /// The newest advert of a better one than this, of those that are on time.
+    fn better_on_time(&self, now: Instant, advert: &Advert, local: bool) -> Option<Instant> {
+        let better = self.judged().filter(|s| s.is_fresh(now) && s.outranks(advert) && !s.is_source_of(advert, local));
+        better.map(|s| s.last).max()
     }
 
     /// Remembers each speaker's first advert since two were on time at once: what each of them sends a moment after the

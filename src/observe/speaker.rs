@@ -5,6 +5,9 @@ use crate::wire::{Advert, Auth, MacAddr, Version};
 
 use super::Tap;
 
+/// How far a further tap may lag behind the wire's.
+pub const TAP_LAG: Duration = Duration::from_millis(250);
+
 /// A host that advertises, or did.
 #[derive(Clone, Debug)]
 pub struct Speaker {
@@ -22,6 +25,8 @@ pub struct Speaker {
     pub spell: Instant,
     /// Its first advert since two speakers were active at a time.
     pub contested: Option<Instant>,
+    /// Its spell began beside a better one that was on time: that one's newest advert then. It waited for nobody's silence.
+    pub beside: Option<Instant>,
     /// Adverts seen.
     pub received: u64,
     /// Adverts that were due and didn't come, within a spell.
@@ -30,6 +35,8 @@ pub struct Speaker {
     pub delivered: [u64; 2],
     /// Adverts on the wire since the last one that a tap saw, and the first of them.
     pub undelivered: [(u64, Instant); 2],
+    /// True if a tap has seen one since it is there to see them: the next one that it lacks is dropped.
+    vouched: [bool; 2],
     /// False where the taps prove nothing (this host's own, tagged, flooded, a bridge port).
     pub comparable: bool,
 }
@@ -45,10 +52,12 @@ impl Speaker {
             last: now,
             spell: now,
             contested: None,
+            beside: None,
             received: 0,
             missed: 0,
             delivered: [0; 2],
             undelivered: [(0, now); 2],
+            vouched: [false; 2],
             comparable: false,
         }
     }
@@ -66,6 +75,21 @@ impl Speaker {
     /// True if its last word was that it gives mastership up.
     pub fn resigned(&self) -> bool {
         self.advert.priority == 0
+    }
+
+    /// True if it wins an election against `other` (RFC 9568 §6.4.3): by priority, then by address.
+    pub fn outranks(&self, other: &Advert) -> bool {
+        (self.advert.priority, self.advert.source) > (other.priority, other.source)
+    }
+
+    /// True if it began while `other` was on time, and wins no election against it: it did not succeed it.
+    pub fn intrudes_upon(&self, other: &Self) -> bool {
+        self.beside.is_some() && self.spell <= other.overdue_at() && other.outranks(&self.advert)
+    }
+
+    /// How long it may take to send one more advert after it was sent a better one: what was under way, and a scheduler's hiccup.
+    pub fn reaction(&self) -> Duration {
+        (self.interval() / 10).max(Duration::from_millis(20))
     }
 
     /// Takes in an advert. Returns the gap to the one before as a multiple of the interval, within a spell. `succeeded`: another
@@ -114,12 +138,16 @@ impl Speaker {
     /// The count of one tap.
     pub fn deliver(&mut self, tap: Tap) {
         self.delivered[tap as usize] += 1;
+        self.vouched[tap as usize] = true;
         self.undelivered[tap as usize].0 = 0;
     }
 
     /// Counts one advert on the wire that these taps should see too.
     pub fn expect_delivery(&mut self, now: Instant, taps: &[Tap]) {
         self.comparable |= !taps.is_empty();
+        for tap in [Tap::Ip, Tap::Raw].iter().filter(|tap| !taps.contains(tap)) {
+            self.vouched[*tap as usize] = false;
+        }
         for tap in taps {
             let (count, since) = &mut self.undelivered[*tap as usize];
             if *count == 0 {
@@ -129,18 +157,17 @@ impl Speaker {
         }
     }
 
-    /// The first tap on the way that has been missing this speaker's adverts: two in a row and more, and for longer than
-    /// the taps' sockets may lag behind the wire's.
+    /// The first tap on the way that has been missing this speaker's adverts for longer than its socket may lag behind the
+    /// wire's: one, if it saw those before, and else two in a row.
     pub fn dropped_before(&self, now: Instant) -> Option<Tap> {
-        const ENOUGH: u64 = 2;
-        const LAG: Duration = Duration::from_millis(250);
         let authenticated = self.advert.auth == Auth::Header;
         if !self.comparable || authenticated {
             return None;
         }
         [Tap::Ip, Tap::Raw].into_iter().find(|tap| {
             let (count, since) = self.undelivered[*tap as usize];
-            count >= ENOUGH && now.since(since) >= LAG
+            let enough = if self.vouched[*tap as usize] { 1 } else { 2 };
+            count >= enough && now.since(since) >= TAP_LAG
         })
     }
 

@@ -242,20 +242,102 @@ fn a_speaker_that_was_fenced_for_a_mismatch_names_it_while_the_other_sends_fault
     stage.expect(Verdict::Healthy, &[]);
 }
 
-/// What one must refuse won't settle it: the answer to the second one's first advert is proof. Where only the lists differ, the
-/// election may heed it.
+/// The verdict at the second one's first advert, at `begins` ms, and at the next of the first one's, which has the priority 200.
+#[track_caller]
+fn contest(begins: u64, other: &Advert) -> [Verdict; 2] {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.idle(begins);
+    stage.hear(other);
+    let first = stage.router().verdict;
+    stage.idle(6000);
+    stage.hear(&advert(B, 200));
+    [first, stage.router().verdict]
+}
+
 #[test]
-fn two_who_must_refuse_each_other_are_a_split_at_the_first_advert_that_goes_on_fault_6() {
-    let slower = Advert { interval: Interval::Seconds(Seconds(2)), ..advert("10.9.9.3", 100) };
-    let listed = Advert { addresses: vec![ip(VIP), ip("10.9.9.101")], ..advert("10.9.9.3", 100) };
-    for (other, verdict) in [(slower, Verdict::SplitBrain), (listed, Verdict::Degraded)] {
-        let mut stage = Stage::new(Settings::default());
-        stage.play(5000, &[(&advert(B, 200), 0)]);
-        stage.idle(5500);
-        stage.hear(&other);
-        stage.expect(Verdict::Degraded, &[Cause::Transient]);
-        stage.idle(6000);
-        stage.hear(&advert(B, 200));
-        assert_eq!(stage.router().verdict, verdict, "{:?}", other.addresses);
+fn two_each_of_whom_must_refuse_the_other_are_a_split_at_once_faults_6_8_9() {
+    let other = |change: fn(&mut Advert)| {
+        let mut other = advert("10.9.9.3", 100);
+        change(&mut other);
+        contest(5500, &other)
+    };
+    assert_eq!(other(|a| a.interval = Interval::Seconds(Seconds(2))), [Verdict::SplitBrain; 2]);
+    assert_eq!(other(|a| a.version = Version::V3), [Verdict::SplitBrain; 2]);
+    assert_eq!(other(|a| a.auth = Auth::Password(*b"geheim\0\0")), [Verdict::SplitBrain; 2]);
+}
+
+/// What one must refuse won't settle it: the answer to the second one's first advert is proof. Some accept any checksum, and a better
+/// one begins beside a worse one by right.
+#[test]
+fn two_of_whom_one_must_refuse_the_other_are_a_split_at_the_first_advert_that_goes_on_faults_10_11() {
+    let summed = Advert { checksum: ChecksumForm::MessageOnly, ..advert("10.9.9.3", 250) };
+    let routed = Advert { ttl: 64, ..advert("10.9.9.3", 250) };
+    for other in [summed, routed] {
+        assert_eq!(contest(5500, &other), [Verdict::Degraded, Verdict::SplitBrain]);
     }
+}
+
+/// Whether lists are compared its adverts don't say, but that it began beside a better one does.
+#[test]
+fn one_that_begins_although_it_heard_a_better_one_with_another_list_does_not_obey_it_fault_5() {
+    let listed = |priority| Advert { addresses: vec![ip(VIP), ip("10.9.9.101")], ..advert("10.9.9.3", priority) };
+    assert_eq!(contest(5500, &listed(100)), [Verdict::Degraded, Verdict::SplitBrain]);
+    assert_eq!(contest(5050, &listed(100)), [Verdict::Degraded; 2], "what was sent a moment ago it had not read yet");
+    assert_eq!(contest(5500, &listed(250)), [Verdict::Degraded; 2], "it preempts, and the other may obey");
+    let alike = Advert { addresses: vec![ip(VIP)], ..listed(100) };
+    assert_eq!(contest(5500, &alike), [Verdict::Degraded; 2], "it may have been told to begin as a master");
+}
+
+/// keepalived starts its advert timer anew with each advert that it refuses: the better one misses its turn.
+#[test]
+fn a_better_one_beside_whom_a_worse_one_began_was_not_succeeded_when_it_misses_one_advert_fault_5() {
+    let listed = Advert { addresses: vec![ip(VIP), ip("10.9.9.101")], ..advert("10.9.9.3", 100) };
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.idle(5500);
+    stage.hear(&listed);
+    stage.idle(6490);
+    stage.expect(Verdict::Degraded, &[Cause::Transient]);
+    stage.idle(6500);
+    stage.hear(&listed);
+    stage.expect(Verdict::SplitBrain, &[Cause::AddressesMismatch]);
+}
+
+#[test]
+fn two_of_one_priority_and_one_source_are_a_split_once_either_goes_on_fault_13() {
+    let twin = Advert { mac: Some(mac("10.9.9.3")), ..advert(B, 200) };
+    assert_eq!(contest(5500, &twin), [Verdict::Degraded, Verdict::SplitBrain]);
+}
+
+#[test]
+fn one_advert_that_the_taps_lack_is_a_firewalls_if_they_saw_the_one_before_fault_34() {
+    let mut stage = Stage::member();
+    stage.play(4000, &[(&advert(B, 200), 0)]);
+    stage.delivers = [true, false];
+    stage.idle(5000);
+    stage.hear(&advert(B, 200));
+    stage.idle(5240);
+    stage.expect(Verdict::Healthy, &[]);
+    stage.idle(5250);
+    stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
+    stage.delivers = [true; 2];
+    stage.play(8000, &[(&advert(B, 200), 750)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn taps_that_a_late_loop_has_not_read_yet_blame_no_firewall_fault_22() {
+    let mut stage = Stage::member();
+    stage.play(4000, &[(&advert(B, 200), 0)]);
+    stage.delivers = [true, false];
+    stage.idle(5000);
+    stage.hear(&advert(B, 200));
+    stage.now = 5400;
+    stage.watcher.handle(at(5400), &Fact::LoopLate(Duration::from_millis(300)));
+    stage.turn();
+    stage.expect(Verdict::Healthy, &[]);
+    stage.fact(Fact::Delivered(Delivered { interface: ETH0, tap: Tap::Raw, source: ip(B), vrid: 51 }));
+    stage.idle(5900);
+    stage.expect(Verdict::Healthy, &[]);
 }

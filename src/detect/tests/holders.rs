@@ -44,6 +44,49 @@ fn an_address_added_by_hand_on_a_backup_is_stray_fault_16() {
     stage.expect(Verdict::Healthy, &[]);
 }
 
+/// Its adverts are for a neighbour that nobody is, so that none leaves: it looks like a backup to which the address was added.
+#[test]
+fn a_master_that_asks_in_vain_for_its_unicast_peer_is_no_stray_address_fault_31() {
+    let unicast = Advert { destination: ip(A), ..advert(B, 200) };
+    for (sought, answered, cause) in [
+        ("10.9.9.9", false, Cause::OneWayPath),
+        ("10.9.9.9", true, Cause::StrayAddress),
+        (VIP, false, Cause::StrayAddress),
+    ] {
+        let mut stage = Stage::member();
+        stage.play(5000, &[(&unicast, 0)]);
+        stage.own(VIP);
+        for second in 0..3 {
+            let ask = Arp {
+                frame_source: mac(A),
+                frame_destination: MacAddr::broadcast(),
+                operation: ArpOperation::Request,
+                sender_mac: mac(A),
+                sender_ip: A.parse().unwrap(),
+                target_mac: MacAddr::zero(),
+                target_ip: sought.parse().unwrap(),
+            };
+            stage.frame(PacketKind::Outgoing, Seen::Arp(ask.clone()));
+            if answered {
+                let mac = mac("10.9.9.9");
+                let answer = Arp {
+                    operation: ArpOperation::Reply,
+                    frame_source: mac,
+                    sender_mac: mac,
+                    sender_ip: ask.target_ip,
+                    target_ip: ask.sender_ip,
+                    ..ask
+                };
+                stage.frame(PacketKind::Host, Seen::Arp(answer));
+            }
+            stage.play(6000 + second * 1000, &[(&unicast, 500)]);
+        }
+        stage.expect(Verdict::SplitBrain, &[cause]);
+        let finding = stage.router().findings[0].clone();
+        assert_eq!(finding.remedy.contains("unicast peers"), cause == Cause::OneWayPath, "{finding:?}");
+    }
+}
+
 #[test]
 fn a_claimant_is_stale_if_it_spoke_stray_if_it_is_a_silent_peer_and_foreign_if_nobody_knows_it_faults_14_16_18() {
     let peer = Peer { name: "lb02".into(), address: ip("10.9.9.4"), vrrp_addresses: vec![], urls: vec![] };

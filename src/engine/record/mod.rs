@@ -10,6 +10,7 @@ mod read;
 mod replay;
 mod tape;
 mod watched;
+mod weight;
 
 #[cfg(test)]
 mod tests;

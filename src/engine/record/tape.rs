@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
 
@@ -13,14 +15,19 @@ use tokio::sync::oneshot;
 use crate::engine::Identity;
 
 use super::mask::Mask;
-use super::{Header, Input, LINE_MAX, MAGIC, Record};
+use super::{Header, Input, LINE_MAX, MAGIC, Record, weight};
 
 /// Records that wait for the disk. What comes beyond is lost, and the recording says so.
 const QUEUE_MAX: usize = 4096;
 
+/// The memory that they may take, about, in bytes: a peer may say a lot, and say it often.
+const QUEUE_MAX_BYTES: usize = 16 << 20;
+
 /// The core's end of a recording.
 pub struct Tape {
     queue: SyncSender<Record>,
+    /// What waits in the queue, in bytes.
+    waiting: Arc<AtomicUsize>,
     lost: u64,
 }
 
@@ -29,15 +36,30 @@ impl Tape {
     pub fn put(mut self, record: Record) -> Option<Self> {
         if self.lost > 0 {
             let gap = Record { at: record.at, input: Input::Lost(self.lost) };
-            match self.queue.try_send(gap) {
+            match self.send(gap) {
                 Ok(()) => self.lost = 0,
                 Err(refusal) => return self.miss(&refusal),
             }
         }
-        match self.queue.try_send(record) {
+        match self.send(record) {
             Ok(()) => Some(self),
             Err(refusal) => self.miss(&refusal),
         }
+    }
+
+    /// Queues a record, if there is room for it. One that is bigger than all room is let in alone.
+    fn send(&self, record: Record) -> Result<(), TrySendError<Record>> {
+        let size = weight::of(&record);
+        let waiting = self.waiting.fetch_add(size, Ordering::Relaxed);
+        let sent = match waiting {
+            0 => self.queue.try_send(record),
+            _ if waiting.saturating_add(size) > QUEUE_MAX_BYTES => Err(TrySendError::Full(record)),
+            _ => self.queue.try_send(record),
+        };
+        if sent.is_err() {
+            self.waiting.fetch_sub(size, Ordering::Relaxed);
+        }
+        sent
     }
 
     fn miss(mut self, refusal: &TrySendError<Record>) -> Option<Self> {
@@ -53,6 +75,7 @@ pub struct Recording {
     room: u64,
     limit: u64,
     mask: Mask,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Recording {
@@ -68,7 +91,7 @@ impl Recording {
         let file = BufWriter::new(file.map_err(|error| said(&error))?);
         let mask =
             Mask::new().map_err(|_| said(&"the kernel has no randomness, without which nothing can be masked"))?;
-        Ok(Self { path: path.into(), file, room: limit, limit, mask })
+        Ok(Self { path: path.into(), file, room: limit, limit, mask, waiting: Arc::default() })
     }
 
     /// Writes the header, and everything that is put on the tape, until that is gone, the file has grown to its limit, or it can
@@ -80,6 +103,7 @@ impl Recording {
         self.put(&Header::of(identity))?;
         self.file.flush()?;
         let (queue, records) = sync_channel(QUEUE_MAX);
+        let waiting = self.waiting.clone();
         let (end, ended) = oneshot::channel();
         thread::Builder::new().name("recorder".into()).spawn(move || {
             if let Err(error) = self.write_all(&records) {
@@ -87,7 +111,7 @@ impl Recording {
             }
             drop(end);
         })?;
-        Ok((Tape { queue, lost: 0 }, ended))
+        Ok((Tape { queue, waiting, lost: 0 }, ended))
     }
 
     fn write_all(&mut self, records: &Receiver<Record>) -> io::Result<()> {
@@ -102,6 +126,7 @@ impl Recording {
             };
             match record {
                 Some(mut record) => {
+                    self.waiting.fetch_sub(weight::of(&record), Ordering::Relaxed);
                     self.mask.hide(&mut record.input);
                     self.put(&record)?;
                 }
@@ -167,6 +192,7 @@ fn is_taken(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::Event;
     use crate::time::Instant;
 
     fn turn(nanos: u64) -> Record {
@@ -176,7 +202,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_the_queue_is_counted_in_the_place_where_it_is_missing() {
         let (queue, records) = sync_channel(2);
-        let mut tape = Some(Tape { queue, lost: 0 });
+        let mut tape = Some(Tape { queue, waiting: Arc::default(), lost: 0 });
         let put = |tape: &mut Option<Tape>, nanos| *tape = tape.take().and_then(|tape| tape.put(turn(nanos)));
         (1..=5).for_each(|nanos| put(&mut tape, nanos));
         let written: Vec<Record> = records.try_iter().collect();
@@ -187,6 +213,42 @@ mod tests {
         drop(records);
         put(&mut tape, 7);
         assert!(tape.is_none(), "nobody writes any more");
+    }
+
+    #[test]
+    fn what_would_take_too_much_memory_while_it_waits_is_counted_as_missing_too() {
+        let told = |bytes: usize| {
+            let event = Event { reason: "x".repeat(bytes), ..event() };
+            Record { at: Instant::ZERO, input: Input::Event(Box::new(event)) }
+        };
+        let (queue, records) = sync_channel(QUEUE_MAX);
+        let waiting = Arc::<AtomicUsize>::default();
+        let tape = Tape { queue, waiting: waiting.clone(), lost: 0 };
+        let tape = tape.put(told(QUEUE_MAX_BYTES + 1)).unwrap();
+        let mut tape = tape.put(turn(1)).unwrap();
+        assert_eq!(records.try_iter().count(), 1, "one is let in, however big it is");
+        waiting.store(0, Ordering::Relaxed);
+        for _ in 0..4 {
+            tape = tape.put(told(QUEUE_MAX_BYTES / 3)).unwrap();
+        }
+        let is_lost = |record: Record| record.input == Input::Lost(1);
+        let written: Vec<bool> = records.try_iter().map(is_lost).collect();
+        assert_eq!((written.as_slice(), tape.lost), (&[true, false, false, true][..], 1), "two fit at a time");
+    }
+
+    fn event() -> Event {
+        Event {
+            at: Instant::ZERO,
+            router: String::new(),
+            vip: None,
+            id: None,
+            kind: "config".into(),
+            from: None,
+            to: None,
+            reason: String::new(),
+            causes: Vec::new(),
+            evidence: Vec::new(),
+        }
     }
 
     #[test]

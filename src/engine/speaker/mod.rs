@@ -405,7 +405,7 @@ impl Speakers {
             tracked |= self.tracker.observe(fact);
             match fact {
                 Fact::Link(link) => {
-                    concerns_all |= self.host.set_link(link.clone()).as_ref() != Some(link);
+                    concerns_all |= self.host.set_link(now, link.clone()).as_ref() != Some(link);
                 }
                 Fact::LinkGone(index) => {
                     self.host.remove_link(*index);

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, Tap, Vipness};
-use crate::time::Instant;
+use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, TAP_LAG, Tap, Vipness};
+use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
 
 use super::{MAX_OTHERS, Model, Notice, Slot, is_known, peer_of};
@@ -104,6 +104,9 @@ impl Model {
             }
         };
         router.hear(now, advert, local, expected);
+        if !expected.is_empty() {
+            self.look.get_or_insert(now + TAP_LAG);
+        }
         self.stale.insert(slot);
         if content_changed {
             router.refresh_vips(now, &[]);
@@ -146,6 +149,10 @@ impl Model {
 
     fn handle_arp(&mut self, now: Instant, frame: &Frame, arp: &Arp) {
         let (address, mac) = (IpAddr::V4(arp.sender_ip), arp.sender_mac);
+        if frame.kind == PacketKind::Outgoing && arp.operation == ArpOperation::Request && !arp.is_gratuitous() {
+            return self.seek(now, frame.interface, IpAddr::V4(arp.target_ip));
+        }
+        self.find(frame.interface, address);
         self.learn_peer_mac(address, mac);
         let answers_us = arp.operation == ArpOperation::Reply && frame.kind == PacketKind::Host;
         if answers_us {
@@ -156,15 +163,49 @@ impl Model {
     }
 
     fn handle_neighbour(&mut self, now: Instant, frame: &Frame, neighbour: &Neighbour) {
-        let NeighbourKind::Advertisement { solicited, override_, .. } = neighbour.kind else { return };
-        let mac = neighbour.link_address.unwrap_or(neighbour.frame_source);
         let address = IpAddr::V6(neighbour.target);
+        let NeighbourKind::Advertisement { solicited, override_, .. } = neighbour.kind else {
+            if frame.kind == PacketKind::Outgoing {
+                self.seek(now, frame.interface, address);
+            }
+            return;
+        };
+        self.find(frame.interface, address);
+        let mac = neighbour.link_address.unwrap_or(neighbour.frame_source);
         self.learn_peer_mac(address, mac);
         if solicited && frame.kind == PacketKind::Host {
             self.handle_answer(now, frame.interface, address, mac);
         } else if !solicited && override_ {
             self.handle_announcement(now, frame, address, mac);
         }
+    }
+
+    /// This host asks for a neighbour, and not because this daemon wants to know who holds an address.
+    fn seek(&mut self, now: Instant, interface: IfIndex, target: IpAddr) {
+        let is_witness = self.gateways.get(&interface).into_iter().flatten().any(|w| w.address == target);
+        if is_witness || self.routers.values().any(|r| r.interface == Some(interface) && r.asks_about(target)) {
+            return;
+        }
+        match self.sought.get_mut(&interface) {
+            Some((address, _, last)) if *address == target => *last = now,
+            _ => drop(self.sought.insert(interface, (target, now, now))),
+        }
+    }
+
+    /// A neighbour answers, or is heard.
+    fn find(&mut self, interface: IfIndex, address: IpAddr) {
+        if self.sought.get(&interface).is_some_and(|(sought, ..)| *sought == address) {
+            self.sought.remove(&interface);
+        }
+    }
+
+    /// A neighbour that this host asks for in vain: what is sent to it does not leave.
+    pub fn sought_in_vain(&self, interface: IfIndex, now: Instant) -> Option<IpAddr> {
+        /// An answer takes much less, and the kernel asks every second.
+        const ANSWER: Duration = Duration::from_millis(300);
+        const AGAIN: Duration = Duration::from_secs(3);
+        let (address, since, last) = self.sought.get(&interface)?;
+        (now.since(*since) >= ANSWER && now.since(*last) < AGAIN).then_some(*address)
     }
 
     fn learn_peer_mac(&mut self, address: IpAddr, mac: MacAddr) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{DaemonState, ESTABLISHED, Model, Slot};
-use crate::observe::{Daemon, Router};
+use crate::observe::{Daemon, Router, Speaker, Tap};
 use crate::time::{Duration, Instant};
 use crate::wire::Family;
 
@@ -55,6 +55,11 @@ impl Model {
     /// bystander nobody waits for the adverts, and nothing is expected of the further taps.
     pub fn needs_taps(&self) -> bool {
         self.takes_part || [Family::V4, Family::V6].iter().any(|f| self.host.daemon(*f) != DaemonState::Absent)
+    }
+
+    /// The first of the further taps that lacks this speaker's adverts, if none of them may lag.
+    pub fn dropped_before(&self, speaker: &Speaker, now: Instant) -> Option<Tap> {
+        speaker.dropped_before(now).filter(|_| now >= self.taps_lag_until)
     }
 
     /// Works out anew of which routers this host is a member because a VRRP daemon runs on it.

@@ -13,7 +13,7 @@ use crate::wire::{Family, MacAddr, OtherProtocol, Version};
 
 use super::{
     Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Planner, Reach, Refusals, Request, Router,
-    RouterId, Sensor, Settings, Sight, Target, Told, Vip,
+    RouterId, Sensor, Settings, Sight, TAP_LAG, Target, Told, Vip,
 };
 
 /// A router's number: unique within a life, never used again.
@@ -66,6 +66,8 @@ pub struct Model {
     pub gateways: BTreeMap<IfIndex, Vec<Vip>>,
     /// Hardware addresses of the peers, as ARP and ND showed them.
     pub peer_macs: Vec<Option<MacAddr>>,
+    /// The neighbour that this host asked for last through each interface, while none answers: since when, and when last.
+    sought: BTreeMap<IfIndex, (IpAddr, Instant, Instant)>,
     /// Refused adverts.
     pub refusals: Refusals,
     /// Frames and drops, by interface.
@@ -86,6 +88,10 @@ pub struct Model {
     dirty: BTreeSet<Slot>,
     stale: BTreeSet<Slot>,
     sweep: Instant,
+    /// When the further taps must have seen what was heard by now.
+    look: Option<Instant>,
+    /// Until then they may lag: the loop ran late.
+    taps_lag_until: Instant,
     /// The last fact's.
     now: Instant,
 }
@@ -106,6 +112,7 @@ impl Model {
             channels: Vec::new(),
             gateways: BTreeMap::new(),
             peer_macs: Vec::new(),
+            sought: BTreeMap::new(),
             refusals: Refusals::default(),
             captures: BTreeMap::new(),
             others: Vec::new(),
@@ -121,6 +128,8 @@ impl Model {
             dirty: BTreeSet::new(),
             stale: BTreeSet::new(),
             sweep: now,
+            look: None,
+            taps_lag_until: Instant::ZERO,
             now,
         };
         model.reconfigure(now, settings);
@@ -250,7 +259,7 @@ impl Model {
 
     /// When [`Self::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Instant {
-        [self.planner.due(), self.sight.expires_at()].into_iter().flatten().fold(self.sweep, Instant::min)
+        [self.planner.due(), self.sight.expires_at(), self.look].into_iter().flatten().fold(self.sweep, Instant::min)
     }
 
     /// Plans probes, ends rounds, clears passing blindness, forgets the long silent.
@@ -261,6 +270,14 @@ impl Model {
         }
         if self.planner.due().is_some_and(|due| due <= now) {
             self.probe(now);
+        }
+        if self.look.is_some_and(|at| at <= now) {
+            self.look = None;
+            if now < self.taps_lag_until {
+                self.look = Some(self.taps_lag_until);
+            }
+            let dropped = |r: &Router| r.judged().any(|s| !s.local && s.dropped_before(now).is_some());
+            self.dirty.extend(self.routers.iter().filter(|(_, r)| dropped(r)).map(|(slot, _)| *slot));
         }
         if self.sweep <= now {
             self.sweep = now + Duration::from_secs(1);
@@ -339,6 +356,9 @@ impl Model {
 
     /// Lateness blinds only where it exceeds an advert interval: below that no advert can have gone unjudged.
     fn handle_late(&mut self, now: Instant, by: Duration) {
+        if by > TAP_LAG / 5 {
+            self.taps_lag_until = now + TAP_LAG;
+        }
         let shortest = self.routers.values().filter_map(Router::interval).min().unwrap_or(Duration::from_secs(1));
         if by <= shortest {
             return;
@@ -352,7 +372,7 @@ impl Model {
     }
 
     fn handle_link(&mut self, now: Instant, link: &Link) {
-        let before = self.host.set_link(link.clone());
+        let before = self.host.set_link(now, link.clone());
         if before.as_ref() == Some(link) {
             return;
         }
@@ -415,6 +435,7 @@ impl Model {
         self.sight.remove_interface(index);
         self.planner.remove_interface(index);
         self.gateways.remove(&index);
+        self.sought.remove(&index);
         self.captures.remove(&index);
         for router in self.routers.values_mut().filter(|r| r.interface == Some(index)) {
             router.interface = None;

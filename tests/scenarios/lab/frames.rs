@@ -170,10 +170,11 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Starts it on a host.
+    /// Starts it on a host. The first advert goes out at once.
     pub fn start(node: &Node, frame: Vec<u8>) -> Self {
         let mut injector = Injector::open(node);
         let (stop, stopped) = mpsc::channel();
+        injector.send(&frame);
         let thread = std::thread::spawn(move || {
             while stopped.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 injector.send(&frame);

@@ -104,6 +104,15 @@ pub fn list(pair: &mut Pair, old: &str, new: &str) {
     pair.a.instance.lines.iter_mut().for_each(|line| *line = line.replace(old, new));
 }
 
+/// Gives `a`'s list its peer back, which has `wrong` in its place.
+pub fn relist(case: &mut Case, wrong: &str) {
+    let node = &case.pair.b.node;
+    let peer = if case.pair.vip.contains(':') { node.link_local() } else { node.ipv4() };
+    case.pair.a.stop();
+    list(&mut case.pair, wrong, &peer);
+    case.pair.a.start();
+}
+
 /// A cloned machine: `b` has `a`'s address and sends from it.
 pub fn clone_source(pair: &mut Pair) {
     pair.b.node.exec("ip addr add 10.9.9.1/24 dev eth0").expect("it takes the other's address");

@@ -109,6 +109,7 @@ fn takeovers() -> Vec<Row> {
         Row { flavour: Flavour::V6, ..stopped },
         Row { flavour: Flavour::Vmac, ..stopped },
         Row { frr: [true; 2], ..stopped },
+        Row { frr: [true; 2], flavour: Flavour::V6, ..stopped },
         deleted,
         Row {
             flavour: Flavour::V6,
@@ -182,6 +183,13 @@ fn filters() -> Vec<Row> {
         fault: 34,
         what: "INPUT of b drops protocol 112, and nothing has happened yet",
         flavour: Flavour::V2,
+        inject: |case| {
+            let raw = ["tap=\"raw\""];
+            until("b's firewall has let one in", || {
+                case.pair.b.watch.metric("vrrp_adverts_delivered_total", &raw) > 0.0
+            });
+            block(case, false, Hook::Input);
+        },
         effect: Effect::Done,
         a: says(&["degraded", "split_brain"], ADMITTED),
         b: Wanted { within: Within::Advert, ..says(&["degraded", "split_brain"], ADMITTED) },
@@ -229,14 +237,17 @@ fn paths() -> Vec<Row> {
         what: "a's unicast list lacks b",
         flavour: Flavour::Unicast,
         differ: |pair| list(pair, "10.9.9.2", "10.9.9.3"),
-        heal: |case| {
-            case.pair.a.stop();
-            list(&mut case.pair, "10.9.9.3", "10.9.9.2");
-            case.pair.a.start();
-        },
+        heal: |case| relist(case, "10.9.9.3"),
         a: split(&["one_way_path"]),
         b: asked(&["one_way_path"]),
         ..TOLD
+    };
+    let nobody = Row {
+        what: "a's unicast list has an address that is nobody's for b's",
+        differ: |pair| list(pair, "10.9.9.2", "10.9.9.99"),
+        heal: |case| relist(case, "10.9.9.99"),
+        a: asked(&["one_way_path"]),
+        ..unlisted
     };
     let routed = Row {
         fault: 11,
@@ -266,12 +277,17 @@ fn paths() -> Vec<Row> {
             flavour: Flavour::UnicastV6,
             differ: |pair| list(pair, &pair.b.node.link_local(), &pair.lab.node("x").link_local()),
             heal: |case| {
-                case.pair.a.stop();
-                let (x, peer) = (case.x.link_local(), case.pair.b.node.link_local());
-                list(&mut case.pair, &x, &peer);
-                case.pair.a.start();
+                let x = case.x.link_local();
+                relist(case, &x);
             },
             ..unlisted
+        },
+        nobody,
+        Row {
+            flavour: Flavour::UnicastV6,
+            differ: |pair| list(pair, &pair.b.node.link_local(), "fe80::bad"),
+            heal: |case| relist(case, "fe80::bad"),
+            ..nobody
         },
         routed,
         Row { flavour: Flavour::V6, ..routed },
