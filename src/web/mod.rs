@@ -15,6 +15,7 @@ pub mod runbook;
 mod serve;
 mod stream;
 mod timeline;
+mod told;
 mod verdict;
 pub mod words;
 
@@ -40,6 +41,7 @@ use crate::metrics;
 use crate::sys::clock;
 
 use document::{EventDoc, StatusDoc};
+use told::Told;
 
 pub use guard::Guard;
 pub use serve::serve;
@@ -70,6 +72,7 @@ struct Context {
     shared: Shared,
     streams: Arc<Semaphore>,
     scraped: Arc<Mutex<Option<Scraped>>>,
+    told: Arc<Mutex<Told>>,
 }
 
 /// The last scrape.
@@ -96,6 +99,30 @@ impl Context {
         Ok(text)
     }
 
+    /// The page of all routers, of which a reader who has the version `known` needs only what is new.
+    ///
+    /// Put together once for each snapshot and event, however many look at it, and on a thread of its own, as a scrape is.
+    async fn tell(&self, known: Option<String>) -> Result<String, JoinError> {
+        let mut told = self.told.clone().lock_owned().await;
+        let context = self.clone();
+        spawn_blocking(move || {
+            let shared = &context.shared;
+            let now = (shared.view.load_full(), *shared.events.subscribe().borrow());
+            // A loop that is dead has been so for longer at each look.
+            if !now.0.is_alive(clock::now()) || !told.is_of(&now) {
+                told.renew(now, &shared.identity.boot_id, |version| context.page(None, Some(version)));
+            }
+            told.since(known.as_deref())
+        })
+        .await
+    }
+
+    /// The page, in its parts.
+    fn page(&self, router: Option<&str>, version: Option<&str>) -> String {
+        let (events, _) = self.events_after(0);
+        page::render(&self.status(), &events, RECENT_EVENTS, router, version)
+    }
+
     /// Calls `read` with the snapshot as far as it can be believed now.
     fn with_snapshot<T>(&self, read: impl FnOnce(&Identity, &Snapshot) -> T) -> T {
         let view = self.shared.view.load();
@@ -118,8 +145,12 @@ impl Context {
 
 /// Builds the pages and the API.
 pub fn app(shared: Shared) -> App {
-    let context =
-        Context { shared: shared.clone(), streams: Arc::new(Semaphore::new(MAX_STREAMS)), scraped: Arc::default() };
+    let context = Context {
+        shared: shared.clone(),
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        scraped: Arc::default(),
+        told: Arc::default(),
+    };
     let router = Router::new()
         .route("/", get(status_page))
         .route("/app.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/app.css"))))
@@ -137,15 +168,21 @@ pub fn app(shared: Shared) -> App {
     App { router, shared }
 }
 
-/// Which router the page is about; all without.
+/// What is asked of the page.
 #[derive(Deserialize)]
-struct Chosen {
+struct Asked {
+    /// The router that it is to be about; all without.
     router: Option<String>,
+    /// The version that the reader has.
+    known: Option<String>,
 }
 
-async fn status_page(State(context): State<Context>, Query(chosen): Query<Chosen>) -> Html<String> {
-    let (events, _) = context.events_after(0);
-    Html(page::render(&context.status(), &events, RECENT_EVENTS, chosen.router.as_deref()))
+async fn status_page(State(context): State<Context>, Query(asked): Query<Asked>) -> Response {
+    let page = match asked.router {
+        Some(router) => spawn_blocking(move || context.page(Some(&router), None)).await.map(|page| told::whole(&page)),
+        None => context.tell(asked.known).await,
+    };
+    page.map_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response(), |page| Html(page).into_response())
 }
 
 async fn scrape(State(context): State<Context>, headers: HeaderMap) -> Response {
