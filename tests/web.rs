@@ -429,6 +429,39 @@ async fn only_get_and_head_are_answered() {
 }
 
 #[tokio::test]
+async fn a_reader_who_has_a_version_of_the_page_is_sent_what_is_new_since_and_all_others_everything() {
+    let server = Server::start(scene::with((0..40).map(scene::observed).collect())).await;
+    let alter = |verdict| {
+        let mut view = (**server.shared.view.load()).clone();
+        Arc::make_mut(&mut view.snapshot.routers[7]).verdict = verdict;
+        server.shared.view.store(Arc::new(view));
+    };
+    let rows = |page: &str| {
+        let rows = page.split_once("<tbody id=\"routers\"").unwrap().1.split_once("</tbody>").unwrap().0;
+        (rows.matches("<tr ").count(), rows.matches(" data-same></tr>").count())
+    };
+    let version = |page: &str| page.split_once("data-version=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    let first = server.get("/").await.body;
+    assert_eq!(rows(&first), (40, 0));
+    let ask = async |known: &str| server.get(&format!("/?known={known}")).await.body;
+    let same = ask(&version(&first)).await;
+    assert_eq!((rows(&same), version(&same)), ((40, 40), version(&first)), "the same snapshot is the same version");
+    alter(Verdict::NoMaster);
+    let fresh = ask(&version(&first)).await;
+    assert_eq!(rows(&fresh), (40, 39));
+    let card = |page: &str| page.split_once("<article").unwrap().1.split_once("</article>").unwrap().0.to_owned();
+    assert!(card(&fresh).contains("<table data-mark=") && !card(&fresh).contains("data-same"));
+    let later = ask(&version(&fresh)).await;
+    assert!(!card(&later).contains("<tr>") && card(&later).contains("data-ages=\""));
+    // One that was as it is now, and another in between, can't be taken to have been kept.
+    alter(Verdict::Healthy);
+    assert_eq!(rows(&ask(&version(&first)).await), (40, 39));
+    for unknown in ["", "1", "another.1", &format!("{}0", version(&first))] {
+        assert_eq!(rows(&ask(unknown).await), (40, 0), "{unknown:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_page_needs_nothing_from_elsewhere_and_no_inline_script_or_style() {
     let server = Server::start(scene::rich()).await;
     for path in ["/", "/app.css", "/app.js", "/nowhere"] {

@@ -40,9 +40,9 @@ pub(super) fn render(doc: &StatusDoc, router: &RouterDoc, timeline: &str) -> Str
 "#,
         class = worst(router).class,
         key = Text(&key),
-        head = part("header", "head", "", &head),
-        facts = part("table", "facts", r#"class="facts""#, &format!("<tbody>{rows}</tbody>")),
-        timeline = part("div", "timeline", "", timeline),
+        head = part("header", &format!("head {key}"), "", &head),
+        facts = part("table", &format!("facts {key}"), r#"class="facts""#, &format!("<tbody>{rows}</tbody>")),
+        timeline = part("div", &format!("history {key}"), "", timeline),
     )
 }
 

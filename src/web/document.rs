@@ -48,6 +48,11 @@ impl Date {
         let length = jiff::SignedDuration::try_from(length).unwrap_or(jiff::SignedDuration::MAX);
         Self(self.0.checked_sub(length).unwrap_or(Timestamp::UNIX_EPOCH))
     }
+
+    /// Without what is less than a second.
+    pub fn whole_seconds(self) -> Self {
+        Self(Timestamp::from_second(self.0.as_second()).unwrap_or(self.0))
+    }
 }
 
 impl fmt::Display for Date {

@@ -32,21 +32,53 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// A part of the page. The script knows it again by its key, and leaves it alone as long as its mark is the same: what only grows
-/// older is no news.
+/// Stands around each part while a page is put together. No text has one: [`Text`] lets none through.
+pub(super) const EDGE: char = '\u{1e}';
+
+/// A part of the page, in which there are no others. The script knows it again by its key, and leaves it alone as long as its mark is
+/// the same: what only grows older is no news.
 pub(super) fn part(tag: &str, key: &str, attributes: &str, inner: &str) -> String {
+    debug_assert!(!inner.contains(EDGE), "a part in a part: {inner}");
     let mut hasher = DefaultHasher::new();
     for text in [key, attributes].into_iter().chain(lasting(inner)) {
         hasher.write(text.as_bytes());
         hasher.write_u8(0);
     }
     let space = if attributes.is_empty() { "" } else { " " };
-    format!(r#"<{tag} data-mark="{:x}" data-key="{}"{space}{attributes}>{inner}</{tag}>"#, hasher.finish(), Text(key))
+    format!(
+        r#"{EDGE}<{tag} data-mark="{:x}" data-key="{}"{space}{attributes}>{inner}</{tag}>{EDGE}"#,
+        hasher.finish(),
+        Text(key)
+    )
+}
+
+/// The mark of a part.
+pub(super) fn mark(part: &str) -> &str {
+    part.split('"').nth(1).unwrap_or_default()
+}
+
+/// What stands for a part that its reader has already: its key, its mark, and its ages.
+pub(super) fn stub(part: &str) -> String {
+    let names = part.match_indices('"').nth(3).map_or(part, |(end, _)| &part[..=end]);
+    let tag = names.trim_start_matches('<').split(' ').next().unwrap_or_default();
+    let ages: Vec<_> = part.split(AGE).skip(1).map(how_old).collect();
+    let ages = if ages.is_empty() { String::new() } else { format!(r#" data-ages="{}""#, ages.join("|")) };
+    format!("{names} data-same{ages}></{tag}>")
+}
+
+/// The class of what only grows older, as it stands in the tag: before all that changes.
+const AGE: &str = r#"class="age""#;
+
+/// What an age says: since when, or else its text.
+fn how_old(age: &str) -> &str {
+    let (attributes, rest) = age.split_once('>').unwrap_or_default();
+    let text = rest.split('<').next().unwrap_or_default();
+    attributes.split('"').nth(1).unwrap_or(text)
 }
 
 /// What stands around the ages.
 fn lasting(html: &str) -> impl Iterator<Item = &str> {
-    let mut pieces = html.split(r#"class="age""#);
+    let mut pieces = html.split(AGE);
     let first = pieces.next();
     first.into_iter().chain(pieces.map(|piece| piece.find('<').map_or("", |end| &piece[end..])))
 }
@@ -61,6 +93,11 @@ pub(super) fn moment(now: Date, then: Date) -> String {
         _ => full.clone(),
     };
     format!(r#"<time datetime="{full}" title="{full}">{short}</time>"#)
+}
+
+/// An instant that moves on as time does, like the age of something.
+pub(super) fn moving(now: Date, then: Date) -> String {
+    moment(now, then).replacen("<time", &format!("<time {AGE}"), 1)
 }
 
 /// An instant and how long ago that is; the script keeps the age right.
@@ -113,6 +150,25 @@ mod tests {
             mark("a", &told(20, "split").replace("lb01", "lb02")),
             "behind an age"
         );
+    }
+
+    #[test]
+    fn what_stands_for_a_part_has_its_key_its_mark_and_its_ages_in_the_order_of_the_part() {
+        let date = |seconds| Date::new(WallClock::default(), Instant::ZERO + Duration::from_secs(seconds));
+        let inner = format!(
+            r#"<svg class="age" viewBox="3 0 9 20"></svg><span class="age">0.4 s</span> {} {}"#,
+            since(date(90), date(10)),
+            moving(date(90), date(20))
+        );
+        let html = part("div", "a \" b", r#"class="c""#, &inner).replace(EDGE, "");
+        let expected = format!(
+            r#"<div data-mark="{}" data-key="a &quot; b" data-same data-ages="3 0 9 20|0.4 s|{}|{}"></div>"#,
+            mark(&html),
+            date(10),
+            date(20)
+        );
+        assert_eq!(stub(&html), expected);
+        assert!(!stub(&part("p", "a", "", "no age").replace(EDGE, "")).contains("ages"));
     }
 
     #[test]

@@ -40,9 +40,8 @@ pub(super) fn render(doc: &StatusDoc, routers: &[&RouterDoc]) -> String {
 <th scope="col">interface</th><th scope="col">held by</th><th scope="col">this node</th>{peer_heads}<th scope="col">since</th></tr>"#
     );
     let many = if routers.len() >= HUNDRED { " many" } else { "" };
-    // The body has no mark: the script looks after its rows, one by one.
     format!(
-        r#"<section data-key="list" data-parts aria-labelledby="all">{title}{filter}<table class="list routers{many}" role="table" data-key="table" data-parts>{heads}<tbody id="routers" role="rowgroup" data-key="rows">{rows}</tbody></table>{more}</section>"#,
+        r#"<section data-key="list" data-parts aria-labelledby="all">{title}{filter}<table class="list routers{many}" role="table" data-key="table" data-parts>{heads}<tbody id="routers" role="rowgroup" data-key="rows" data-parts>{rows}</tbody></table>{more}</section>"#,
         title = part("h2", "head", r#"id="all""#, "Virtual routers"),
         heads = part("thead", "heads", "", &heads),
     )
@@ -63,7 +62,7 @@ fn filter() -> String {
 fn line(doc: &StatusDoc, router: &RouterDoc, peers: &[&PeerDoc]) -> String {
     let holders: Vec<_> =
         router.holders.iter().map(|h| h.node.as_ref().or(h.mac.as_ref()).map_or("?", String::as_str)).collect();
-    let vlan = router.vlan.map_or_else(String::new, |vlan| format!(" VLAN {vlan}"));
+    let vlan = router.vlan.map_or_else(String::new, |vlan| format!(" VLAN\u{a0}{vlan}"));
     let own = if router.role == "observer" { Text(&router.role).to_string() } else { card::own_state(router) };
     let held = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
     let vip = card::vip(router);

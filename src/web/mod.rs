@@ -15,6 +15,7 @@ pub mod runbook;
 mod serve;
 mod stream;
 mod timeline;
+mod told;
 mod verdict;
 pub mod words;
 
@@ -39,6 +40,7 @@ use crate::metrics;
 use crate::sys::clock;
 
 use document::{EventDoc, StatusDoc};
+use told::Told;
 
 pub use guard::Guard;
 pub use serve::{Server, serve};
@@ -67,6 +69,7 @@ struct Context {
     shared: Shared,
     streams: Arc<Places>,
     scraped: Arc<Mutex<Option<Scraped>>>,
+    told: Arc<Mutex<Told>>,
 }
 
 /// The last scrape.
@@ -91,6 +94,25 @@ impl Context {
         text
     }
 
+    /// The page of all routers, of which a reader who has the version `known` needs only what is new.
+    ///
+    /// Put together once for each snapshot and event, however many look at it. A loop that is dead has been so for longer at each look.
+    async fn tell(&self, known: Option<&str>) -> String {
+        let mut told = self.told.lock().await;
+        let shared = &self.shared;
+        let now = (shared.view.load_full(), *shared.events.subscribe().borrow());
+        if !now.0.is_alive(clock::now()) || !told.is_of(&now) {
+            told.renew(now, &shared.identity.boot_id, |version| self.page(None, Some(version)));
+        }
+        told.since(known)
+    }
+
+    /// The page, in its parts.
+    fn page(&self, router: Option<&str>, version: Option<&str>) -> String {
+        let (events, _) = self.events_after(0);
+        page::render(&self.status(), &events, RECENT_EVENTS, router, version)
+    }
+
     /// Calls `read` with the snapshot as far as it can be believed now.
     fn with_snapshot<T>(&self, read: impl FnOnce(&Identity, &Snapshot) -> T) -> T {
         let view = self.shared.view.load();
@@ -113,7 +135,8 @@ impl Context {
 
 /// Builds the pages and the API.
 pub fn app(shared: Shared) -> App {
-    let context = Context { shared: shared.clone(), streams: Arc::default(), scraped: Arc::default() };
+    let context =
+        Context { shared: shared.clone(), streams: Arc::default(), scraped: Arc::default(), told: Arc::default() };
     let router = Router::new()
         .route("/", get(status_page))
         .route("/app.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/app.css"))))
@@ -131,15 +154,20 @@ pub fn app(shared: Shared) -> App {
     App { router, shared }
 }
 
-/// Which router the page is about; all without.
+/// What is asked of the page.
 #[derive(Deserialize)]
-struct Chosen {
+struct Asked {
+    /// The router that it is to be about; all without.
     router: Option<String>,
+    /// The version that the reader has.
+    known: Option<String>,
 }
 
-async fn status_page(State(context): State<Context>, Query(chosen): Query<Chosen>) -> Html<String> {
-    let (events, _) = context.events_after(0);
-    Html(page::render(&context.status(), &events, RECENT_EVENTS, chosen.router.as_deref()))
+async fn status_page(State(context): State<Context>, Query(asked): Query<Asked>) -> Html<String> {
+    Html(match asked.router {
+        Some(router) => told::whole(&context.page(Some(&router), None)),
+        None => context.tell(asked.known.as_deref()).await,
+    })
 }
 
 async fn scrape(State(context): State<Context>, headers: HeaderMap) -> impl IntoResponse {

@@ -1,7 +1,8 @@
 //! The status page: worst first, plain HTML, the same facts as `/api/v1/status`.
 //!
 //! What has a `data-key` is a part that the script knows again; `data-parts` says that there are smaller ones in it, and `data-mark`
-//! is the same as long as the part says the same. `class="age"` is on what only grows older.
+//! is the same as long as the part says the same. `class="age"` is on what only grows older. A reader who names the `data-version`
+//! that it has is sent the parts that are new since, and of the others only that they are the same (`told`).
 
 use super::document::{EventDoc, RouterDoc, StatusDoc};
 use super::html::{Text, moment, part, since, span};
@@ -14,8 +15,14 @@ const MAX_CARDS: usize = 50;
 /// Up to so many routers have their timelines on the first page, well or not.
 const FEW: usize = 8;
 
-/// The page; with a `chosen` router, its card and nothing of others.
-pub(super) fn render(doc: &StatusDoc, events: &[EventDoc], recent: usize, chosen: Option<&str>) -> String {
+/// The page, in its parts; with a `chosen` router, its card and nothing of others.
+pub(super) fn render(
+    doc: &StatusDoc,
+    events: &[EventDoc],
+    recent: usize,
+    chosen: Option<&str>,
+    version: Option<&str>,
+) -> String {
     let mut routers: Vec<&RouterDoc> =
         doc.routers.iter().filter(|router| chosen.is_none_or(|name| router.name == name)).collect();
     routers.sort_by_key(|r| std::cmp::Reverse((card::worst(r).severity, Face::of(&r.verdict).severity)));
@@ -51,7 +58,9 @@ pub(super) fn render(doc: &StatusDoc, events: &[EventDoc], recent: usize, chosen
         happened = happened(doc, events, recent, chosen.and(routers.first().copied())),
     );
     let last_event = events.last().map_or(0, |e| e.id);
-    frame(&title, face, &format!(r#"<main id="view" data-last-event="{last_event}" data-parts>{main}</main>"#), doc)
+    let version = version.map_or_else(String::new, |version| format!(r#" data-version="{version}""#));
+    let view = format!(r#"<main id="view" data-last-event="{last_event}"{version} data-parts>{main}</main>"#);
+    frame(&title, face, &view, doc)
 }
 
 /// What is served where there is nothing.

@@ -3,7 +3,7 @@
 use crate::time::Duration;
 
 use super::document::{Date, EventDoc, RouterDoc, StatusDoc};
-use super::html::{Text, moment, span};
+use super::html::{Text, age, moment, moving, span};
 
 /// What is looked back at, at most.
 const WINDOW: Duration = Duration::from_secs(24 * 3600);
@@ -11,9 +11,8 @@ const WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Of one bar; the newest are drawn.
 const SPANS_MAX: usize = 200;
 
-/// Width of a bar, and the least width of a span, in its own units: what was short must be seen too.
-const WIDTH: f64 = 1000.0;
-const WIDTH_MIN: f64 = 3.0;
+/// How far a bar goes on for what is so now, in seconds: beyond any daemon's life.
+const FAR: f64 = 1e9;
 
 /// Holders that have a tone of their own.
 const TONES: usize = 4;
@@ -39,10 +38,14 @@ struct Span {
 }
 
 /// The bar of `router`, with all that is known of it since the daemon started, or since the log begins.
+///
+/// It is drawn in seconds since the daemon's start, of which the view shows the last day: so time alone moves the view, and changes
+/// nothing of what is drawn.
 pub(super) fn render(doc: &StatusDoc, router: &RouterDoc, events: &[EventDoc]) -> String {
     let now = doc.generated_at;
     let uptime = Duration::try_from_secs_f64(doc.uptime_seconds).unwrap_or_default();
-    let mut start = now.before(uptime.min(WINDOW));
+    let origin = now.before(uptime).whole_seconds();
+    let mut start = origin.max(now.before(WINDOW));
     if let Some(first) = events.first().filter(|first| first.id > 1) {
         start = start.max(first.at);
     }
@@ -52,15 +55,17 @@ pub(super) fn render(doc: &StatusDoc, router: &RouterDoc, events: &[EventDoc]) -
     let start = spans.first().map_or(start, |span| span.from);
     let splits = spans.iter().filter(|span| matches!(span.what, What::Split(_))).count();
     format!(
-        r#"<div class="timeline"><svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label="{label}">{bars}</svg>
+        r#"<div class="timeline"><svg class="age" viewBox="{left} 0 {width:.0} 20" preserveAspectRatio="none" role="img" aria-label="{label}">{bars}</svg>
 <p class="scale"><span>{from}</span><span>now</span></p>
 <details data-key="timeline {key}"><summary data-focus="timeline {key}">{count}</summary><ol>{words}</ol></details></div>"#,
+        left = start.since(origin).as_secs(),
+        width = now.since(start).as_secs_f64().max(1.0),
         label = Text(&label(&spans, splits)),
-        bars = bars(&spans, start, now),
-        from = moment(now, start),
+        bars = bars(&spans, origin),
+        from = moving(now, start),
         key = Text(&router.key()),
         count = count(&spans, splits),
-        words = spans.iter().rev().map(|span| words(span, now)).collect::<String>(),
+        words = words(&spans, now),
     )
 }
 
@@ -109,9 +114,8 @@ fn what(verdict: Option<&str>, holder: Option<&str>, causes: &[String]) -> What 
     }
 }
 
-fn bars(spans: &[Span], start: Date, now: Date) -> String {
-    let whole = now.since(start).as_secs_f64().max(f64::MIN_POSITIVE);
-    let at = |date: Date| date.since(start).as_secs_f64() / whole * WIDTH;
+fn bars(spans: &[Span], origin: Date) -> String {
+    let at = |date: Date| date.since(origin).as_secs_f64();
     let mut holders: Vec<&str> = Vec::new();
     for span in spans {
         if let What::Held(holder) = &span.what
@@ -120,7 +124,7 @@ fn bars(spans: &[Span], start: Date, now: Date) -> String {
             holders.push(holder);
         }
     }
-    let bar = |span: &Span| {
+    let bar = |(index, span): &(usize, &Span)| {
         let class = match &span.what {
             What::Held(holder) => {
                 let index = holders.iter().position(|known| known == holder).unwrap_or_default();
@@ -130,18 +134,18 @@ fn bars(spans: &[Span], start: Date, now: Date) -> String {
             What::Nobody => "nobody".into(),
             What::Unknown => "unseen".into(),
         };
-        let (x, end) = (at(span.from), at(span.to));
-        let width = (end - x).max(WIDTH_MIN);
-        let x = x.min(WIDTH - width);
+        // The first and the last go beyond what is in view.
+        let x = if *index == 0 { 0.0 } else { at(span.from) };
+        let width = if index + 1 == spans.len() { FAR } else { at(span.to) - x };
         format!(
             r#"<rect class="{class}" x="{x:.1}" width="{width:.1}" height="20"><title>{}</title></rect>"#,
             Text(&title(span))
         )
     };
     // The worst on top: a short one would be hidden below its neighbours.
-    let is_bad = |span: &&Span| matches!(span.what, What::Split(_) | What::Nobody);
-    let calm = spans.iter().filter(|span| !is_bad(span));
-    calm.chain(spans.iter().filter(is_bad)).map(bar).collect()
+    let is_bad = |(_, span): &(usize, &Span)| matches!(span.what, What::Split(_) | What::Nobody);
+    let (bad, calm): (Vec<_>, Vec<_>) = spans.iter().enumerate().partition(is_bad);
+    calm.iter().chain(&bad).map(bar).collect()
 }
 
 fn title(span: &Span) -> String {
@@ -173,18 +177,24 @@ fn count(spans: &[Span], splits: usize) -> String {
     }
 }
 
-fn words(span: &Span, now: Date) -> String {
-    let class = if matches!(span.what, What::Split(_)) { r#" class="split""# } else { "" };
-    let length = span_length(span);
-    format!("<li{class}>{} {} <span class=\"how\">for {length}</span></li>", moment(now, span.from), Text(&title(span)))
-}
-
-fn span_length(it: &Span) -> String {
-    span(it.to.since(it.from))
+/// Newest first. When the first began, and for how long the first and the last have lasted, moves with the time.
+fn words(spans: &[Span], now: Date) -> String {
+    let line = |(index, it): (usize, &Span)| {
+        let class = if matches!(it.what, What::Split(_)) { r#" class="split""# } else { "" };
+        let from = if index == 0 { moving(now, it.from) } else { moment(now, it.from) };
+        let length = match span(it.to.since(it.from)) {
+            _ if index + 1 == spans.len() => age(now, it.from),
+            length if index == 0 => format!(r#"<span class="age">{length}</span>"#),
+            length => length,
+        };
+        format!("<li{class}>{from} {} <span class=\"how\">for {length}</span></li>", Text(&title(it)))
+    };
+    spans.iter().enumerate().rev().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::html::{self, part};
     use super::*;
     use crate::time::{Instant, WallClock};
 
@@ -242,10 +252,32 @@ mod tests {
     }
 
     #[test]
-    fn a_short_split_is_drawn_wide_enough_to_be_seen_and_on_top() {
+    fn splits_are_drawn_on_top_of_their_neighbours() {
         let log = [event(5000, "verdict", "healthy", "split_brain"), event(5001, "verdict", "split_brain", "healthy")];
-        let drawn = bars(&spans(&router("healthy"), &log, at(0), at(86_400)), at(0), at(86_400));
-        assert!(drawn.contains(r#"<rect class="split" x="57.9" width="3.0""#), "{drawn}");
+        let drawn = bars(&spans(&router("healthy"), &log, at(0), at(86_400)), at(0));
+        assert!(drawn.contains(r#"<rect class="split" x="5000.0" width="1.0""#), "{drawn}");
         assert!(drawn.rfind("class=\"held").expect("held") < drawn.find("class=\"split").expect("split"), "{drawn}");
+    }
+
+    #[test]
+    fn time_alone_is_no_news() {
+        let mark = |now: u64, log: &[EventDoc]| {
+            let doc: StatusDoc = serde_json::from_value(serde_json::json!({
+                "node": "lb01", "version": "1", "generated_at": at(now), "boot_id": "", "uptime_seconds": now,
+                "verdict": "healthy", "routers": [], "peers": [], "witnesses": [], "others": [],
+                "sensors": { "healthy": true, "blind": [] },
+            }))
+            .expect("the form of version 1");
+            let bar = part("div", "timeline", "", &render(&doc, &router("healthy"), log));
+            html::mark(&bar).to_owned()
+        };
+        let log = [
+            event(70_000, "verdict", "healthy", "split_brain"),
+            event(70_060, "verdict", "split_brain", "healthy"),
+            event(86_000, "master", "10.0.0.5", "10.0.0.6"),
+        ];
+        assert_eq!(mark(86_001, &log), mark(86_390, &log), "less than a day after the start");
+        assert_eq!(mark(90_000, &log), mark(95_000, &log), "more than a day");
+        assert_ne!(mark(90_000, &log), mark(90_000, &log[..2]));
     }
 }

@@ -192,6 +192,71 @@ fn of_five_hundred_routers_the_one_that_changes_has_its_row_changed_and_no_other
     assert_eq!(browser.eval("touched.size"), 0, "no news touches nothing");
 }
 
+/// One of many cards.
+const CARD: &str = "document.querySelectorAll('article')[20]";
+
+#[test]
+fn of_fifty_ill_routers_the_one_that_changes_has_its_card_changed_and_no_other_and_time_changes_only_ages() {
+    let ill = |number| vipwarden::detect::RouterView { verdict: Verdict::SplitBrain, ..scene::observed(number) };
+    let server = Server::start(scene::with((0..50).map(ill).collect()));
+    let mut browser = Browser::start();
+    browser.show(&server.url(), DESKTOP, false, "document.querySelectorAll('article time[data-local]').length >= 50");
+    browser.eval(
+        r"
+        window.cards = [...document.querySelectorAll('article')];
+        window.parts = [...document.querySelectorAll('article > *')];
+        window.bars = parts.map((part) => part.querySelector('svg[viewBox$=\' 20\']')).filter(Boolean).map((bar) => [bar, bar.getAttribute('viewBox')]);",
+    );
+    // What the server sends is what is new: of all the others, that they are the same.
+    let sent = browser.eval("fetch(address()).then((page) => page.text()).then((text) => text.match(/<[^>]*data-mark[^>]*>/g).filter((tag) => !tag.includes('data-same')).length)");
+    assert!(sent.as_u64().unwrap() <= 2, "{sent} parts are sent again");
+    server.change(20, |router| {
+        router.holders.pop();
+        router.speakers[0].last_advert = clock::now() - std::time::Duration::from_secs(77);
+    });
+    server.change(21, |router| router.speakers[0].last_advert = clock::now() - std::time::Duration::from_secs(90));
+    server.happen(change("verdict", "healthy", "split_brain", 0));
+    browser.wait(&format!("{CARD}.textContent.includes('nobody')"));
+    let fresh = "parts.filter((part) => !part.isConnected).map((part) => part.dataset.key).join()";
+    assert_eq!(browser.eval(fresh), "facts 10.9.0.20/7@eth0/21/ipv4/7");
+    assert_eq!(browser.eval("cards.every((card, i) => card === document.querySelectorAll('article')[i])"), true);
+    // The peer's report would be too old after five.
+    server.pass(std::time::Duration::from_secs(3));
+    browser.wait("/last 1 min 3. s ago/.test(cards[21].textContent)");
+    browser.wait("bars.every(([bar, view]) => bar.isConnected && bar.getAttribute('viewBox') !== view)");
+}
+
+#[test]
+fn what_is_being_selected_stays_and_is_made_new_when_the_selection_is_given_up() {
+    let server = Server::start(scene::with((0..30).map(scene::observed).chain([scene::split_brain()]).collect()));
+    let mut browser = Browser::start();
+    browser.show(&server.url(), DESKTOP, false, "document.querySelector('article time[data-local]')");
+    browser.eval("getSelection().selectAllChildren(document.querySelector('article .facts'))");
+    server.change(30, |router| router.findings[0].remedy = "pull the plug".into());
+    server.change(7, |router| router.verdict = Verdict::NoMaster);
+    server.happen(change("verdict", "healthy", "no_master", 0));
+    browser.wait("document.querySelectorAll('article').length === 2");
+    assert_eq!(browser.eval("getSelection().toString().includes('nft insert rule')"), true);
+    for expected in [false, true] {
+        browser.eval("refresh()");
+        assert_eq!(browser.eval("document.body.textContent.includes('pull the plug')"), expected);
+        browser.eval("getSelection().removeAllRanges()");
+    }
+}
+
+#[test]
+fn who_has_lost_a_part_or_has_it_from_another_life_of_the_daemon_is_sent_the_whole_page() {
+    let mut browser = Browser::start();
+    let server = Server::start(scene::with((0..30).map(scene::observed).collect()));
+    browser.show(&server.url(), DESKTOP, false, "document.querySelectorAll('#routers time[data-local]').length === 30");
+    let complete = "document.querySelectorAll('#routers > tr[data-text]').length === 30";
+    for loss in ["document.querySelector('#routers > tr').remove()", "view().dataset.version = 'another.1'"] {
+        browser.eval(loss);
+        server.happen(change("verdict", "healthy", "no_master", 0));
+        browser.wait(&format!("{complete} && /^[0-9a-f]+[.][0-9]+$/.test(view().dataset.version)"));
+    }
+}
+
 #[test]
 fn who_listens_to_the_table_of_routers_hears_a_table_on_a_desk_and_on_a_phone() {
     let server = Server::start(scene::with((0..60).map(scene::observed).collect()));
@@ -204,13 +269,16 @@ fn who_listens_to_the_table_of_routers_hears_a_table_on_a_desk_and_on_a_phone() 
             false,
             "document.querySelectorAll('#routers time[data-local]').length === 60",
         );
-        let table = browser.call("Runtime.evaluate", json!({ "expression": "document.querySelector('.routers')" }));
-        let mut count = |role: &str| {
-            let asked = json!({ "objectId": table["result"]["objectId"], "role": role });
-            let nodes = browser.call("Accessibility.queryAXTree", asked)["nodes"].take();
-            nodes.as_array().unwrap().iter().filter(|node| node["ignored"] == false).count()
-        };
-        let heard = ["table", "row", "columnheader", "cell"].map(&mut count);
+        let heard = ["table", "row", "columnheader", "cell"].map(|role| hear(&mut browser, ".routers", role));
         assert_eq!(heard, [1, 60 + usize::from(headers > 0), headers, 60 * 9], "{size:?}");
     }
+}
+
+/// How many of a role a screen reader finds in an element.
+fn hear(browser: &mut Browser, selector: &str, role: &str) -> usize {
+    let element =
+        browser.call("Runtime.evaluate", json!({ "expression": format!("document.querySelector('{selector}')") }));
+    let asked = json!({ "objectId": element["result"]["objectId"], "role": role });
+    let nodes = browser.call("Accessibility.queryAXTree", asked)["nodes"].take();
+    nodes.as_array().unwrap().iter().filter(|node| node["ignored"] == false).count()
 }

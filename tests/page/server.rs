@@ -53,6 +53,11 @@ impl Server {
         self.alter(|now| *now = snapshot.clone());
     }
 
+    /// Lets the scene be this much older.
+    pub fn pass(&self, time: Duration) {
+        self.alter(|snapshot| snapshot.at = snapshot.at + time);
+    }
+
     /// Changes one router of the scene.
     pub fn change(&self, index: usize, how: impl Fn(&mut RouterView)) {
         self.alter(|snapshot| how(Arc::make_mut(&mut snapshot.routers[index])));

@@ -12,6 +12,9 @@ let isWanted = false;
 let isBusy = false;
 /** Server time less this browser's, in ms. */
 let skew = 0;
+/** What has come was taken whole; all of it was there before. */
+let isTaken = true;
+let isKnown = true;
 
 const view = () => document.getElementById("view");
 
@@ -37,7 +40,7 @@ async function refresh() {
   isBusy = true;
   isWanted = false;
   try {
-    const answer = await fetch(location.pathname + location.search, { cache: "no-store", signal: AbortSignal.timeout(REFRESH_MS) });
+    const answer = await fetch(address(), { cache: "no-store", signal: AbortSignal.timeout(REFRESH_MS) });
     if (!answer.ok) throw new Error(answer.statusText);
     take(await answer.text());
     say("");
@@ -46,6 +49,12 @@ async function refresh() {
   }
   isBusy = false;
   schedule(isWanted ? SETTLE_MS : REFRESH_MS);
+}
+
+/** Of what is new since the version that is shown; a page of one router has none, and is fetched whole. */
+function address() {
+  const version = view().dataset.version;
+  return version ? "/?known=" + encodeURIComponent(version) : location.pathname + location.search;
 }
 
 function schedule(delay) {
@@ -75,15 +84,18 @@ function listen() {
 // --- From the old page to the new one ---
 
 function take(html) {
-  const [before, rows, after] = cut(html);
-  const page = new DOMParser().parseFromString(before + after, "text/html");
+  const page = new DOMParser().parseFromString(html, "text/html");
   const isNews = page.title !== document.title.replace(/^STALE /, "");
   const focused = document.activeElement?.dataset.focus;
   const fresh = document.adoptNode(page.getElementById("view"));
   view().dataset.lastEvent = fresh.dataset.lastEvent;
+  isTaken = isKnown = true;
   patch(view(), fresh);
-  const body = document.getElementById("routers");
-  if (body) arrange(body, rowsOf(body, rows));
+  // What was not taken is sent again, as new since the version before; and everything, if the server takes for known what is not.
+  if (!isKnown) {
+    delete view().dataset.version;
+    want();
+  } else if (isTaken && fresh.dataset.version) view().dataset.version = fresh.dataset.version;
   document.title = page.title;
   setIcon(page.querySelector("link[rel=icon]").getAttribute("href"));
   settle();
@@ -91,37 +103,36 @@ function take(html) {
   if (isNews) document.getElementById("news").textContent = page.title;
 }
 
-/** The page before the rows of its table, the rows, and what follows: the rows are most of it. */
-function cut(html) {
-  const table = html.indexOf('<tbody id="routers"');
-  if (table < 0) return [html, "", ""];
-  const start = html.indexOf(">", table) + 1;
-  const end = html.indexOf("</tbody>", start);
-  return [html.slice(0, start), html.slice(start, end), html.slice(end)];
-}
-
-/** The server's rows: those that say what they said are the old ones, and only the others are parsed. */
-function rowsOf(body, html) {
-  const rows = new Map([...body.rows].map((row) => [row.dataset.mark, row]));
-  const pieces = html.split("</tr>").filter((piece) => piece.trim());
-  const marks = pieces.map((piece) => piece.match(/data-mark="(\w+)"/)[1]);
-  const template = document.createElement("template");
-  template.innerHTML = pieces.filter((_, i) => !rows.has(marks[i])).join("</tr>");
-  for (const row of template.content.children) rows.set(row.dataset.mark, row);
-  return marks.map((mark) => rows.get(mark));
-}
-
 function patch(old, fresh) {
   if ("parts" in old.dataset && "parts" in fresh.dataset) {
     if (old.className !== fresh.className) old.className = fresh.className;
     arrange(old, [...fresh.children]);
-  } else if (old.dataset.mark !== fresh.dataset.mark) {
-    replace(old, fresh);
+  } else if (old.dataset.mark === fresh.dataset.mark) {
+    older(old, fresh);
+  } else if ("same" in fresh.dataset) {
+    isKnown = false;
   } else {
-    const ages = old.querySelectorAll(".age");
-    fresh.querySelectorAll(".age").forEach((age, i) => ages[i] && ages[i].replaceWith(age));
+    replace(old, fresh);
   }
 }
+
+/** Makes the ages of `old` those of `fresh`, which says the same, or stands for it. */
+function older(old, fresh) {
+  const ages = fresh.dataset.ages?.split("|") ?? [...fresh.querySelectorAll(".age")].map(howOld);
+  if (!ages.length) return;
+  old.querySelectorAll(".age").forEach((age, i) => {
+    if (howOld(age) === ages[i]) return;
+    if ("since" in age.dataset) age.dataset.since = ages[i];
+    else if (age.viewBox) age.setAttribute("viewBox", ages[i]);
+    else if (!age.dateTime) age.textContent = ages[i];
+    else {
+      age.dateTime = ages[i];
+      delete age.dataset.local;
+    }
+  });
+}
+
+const howOld = (age) => age.dataset.since ?? age.getAttribute("viewBox") ?? age.getAttribute("datetime") ?? age.textContent;
 
 /** Makes `children` the parts of `parent`: those that it has already are patched, and moved only if they must be. */
 function arrange(parent, children) {
@@ -131,6 +142,10 @@ function arrange(parent, children) {
   let at = parent.firstElementChild;
   for (const child of children) {
     const old = known.get(child.dataset.key);
+    if (!old && "same" in child.dataset) {
+      isKnown = false;
+      continue;
+    }
     if (at && old === at.nextElementSibling) {
       // One that goes down goes alone: the others need not come up.
       at.remove();
@@ -146,7 +161,10 @@ function arrange(parent, children) {
 function replace(old, fresh) {
   // Who selects something keeps it under the cursor, until the selection is given up.
   const selection = getSelection();
-  if (!selection.isCollapsed && selection.containsNode(old, true)) return;
+  if (!selection.isCollapsed && selection.containsNode(old, true)) {
+    isTaken = false;
+    return;
+  }
   const open = new Set([...old.querySelectorAll("details[open]")].map((details) => details.dataset.key));
   for (const details of fresh.querySelectorAll("details")) details.open = open.has(details.dataset.key);
   old.replaceWith(fresh);
@@ -179,8 +197,9 @@ function settle() {
 }
 
 function grow() {
-  for (const age of document.querySelectorAll("#view .card .age[data-since]")) {
-    age.textContent = span(Math.max(0, Date.now() + skew - Date.parse(age.dataset.since)) / 1000);
+  for (const age of document.querySelectorAll("#view .age[data-since]")) {
+    const text = span(Math.max(0, Date.now() + skew - Date.parse(age.dataset.since)) / 1000);
+    if (age.textContent !== text) age.textContent = text;
   }
 }
 
