@@ -14,8 +14,7 @@ const MAX_ROWS: usize = 1024;
 /// From so many lines on there is a filter.
 const MANY: usize = 10;
 
-/// From so many lines on, those out of sight are not laid out, or hundreds would jerk. Chromium keeps what is not laid out from screen
-/// readers until it comes into sight: so not with fewer.
+/// From so many lines on, those out of sight are laid out later than the others: all at once would jerk.
 const HUNDRED: usize = 100;
 
 /// The table of `routers`.

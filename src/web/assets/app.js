@@ -5,9 +5,12 @@
 
 const REFRESH_MS = 5000;
 const SETTLE_MS = 100;
+/** So many cards and rows are laid out at a time: a few milliseconds of work. */
+const LAID_AT_A_TIME = 20;
 const LOST = "STALE: the connection to this node is lost. What is shown is as of the time below.";
 
 let timer = null;
+let layingOut = null;
 let isWanted = false;
 let isBusy = false;
 /** Server time less this browser's, in ms. */
@@ -194,6 +197,15 @@ function settle() {
   }
   for (const element of document.querySelectorAll("#view .script[hidden]")) element.hidden = false;
   filter();
+  layingOut ??= setTimeout(layOut);
+}
+
+/** Lays out some of what is out of sight, for whoever listens to the page or searches it; then the next, until all is. */
+function layOut() {
+  const waiting = [...document.querySelectorAll("#view .card:not([data-laid]), .many tbody tr:not([data-laid], [hidden])")];
+  for (const element of waiting.slice(0, LAID_AT_A_TIME)) element.dataset.laid = "";
+  // One frame for the layout, and what comes in meanwhile goes first.
+  layingOut = waiting.length ? setTimeout(layOut, 30) : null;
 }
 
 function grow() {
@@ -239,9 +251,13 @@ function filter() {
   for (const row of rows) {
     const text = row.dataset.text;
     const isShown = (!verdict || row.dataset.verdict === verdict) && words.every((word) => text.includes(word));
-    if (row.hidden === isShown) row.hidden = !isShown;
+    if (row.hidden === isShown) {
+      row.hidden = !isShown;
+      delete row.dataset.laid;
+    }
     shown += isShown;
   }
+  layingOut ??= setTimeout(layOut);
   const count = document.getElementById("shown");
   const said = words.length || verdict ? `${shown} of ${rows.length} are shown` : "";
   if (count.textContent !== said) count.textContent = said;
