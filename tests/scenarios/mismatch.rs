@@ -1,8 +1,7 @@
 //! Rows 5 to 10 and 28: the two sides are told different things, and refuse each other's adverts.
 
 use crate::lab::{
-    Advert, Daemon, Firewall, Flavour, Instance, Keepalived, Node, Pair, Side, Speaker, Stage, Watch, any_of, until,
-    verdict, vipwarden,
+    Advert, Daemon, Firewall, Flavour, Instance, Node, Pair, Side, Speaker, Watch, any_of, until, verdict, vipwarden,
 };
 use std::net::Ipv4Addr;
 
@@ -222,32 +221,4 @@ fn fault_34_what_the_local_keepalived_was_told_is_compared_before_anything_has_h
     std::fs::write(&conf, pair.b.instance.conf("b")).expect("the configuration is written");
     pair.expect_master_a();
     pair.assert_never_split();
-}
-
-/// Fenced for what its own configuration says otherwise than the keepalived that goes on, it says so for as long as that is so.
-#[test]
-fn fault_9_a_speaker_that_was_fenced_names_the_password_that_differs_and_comes_back_once_it_is_mended() {
-    let stage = Stage::new(Flavour::V2);
-    let mut instance = stage.instance(&stage.a, 200);
-    instance.lines.push("authentication {\n auth_type PASS\n auth_pass hunter2x\n}".into());
-    let _keepalived = Keepalived::start(&stage.a, &instance).expect("keepalived starts");
-    stage.expect_holders(true, false);
-    let told = |password: &str| {
-        let peer = format!("[[peer]]\nname = \"a\"\naddress = \"{}\"", stage.a.ipv4());
-        [format!("auth_pass = \"{password}\""), "[router.fence]\nhold_down = \"1s\"".into(), peer]
-    };
-    let lines = told("swordfis");
-    let b = stage.speaker(&stage.b, 100, &lines.each_ref().map(String::as_str));
-    let fenced = b.expect("it is fenced, and says what differs", |router| {
-        router["state"] == "fenced" && verdict(router) == "degraded" && any_of(router, &["auth_mismatch"])
-    });
-    assert_eq!(fenced["findings"][0]["node"], "b", "there it is to be mended: {fenced:#}");
-    stage.expect_holders(true, false);
-    let all = fenced.to_string() + &b.get("/api/v1/events").expect("events are served");
-    assert!(["hunter2x", "swordfis"].iter().all(|password| !all.contains(password)), "{all}");
-    let lines = told("hunter2x");
-    stage.rewrite(&stage.b, 100, &lines.each_ref().map(String::as_str));
-    assert!(b.ask(&["reload"]).expect("it runs").status.success());
-    b.expect("it is a backup in health", |router| router["state"] == "backup" && verdict(router) == "healthy");
-    stage.expect_holders(true, false);
 }
