@@ -66,7 +66,7 @@ fn a_master_that_asks_in_vain_for_its_unicast_peer_is_no_stray_address_fault_31(
                 target_mac: MacAddr::zero(),
                 target_ip: sought.parse().unwrap(),
             };
-            stage.frame(PacketKind::Outgoing, Seen::Arp(ask.clone()));
+            stage.frame(PacketKind::Outgoing, Seen::Arp(ask));
             if answered {
                 let mac = mac("10.9.9.9");
                 let answer = Arp {
