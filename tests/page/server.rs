@@ -55,7 +55,7 @@ impl Server {
 
     /// Lets the scene be this much older.
     pub fn pass(&self, time: Duration) {
-        self.alter(|snapshot| snapshot.at = snapshot.at + time);
+        self.alter(|snapshot| snapshot.at += time);
     }
 
     /// Changes one router of the scene.
