@@ -21,7 +21,7 @@ const LATCHED: u32 = 2;
 
 /// The gate of one virtual router on one node.
 #[derive(Clone, Debug)]
-pub(super) struct Gate {
+pub struct Gate {
     rules: Rules,
     /// Which peers' adverts count: those of this version, and in version 2 with this authentication and interval.
     version: Version,
@@ -80,6 +80,12 @@ impl Gate {
     /// True while it is open.
     pub fn is_open(&self, now: Instant) -> bool {
         self.open_until().is_some_and(|until| now < until)
+    }
+
+    /// How long adverts keep it open yet.
+    #[cfg(test)]
+    pub fn alive_for(&self, now: Instant) -> Option<Duration> {
+        self.alive.map(|until| until.since(now)).filter(|left| !left.is_zero())
     }
 
     /// True while the lease's element is open, whatever the other one is.

@@ -30,6 +30,8 @@ mod world;
 pub mod worlds;
 
 pub use checks::{Spans, Violation};
+#[cfg(test)]
+pub use gate::Gate as Model;
 pub use journal::{Entry, Kind};
 pub use report::Report;
 pub use spec::{Fault, Hazards, MAX_NODES, Mishap, NodeSpec, Nodes, Rules, Spec, Wall, Weather, primary, vip};

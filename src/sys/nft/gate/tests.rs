@@ -2,5 +2,6 @@
 
 mod fixture;
 mod lease;
+mod model;
 mod packets;
 mod peers;

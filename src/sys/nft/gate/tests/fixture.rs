@@ -73,7 +73,7 @@ pub fn advertise(family: Family, priority: u8) {
     Sender::open(index_of("near")).expect("root").advert(&advert, None).expect("near is up");
 }
 
-fn settings(family: Family) -> Settings {
+pub fn settings(family: Family) -> Settings {
     let addresses = if family == Family::V4 { vec![(V4, 32)] } else { vec![(LINK_LOCAL, 128), (V6, 128)] };
     Settings {
         name: "web".into(),

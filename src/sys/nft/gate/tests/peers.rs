@@ -9,13 +9,13 @@ use crate::sys::testing::{Host, ethernet, ipv4, ipv6, with_neighbour};
 use crate::wire::{Auth, Family, Version};
 
 /// Has the far host send this, and waits until our kernel has taken it in: an answer to what is sent later says so.
-fn send(far: &Host, frame: Vec<u8>) {
+pub(super) fn send(far: &Host, frame: Vec<u8>) {
     far.send(vec![frame]);
     assert!(far.run(|| ping(NEAR4, 10)), "the near host's own address answers");
 }
 
 /// An advert of the far host.
-fn advert(source: IpAddr, priority: u8) -> Vec<u8> {
+pub(super) fn advert(source: IpAddr, priority: u8) -> Vec<u8> {
     packet(source, &[0x31, VRID, priority, 1, 0, 100, 0, 0, 10, 9, 9, 100])
 }
 
