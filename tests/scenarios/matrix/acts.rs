@@ -133,6 +133,27 @@ pub fn part(case: &mut Case) {
     announce(case);
 }
 
+/// The same over IPv6.
+pub fn clone_source_v6(pair: &mut Pair) {
+    let source = pair.a.node.link_local();
+    pair.b.node.exec(&format!("ip addr add {source}/64 dev eth0 nodad")).expect("it takes the other's address");
+    for side in [&mut pair.a, &mut pair.b] {
+        side.instance.priority = 150;
+        side.instance.lines.push(format!("mcast_src_ip {source}"));
+    }
+}
+
+/// And its end.
+pub fn part_v6(case: &mut Case) {
+    let source = case.pair.a.node.link_local();
+    let pair = &mut case.pair;
+    pair.b.stop();
+    pair.b.instance.priority = 100;
+    pair.b.instance.lines.clear();
+    pair.b.node.exec(&format!("ip addr del {source}/64 dev eth0")).expect("it lets the address go");
+    pair.b.start();
+}
+
 /// A bystander advertises with a better priority, and holds nothing.
 pub fn usurp(case: &mut Case, frame: Vec<u8>) {
     case.things.push(Box::new(Speaker::start(&case.x, frame)));

@@ -241,6 +241,13 @@ fn paths() -> Vec<Row> {
         b: asked(&["one_way_path"]),
         ..TOLD
     };
+    let nobody = Row {
+        what: "a's unicast list has an address that is nobody's for b's",
+        differ: |pair| list(pair, "10.9.9.2", "10.9.9.99"),
+        heal: |case| relist(case, "10.9.9.99"),
+        a: asked(&["one_way_path"]),
+        ..unlisted
+    };
     let routed = Row {
         fault: 11,
         what: "a TTL below 255: a router in between",
@@ -273,6 +280,13 @@ fn paths() -> Vec<Row> {
                 relist(case, &x);
             },
             ..unlisted
+        },
+        nobody,
+        Row {
+            flavour: Flavour::UnicastV6,
+            differ: |pair| list(pair, &pair.b.node.link_local(), "fe80::bad"),
+            heal: |case| relist(case, "fe80::bad"),
+            ..nobody
         },
         routed,
         Row { flavour: Flavour::V6, ..routed },
@@ -410,8 +424,21 @@ fn mismatches() -> Vec<Row> {
             },
             ..strangers
         },
-        // By IPv6 the kernel lets the other's adverts in, and the backup obeys them.
         tie,
+        // By IPv6 the kernel lets the other's adverts in, and a backup obeys them: two masters have to meet.
+        Row {
+            flavour: Flavour::V6,
+            differ: |pair| clone_source_v6(pair),
+            inject: |case| {
+                cut_both(case);
+                case.pair.start();
+                case.pair.expect_holders(true, true);
+                case.clear();
+            },
+            effect: Effect::Done,
+            heal: |case| part_v6(case),
+            ..tie
+        },
         muted,
         Row {
             flavour: Flavour::V6,
