@@ -19,7 +19,7 @@ mod told;
 mod verdict;
 pub mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -72,9 +72,9 @@ struct Context {
     told: Arc<Mutex<Told>>,
 }
 
-/// The last scrape.
+/// The last scrape. Its view is not kept alive: that would be a second snapshot in memory for as long as nobody asks.
 struct Scraped {
-    view: Arc<View>,
+    view: Weak<View>,
     format: metrics::Format,
     text: Bytes,
 }
@@ -85,12 +85,12 @@ impl Context {
     async fn scrape(&self, format: metrics::Format) -> Bytes {
         let mut scraped = self.scraped.lock().await;
         let view = self.shared.view.load_full();
-        let same = scraped.as_ref().filter(|last| Arc::ptr_eq(&last.view, &view) && last.format == format);
+        let same = scraped.as_ref().filter(|last| last.view.as_ptr() == Arc::as_ptr(&view) && last.format == format);
         if let Some(last) = same.filter(|_| view.is_alive(clock::now())) {
             return last.text.clone();
         }
         let text = Bytes::from(metrics::scrape(&self.shared, format));
-        *scraped = Some(Scraped { view, format, text: text.clone() });
+        *scraped = Some(Scraped { view: Arc::downgrade(&view), format, text: text.clone() });
         text
     }
 
@@ -102,7 +102,7 @@ impl Context {
         let shared = &self.shared;
         let now = (shared.view.load_full(), *shared.events.subscribe().borrow());
         if !now.0.is_alive(clock::now()) || !told.is_of(&now) {
-            told.renew(now, &shared.identity.boot_id, |version| self.page(None, Some(version)));
+            told.renew(&now, &shared.identity.boot_id, |version| self.page(None, Some(version)));
         }
         told.since(known)
     }

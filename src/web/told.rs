@@ -1,7 +1,7 @@
 //! What readers of the page have been told: who has it already is sent only what is new.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::engine::View;
 
@@ -13,7 +13,8 @@ pub(super) type Moment = (Arc<View>, u64);
 /// The page as it is, and since which version each of its parts has been so.
 #[derive(Default)]
 pub(super) struct Told {
-    moment: Option<Moment>,
+    /// The view is not kept alive.
+    moment: Option<(Weak<View>, u64)>,
     page: String,
     life: String,
     version: u64,
@@ -23,16 +24,16 @@ pub(super) struct Told {
 impl Told {
     /// True if the page is of this moment.
     pub fn is_of(&self, (view, event): &Moment) -> bool {
-        self.moment.as_ref().is_some_and(|(of, last)| Arc::ptr_eq(of, view) && last == event)
+        self.moment.as_ref().is_some_and(|(of, last)| of.as_ptr() == Arc::as_ptr(view) && last == event)
     }
 
     /// Replaces the page by what `render` makes of it, in its parts, for the version that it is given; `life` is random for each
     /// start of the daemon.
-    pub fn renew(&mut self, moment: Moment, life: &str, render: impl FnOnce(&str) -> String) {
+    pub fn renew(&mut self, moment: &Moment, life: &str, render: impl FnOnce(&str) -> String) {
         self.version += 1;
         life.clone_into(&mut self.life);
         self.page = render(&format!("{life}.{}", self.version));
-        self.moment = Some(moment);
+        self.moment = Some((Arc::downgrade(&moment.0), moment.1));
         let (born, version) = (&self.born, self.version);
         let since = |part| (mark(part).to_owned(), born.get(mark(part)).copied().unwrap_or(version));
         // What is no more is forgotten: were it to come back, nobody could be taken to have kept it.

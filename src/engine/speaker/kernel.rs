@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::io;
 use std::rc::Rc;
 
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::sleep;
 
@@ -22,31 +22,16 @@ use crate::engine::hub::Hub;
 
 /// Jobs that wait: a router has one claim and one release under way at most, and renews seldom.
 const JOBS_MAX: usize = 8;
-/// Claims under way at once. The others wait their turn, so that the first ones are answered in time on a host that is too busy for all;
-/// and a release never waits for more than these.
-const CLAIMS_MAX: usize = 16;
 /// The wait before what the kernel refused is tried again doubles from the first up to the second.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Connections to the kernel, shared by all speakers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::engine) struct Kernel {
     addresses: OnceCell<Rc<Addresses>>,
     vmacs: OnceCell<Rc<Mutex<Vmacs>>>,
     gates: Rc<Gates>,
-    claims: Semaphore,
-}
-
-impl Default for Kernel {
-    fn default() -> Self {
-        Self {
-            addresses: OnceCell::default(),
-            vmacs: OnceCell::default(),
-            gates: Rc::default(),
-            claims: Semaphore::new(CLAIMS_MAX),
-        }
-    }
 }
 
 impl Kernel {
@@ -151,8 +136,8 @@ async fn work(hub: &Rc<Hub>, speaker: Id, site: &Site, mut jobs: mpsc::Receiver<
     while let Some(job) = jobs.recv().await {
         let answer = match job {
             Job::Claim(wanted, lifetime) => {
-                let claiming = async || addresses.claim(holder, &wanted, lifetime).await;
-                Answer::Claimed(in_turn(&hub.kernel().claims, &jobs, claiming).await)
+                let claimed = addresses.claim(holder, &wanted, lifetime).await;
+                Answer::Claimed(claimed.map_err(|error| error.to_string()))
             }
             Job::Renew(held, lifetime) => match addresses.renew(holder, &held, lifetime).await {
                 Ok(()) => continue,
@@ -172,23 +157,6 @@ async fn work(hub: &Rc<Hub>, speaker: Id, site: &Site, mut jobs: mpsc::Receiver<
     }
     if let Some(router) = &site.gate {
         hub.kernel().gates().uninstall(router.key);
-    }
-}
-
-/// Claims when its turn has come, unless that was given up meanwhile: then it would only keep others waiting.
-///
-/// # Errors
-/// In words: what the kernel says, or that it was given up.
-async fn in_turn<E: std::fmt::Display>(
-    claims: &Semaphore,
-    jobs: &mpsc::Receiver<Job>,
-    claim: impl AsyncFnOnce() -> Result<(), E>,
-) -> Result<(), String> {
-    let _turn = claims.acquire().await.map_err(|error| error.to_string())?;
-    // Behind a claim without an answer there can only be a release.
-    match jobs.is_empty() {
-        true => claim().await.map_err(|error| error.to_string()),
-        false => Err("it was given up before its turn came".into()),
     }
 }
 
@@ -232,42 +200,5 @@ async fn release(hub: &Rc<Hub>, speaker: Id, addresses: &Addresses, holder: IfIn
         hub.answer(speaker, Answer::Trouble(error.to_string()));
         sleep(wait).await;
         wait = (wait * 2).min(LONGEST_WAIT);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn few_claim_at_once_the_first_first_and_what_was_given_up_meanwhile_not_at_all() {
-        const ALL: usize = CLAIMS_MAX * 3;
-        let (claims, answers) = (Semaphore::new(CLAIMS_MAX), Semaphore::new(0));
-        let (begun, claimed) = (Cell::new(0), Cell::new(0));
-        let queues: Vec<_> = (0..ALL).map(|_| mpsc::channel(JOBS_MAX)).collect();
-        let claim = async || {
-            begun.set(begun.get() + 1);
-            answers.acquire().await.expect("it is never closed").forget();
-            claimed.set(claimed.get() + 1);
-            Ok::<_, io::Error>(())
-        };
-        let mut claiming: futures_util::stream::FuturesOrdered<_> =
-            queues.iter().map(|(_, jobs)| in_turn(&claims, jobs, claim)).collect();
-        let check = async {
-            use futures_util::StreamExt as _;
-            assert!(futures_util::poll!(claiming.next()).is_pending());
-            assert_eq!(begun.get(), CLAIMS_MAX);
-            // The second third is given up while it waits.
-            for (queue, _) in &queues[CLAIMS_MAX..2 * CLAIMS_MAX] {
-                queue.try_send(Job::Release(Vec::new())).expect("it has room");
-            }
-            answers.add_permits(ALL);
-            let became: Vec<bool> = claiming.map(|result| result.is_ok()).collect().await;
-            assert_eq!(became, [true, false, true].map(|ok| [ok; CLAIMS_MAX]).concat());
-            assert_eq!(claimed.get(), 2 * CLAIMS_MAX);
-        };
-        check.await;
     }
 }
