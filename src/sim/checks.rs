@@ -1,15 +1,14 @@
 //! The checkers: what must be true at every moment, and what must be true again once nothing goes wrong any more.
 //!
 //! Safety, at every moment:
-//! - `advert`: no advert above 0 leaves a host that does not hold the address, and no farewell one that does — unless it is the owner, which
-//!   must not answer then, or somebody
-//!   else took the address away or put it there.
+//! - `advert`: no advert above 0 leaves a host that does not hold the address, and no farewell one that does — unless it is the owner,
+//!   which must not answer then, or somebody else took the address away or put it there.
 //! - `overlap`: two nodes answer at a time only as long as fencing can't know better. Where both have heard all adverts of each
-//!   other for more than a takeover, for the time that an advert and its answer take; for an interval and the proof of life more where they
-//!   begin to hear each other only now, or one of them has a third one to answer. While one does not hear the other it is undecidable, and not judged. Without a gate a
-//!   stopped or killed holder answers on, and is not judged either. Where the kernel passes over the adverts of the other one, for it
-//!   speaks another version, or in version 2 has another authentication or interval, the guard has to act, in a master-down interval and one
-//!   more, from when on nothing has disturbed the two.
+//!   other for more than a takeover, for the time that an advert and its answer take; for an interval and the proof of life more where
+//!   they begin to hear each other only now, or one of them has a third one to answer. While one does not hear the other it is
+//!   undecidable, and not judged. Without a gate a stopped or killed holder answers on, and is not judged either. Where the kernel passes
+//!   over the adverts of the other one, for it speaks another version, or in version 2 has another authentication or interval, the
+//!   guard has to act, in a master-down interval and one more, from when on nothing has disturbed the two.
 //! - `lease`: with an arbiter no two nodes answer at one time, ever; nor are two gates' leases open at one time. `unleased`:
 //!   nobody becomes master without one.
 //! - `order`: no address is released before the gate is closed.
@@ -29,6 +28,8 @@
 //! Liveness, at the end: `one`. Two master-down intervals after the last fault, exactly one node of each component answers, and
 //! it remains the same to the end; where a guard has dropped addresses, its hold-down and one more come on top.
 
+mod spans;
+
 use std::net::IpAddr;
 
 use crate::detect::Verdict;
@@ -42,6 +43,8 @@ use super::kernel::Kernel;
 use super::network::{Network, longest_delay};
 use super::spec::{Fault, Hazards, MAX_NODES, Nodes, Spec};
 use super::world::Node;
+
+pub use spans::Spans;
 
 /// A report that somebody holds keeps a fenced one out for three seconds, and may be a second old.
 const HEARSAY: Duration = Duration::from_secs(4);
@@ -126,20 +129,6 @@ pub(super) struct Checks {
     states: [State; MAX_NODES],
     /// The time that each answered, that several did, that none did; and the longest times of these.
     pub spans: Spans,
-}
-
-/// Times in which nobody, or more than one, answered.
-#[derive(Clone, Debug, Default)]
-pub struct Spans {
-    /// How long each node answered.
-    pub held: [Duration; MAX_NODES],
-    /// How long more than one did, in all and at a stretch.
-    pub several: (Duration, Duration),
-    /// How long nobody did after somebody had, in all and at a stretch.
-    pub nobody: (Duration, Duration),
-    since: Instant,
-    /// The stretch that goes on: how many answer (of two or more: two), and for how long.
-    stretch: (u32, Duration),
 }
 
 impl Checks {
@@ -585,26 +574,5 @@ fn is_true(verdict: Verdict, (holders, speaking, quiet): (Nodes, Nodes, bool)) -
         (Verdict::Unknown, _) | (Verdict::NoMaster, 0) | (Verdict::Healthy | Verdict::Degraded, 1) => true,
         (Verdict::SplitBrain, holders) => holders > 1,
         _ => false,
-    }
-}
-
-impl Spans {
-    /// `holders` answered until now, since the last call.
-    fn take(&mut self, now: Instant, holders: Nodes) {
-        let length = now.since(self.since);
-        self.since = now;
-        let count = holders.count().min(2);
-        self.stretch = (count, if self.stretch.0 == count { self.stretch.1 + length } else { length });
-        let ever = self.held.iter().any(|held| !held.is_zero());
-        for node in holders.iter() {
-            self.held[node] += length;
-        }
-        let span = match count {
-            0 if ever => &mut self.nobody,
-            0 | 1 => return,
-            _ => &mut self.several,
-        };
-        span.0 += length;
-        span.1 = span.1.max(self.stretch.1);
     }
 }
