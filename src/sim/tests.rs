@@ -24,6 +24,14 @@ fn with_an_arbiter_no_two_answer_at_one_time_whatever_happens() {
     assert_eq!(first_violation(Theme::Lease, 0..800), None);
 }
 
+/// In these worlds a look found the gate closed, and a lease that came late opened it before the next look.
+#[test]
+fn a_gate_that_is_taken_for_closed_by_mistake_is_closed_all_the_same_before_the_address_goes() {
+    for seed in [48_772, 95_702, 146_799, 158_311, 164_790, 222_831, 232_012] {
+        assert_eq!(first_violation(Theme::Lease, seed..seed + 1), None);
+    }
+}
+
 #[test]
 fn nor_where_holders_go_on_by_their_peers_promises() {
     assert_eq!(first_violation(Theme::Council, 0..800), None);

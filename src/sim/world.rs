@@ -327,7 +327,7 @@ impl World {
                 return gate.permit_reopening(local + LEAVE + late);
             }
             AtGate::Look => gate.is_open(local),
-            AtGate::Reopen(lifetime) => gate.reopen(local, lifetime),
+            AtGate::Reopen(lifetime) => gate.reopen(local, lifetime) || gate.is_open(local),
         };
         if let Some(process) = &mut this.process {
             process.see_gate(local, act != AtGate::Look, stands);

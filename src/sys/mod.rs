@@ -28,7 +28,7 @@ pub mod state;
 pub mod sysctl;
 pub mod taps;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod timer;
 pub mod tls;
 pub mod track;

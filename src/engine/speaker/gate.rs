@@ -137,6 +137,8 @@ pub(super) struct Door {
     router: Router,
     /// As far as is known.
     open: bool,
+    /// No advert has left since it was closed: nothing can have opened it.
+    shut: bool,
     /// When the kernel was last asked whether it is.
     looked_at: Instant,
     /// Leave to open a gate again that the kernel has closed, once all that was received is read.
@@ -148,7 +150,7 @@ impl Door {
     /// One of which nothing is put up yet.
     pub fn new(gates: Rc<Gates>, router: Router) -> Self {
         gates.want(router.clone());
-        Self { gates, router, open: false, looked_at: Instant::ZERO, reopening: None, reopen_at: None }
+        Self { gates, router, open: false, shut: true, looked_at: Instant::ZERO, reopening: None, reopen_at: None }
     }
 
     pub const fn router(&self) -> &Router {
@@ -158,6 +160,11 @@ impl Door {
     /// Whether clients are answered; `None` if the kernel has no gate.
     pub fn is_open(&self) -> Option<bool> {
         self.gates.gate().map(|_| self.open)
+    }
+
+    /// True if it needs no closing. One that is not known to be open may: a lease that came late opens it, too.
+    pub const fn is_shut(&self) -> bool {
+        self.shut
     }
 
     /// What the gate lacks.
@@ -179,7 +186,7 @@ impl Door {
     /// # Errors
     /// In words.
     pub fn close(&mut self) -> Result<(), String> {
-        self.open = false;
+        (self.open, self.shut) = (false, true);
         (self.reopening, self.reopen_at) = (None, None);
         let Some(mut gate) = self.gates.gate() else { return Ok(()) };
         gate.close(self.router.key).map_err(|error| format!("the kernel gate can't be closed: {error}"))
@@ -214,6 +221,7 @@ impl Door {
     /// An advert with a priority above 0 has left. True if the gate is open now. The kernel is asked only now and then about a gate
     /// that was open: what else closes it is a late advert or a peer's, after which [`Self::was_closed`] asks at once.
     pub fn on_sent(&mut self, now: Instant) -> bool {
+        self.shut = false;
         if let Some(mut gate) = self.gates.gate() {
             if gate.hooks() == Hooks::IngressOnly
                 && let Err(error) = gate.feed(self.router.key)
@@ -267,7 +275,52 @@ impl Door {
         let left = (sent_at + self.router.timeout).since(now);
         let Some(permit) = self.reopening.take().filter(|_| holds && !left.is_zero()) else { return false };
         let opened = self.gates.gate().map(|mut gate| gate.reopen(permit, left));
-        self.open = matches!(opened, Some(Ok(true)));
+        // Without leave any more it may be open all the same: an advert that has left meanwhile opens it, too.
+        self.open = matches!(opened, Some(Ok(true))) || self.look();
         self.open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration as Std;
+
+    use super::*;
+    use crate::sys::testing::{index_of, with_neighbour};
+    use crate::wire::{Auth, Family, Version};
+
+    /// Far longer than the test.
+    const LONG: Duration = Duration::from_secs(600);
+
+    fn router() -> Router {
+        Router {
+            key: Key { family: Family::V4, vrid: 51, interface: index_of("near") },
+            addresses: vec!["10.9.9.100".parse().expect("an address")],
+            vmac: false,
+            version: Version::V3,
+            auth: Auth::None,
+            interval: LONG / 3,
+            timeout: LONG,
+            peers: Vec::new(),
+            rank: Rank { priority: 100, source: None },
+            leased: false,
+        }
+    }
+
+    /// Or the addresses would be released behind a gate that is taken for a closed one.
+    #[test]
+    fn a_gate_that_an_advert_has_opened_is_open_although_the_leave_to_open_it_came_to_nothing() {
+        with_neighbour(async |_| {
+            let (gates, router, now) = (Rc::new(Gates::default()), router(), Instant::ZERO);
+            gates.install(&router).expect("the kernel has nf_tables");
+            let mut door = Door::new(gates.clone(), router.clone());
+            let permit = gates.gate().expect("it is installed").permit(router.key, Duration::from_millis(1));
+            (door.reopening, door.reopen_at) = (Some(permit.expect("leave")), Some(now));
+            gates.gate().expect("it is installed").feed(router.key).expect("what an advert does");
+            std::thread::sleep(Std::from_millis(50));
+            assert!(door.reopen(now, now, true), "it is open");
+            door.close().expect("it can be closed");
+            assert!(!door.look());
+        });
     }
 }

@@ -14,6 +14,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Door {
     /// It is open, or an advert may just have opened it.
     open: bool,
+    /// No advert has left since it was closed: nothing can have opened it.
+    shut: bool,
     looked_at: Instant,
     sent_at: Instant,
     /// What it compares with.
@@ -29,6 +31,7 @@ impl Door {
     pub const fn new(priority: u8) -> Self {
         Self {
             open: false,
+            shut: true,
             looked_at: Instant::ZERO,
             sent_at: Instant::ZERO,
             priority,
@@ -54,9 +57,12 @@ impl Process {
         if self.router.holds() {
             return;
         }
-        if std::mem::take(&mut self.door.open) && self.rules.close_first {
-            self.door.reopen_at = None;
-            self.at_gate(AtGate::Close);
+        if !std::mem::replace(&mut self.door.shut, true) {
+            self.door.open = false;
+            if self.rules.close_first {
+                self.door.reopen_at = None;
+                self.at_gate(AtGate::Close);
+            }
         }
         if self.router.state() != State::Master {
             self.set_gate_priority(self.router.effective_priority().unwrap_or_default());
@@ -74,6 +80,7 @@ impl Process {
     pub(super) fn after_advert(&mut self, now: Instant, priority: u8) {
         self.set_gate_priority(priority);
         self.door.sent_at = now;
+        self.door.shut = false;
         if !std::mem::replace(&mut self.door.open, true) || now.since(self.door.looked_at) >= LOOK_EVERY {
             self.door.looked_at = now;
             self.at_gate(AtGate::Look);

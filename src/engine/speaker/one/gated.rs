@@ -102,7 +102,7 @@ impl Speaker {
         if self.router.holds() {
             return;
         }
-        self.at_gate(now, told, |door| if door.is_open() == Some(true) { door.close() } else { Ok(()) });
+        self.at_gate(now, told, |door| if door.is_shut() { Ok(()) } else { door.close() });
         if self.router.state() != State::Master {
             let (priority, source) = (self.router.effective_priority().unwrap_or_default(), self.primary);
             self.at_gate(now, told, |door| door.set_rank(priority, source));
