@@ -125,7 +125,7 @@ impl Core {
     pub fn next_turn(&self, now: Instant) -> Instant {
         let heartbeat = now + TURN_EVERY;
         let due = self.watcher.poll_timeout().unwrap_or(heartbeat).min(self.publish_at());
-        let turn = due.min(heartbeat).max(now + TURN_AT_MOST_EVERY);
+        let turn = due.min(heartbeat).max(now + TURN_AT_MOST_EVERY.max(self.rest.shortest()));
         self.rest.end_at(turn);
         turn
     }

@@ -10,8 +10,10 @@ use crate::time::{Duration, Instant};
 
 /// With nothing left to do the core thread sleeps for so long before it waits for the next thing: what comes meanwhile is read
 /// in one go. To wake for each advert alone costs many times what judging it does. Frames carry the kernel's time, so none is
-/// taken for late. A verdict is, by at most this, but for those that are due at a time: the rest ends there.
+/// taken for late. A verdict is, by at most this, but for those that are due at a time: the rest ends there, though not before it was
+/// worth it. With hundreds of routers something is due at each moment.
 const LENGTH: Duration = Duration::from_millis(30);
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// How long the core thread rests. A daemon that speaks takes none: its own adverts and takeovers are worth a wake each. Nor is there any
 /// while it is open whether two hold: the next advert may tell.
@@ -41,6 +43,15 @@ impl Rest {
         self.contested.store(contested, Ordering::Relaxed);
     }
 
+    /// How long a rest takes at least.
+    pub fn shortest(&self) -> Duration {
+        if self.is_awake() { Duration::ZERO } else { SHORTEST }
+    }
+
+    fn is_awake(&self) -> bool {
+        [&self.speaks, &self.contested].iter().any(|awake| awake.load(Ordering::Relaxed))
+    }
+
     /// Notes when there is something to do, whatever comes.
     pub fn end_at(&self, due: Instant) {
         self.due.store(due.as_nanos(), Ordering::Relaxed);
@@ -48,7 +59,7 @@ impl Rest {
 
     /// Takes it.
     pub fn take(&self) {
-        if [&self.speaks, &self.contested].iter().any(|awake| awake.load(Ordering::Relaxed)) {
+        if self.is_awake() {
             return;
         }
         let length = Instant::from_nanos(self.due.load(Ordering::Relaxed)).since(clock::now()).min(LENGTH);
