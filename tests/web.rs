@@ -283,6 +283,14 @@ async fn liveness_follows_the_loop_and_readiness_what_is_seen() {
 }
 
 #[tokio::test]
+async fn a_peer_is_answered_only_once_this_hosts_addresses_are_known() {
+    let mut snapshot = scene::empty();
+    assert_eq!(Server::start(snapshot.clone()).await.get("/api/v1/peer?nonce=n").await.status, 200);
+    snapshot.addresses.clear();
+    assert_eq!(Server::start(snapshot).await.get("/api/v1/peer?nonce=n").await.status, 503);
+}
+
+#[tokio::test]
 async fn a_loop_that_hangs_leaves_no_healthy_router_on_page_or_api() {
     let server = Server::start(scene::with(vec![scene::healthy()])).await;
     assert_eq!(server.get("/api/v1/status").await.json()["verdict"], "healthy");

@@ -86,11 +86,14 @@ pub(super) async fn peer(State(context): State<Context>, Query(ask): Query<Ask>)
     context.shared.refresh().await;
     let seal = context.shared.seal.load();
     let written = context.with_snapshot(|identity, snapshot| {
-        document::answer(identity, snapshot, clock::now(), &nonce, Option::as_ref(&seal))
+        // Whoever asks tells by the addresses whose host this is: without them it would take this one for another.
+        let is_read = !snapshot.addresses.is_empty();
+        is_read.then(|| document::answer(identity, snapshot, clock::now(), &nonce, Option::as_ref(&seal)))
     });
     match written {
-        Ok(answer) => Json(answer).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some(Ok(answer)) => Json(answer).into_response(),
+        Some(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "this host's addresses are not read yet\n").into_response(),
     }
 }
 
