@@ -92,9 +92,12 @@ fn a_backup_is_alive_then_frozen_then_alive_then_absent_faults_14_and_15() {
         until_both(&mut watch, DaemonState::Alive).await;
         backup.signal("STOP");
         until_both(&mut watch, DaemonState::Frozen).await;
+        assert_eq!(watch.look(Family::V4), DaemonState::Frozen, "a look in between says what the reading said");
         backup.signal("CONT");
         until_both(&mut watch, DaemonState::Alive).await;
+        assert_eq!(watch.look(Family::V6), DaemonState::Alive);
         drop(backup);
+        wait_for("a look finds it gone", || watch.look(Family::V4) == DaemonState::Absent).await;
         until_both(&mut watch, DaemonState::Absent).await;
     });
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::config::Config;
 use crate::detect::{Event, Histogram, Snapshot, Verdict, Watcher};
@@ -48,6 +48,7 @@ pub(super) struct Core {
     learned: watch::Sender<Vec<Learned>>,
     kept_at: Instant,
     rest: Rest,
+    daemons_doubted: Arc<Notify>,
 }
 
 impl Core {
@@ -74,7 +75,13 @@ impl Core {
             learned,
             kept_at: started,
             rest,
+            daemons_doubted: Arc::default(),
         }
+    }
+
+    /// Notified when it is to be looked at once whether VRRP daemons run here.
+    pub fn daemons_doubted(&self) -> Arc<Notify> {
+        self.daemons_doubted.clone()
     }
 
     /// What it has found out.
@@ -162,6 +169,8 @@ impl Core {
                 Ok(blocked) => self.feed(clock::now(), &Fact::OutputTest { interface, family, blocked }),
                 Err(error) => tracing::debug!(?interface, ?family, %error, "the output test says nothing"),
             },
+            // Both families are looked at: it costs nothing more, and this happens once for each time that a tap lacks adverts.
+            Request::Daemon { .. } => self.daemons_doubted.notify_one(),
             Request::Arp { interface, .. } | Request::Neighbour { interface, .. } | Request::Echo { interface, .. } => {
                 let sent = self.prober.send(request).map_err(|error| format!("a probe can't be sent: {error}"));
                 self.report(Sensor::Arp, Some(interface), "probe", sent);

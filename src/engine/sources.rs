@@ -297,14 +297,18 @@ async fn daemons(hub: Rc<Hub>) {
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut own = hub.own_sockets();
     let mut watch = DaemonWatch::new(own.clone());
+    let doubted = hub.core().daemons_doubted();
     loop {
-        second.tick().await;
+        let is_due = tokio::select! {
+            _ = second.tick() => true,
+            () = doubted.notified() => false,
+        };
         if own != hub.own_sockets() {
             own = hub.own_sockets();
             watch = DaemonWatch::new(own.clone());
         }
         for family in [Family::V4, Family::V6] {
-            let state = watch.read(family);
+            let state = if is_due { watch.read(family) } else { watch.look(family) };
             hub.feed(clock::now(), &Fact::Daemon(crate::observe::Daemon { family, state }));
         }
     }

@@ -540,6 +540,11 @@ pub enum Request {
         /// Over this family.
         family: Family,
     },
+    /// Look now whether a VRRP daemon still runs here.
+    Daemon {
+        /// Of this family.
+        family: Family,
+    },
 }
 
 impl Request {

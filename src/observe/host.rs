@@ -90,6 +90,11 @@ impl Host {
         self.daemons[family as usize].map_or(DaemonState::Unknown, |look| look.state)
     }
 
+    /// When it was last looked whether a daemon of that family runs.
+    pub fn daemon_looked_for(&self, family: Family) -> Option<Instant> {
+        self.daemons[family as usize].map(|look| look.at)
+    }
+
     /// True if a daemon of that family may be about to take hold of its addresses: they have been here since `held`, as FRR's are
     /// before it has its socket, and that there is none was last seen too early to tell, or one has appeared a moment ago.
     pub fn may_be_starting(&self, family: Family, held: Instant, now: Instant) -> bool {

@@ -135,11 +135,11 @@ impl Speaker {
         interval * 3 + unit * (256 - u32::from(self.advert.priority)) / 256
     }
 
-    /// The count of one tap.
+    /// The count of one tap. What got past netfilter was not dropped before it, even where the tap there missed it.
     pub fn deliver(&mut self, tap: Tap) {
         self.delivered[tap as usize] += 1;
         self.vouched[tap as usize] = true;
-        self.undelivered[tap as usize].0 = 0;
+        self.undelivered[..=tap as usize].iter_mut().for_each(|(count, _)| *count = 0);
     }
 
     /// Counts one advert on the wire that these taps should see too.
@@ -158,16 +158,16 @@ impl Speaker {
     }
 
     /// The first tap on the way that has been missing this speaker's adverts for longer than its socket may lag behind the
-    /// wire's: one, if it saw those before, and else two in a row.
-    pub fn dropped_before(&self, now: Instant) -> Option<Tap> {
+    /// wire's, and since when: one, if it saw those before, and else two in a row.
+    pub fn dropped_before(&self, now: Instant) -> Option<(Tap, Instant)> {
         let authenticated = self.advert.auth == Auth::Header;
         if !self.comparable || authenticated {
             return None;
         }
-        [Tap::Ip, Tap::Raw].into_iter().find(|tap| {
-            let (count, since) = self.undelivered[*tap as usize];
-            let enough = if self.vouched[*tap as usize] { 1 } else { 2 };
-            count >= enough && now.since(since) >= TAP_LAG
+        [Tap::Ip, Tap::Raw].into_iter().find_map(|tap| {
+            let (count, since) = self.undelivered[tap as usize];
+            let enough = if self.vouched[tap as usize] { 1 } else { 2 };
+            (count >= enough && now.since(since) >= TAP_LAG).then_some((tap, since))
         })
     }
 

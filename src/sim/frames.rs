@@ -107,7 +107,7 @@ pub(super) fn probe(request: &Request) -> Option<Rc<Packet>> {
             frame::echo(Echo::Request, (sender_mac, source), (destination_mac, target), identifier, sequence).ok()?,
             Question { target, from: (sender_mac, source), echo: Some((identifier, sequence)) },
         ),
-        Request::OutputTest { .. } => return None,
+        Request::OutputTest { .. } | Request::Daemon { .. } => return None,
     };
     Some(Packet::asking(bytes, Some(asks)))
 }

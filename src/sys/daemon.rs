@@ -74,24 +74,49 @@ impl DaemonWatch {
         }
     }
 
+    /// Looks between two readings whether there is one. Whether it is frozen stays what the last one told.
+    pub fn look(&self, family: Family) -> DaemonState {
+        match table(family).ok().and_then(|text| sockets(family, &text)) {
+            Some(sockets) if sockets.iter().all(|s| self.own.contains(&s.inode)) => DaemonState::Absent,
+            Some(_) if self.queues(family).values().any(Queue::is_unread) => DaemonState::Frozen,
+            Some(_) => DaemonState::Alive,
+            None => DaemonState::Unknown,
+        }
+    }
+
     fn judge(&mut self, family: Family, text: &str) -> DaemonState {
         let Some(mut sockets) = sockets(family, text) else { return DaemonState::Unknown };
         sockets.retain(|s| !self.own.contains(&s.inode));
-        let known = match family {
-            Family::V4 => &mut self.v4,
-            Family::V6 => &mut self.v6,
-        };
         if sockets.iter().any(|s| s.group) {
             sockets.retain(|s| s.group);
         }
-        *known = sockets.iter().map(|s| (s.inode, s.queue(known.get(&s.inode)))).collect();
-        if known.is_empty() {
+        let known = self.queues(family);
+        let queues: Queues = sockets.iter().map(|s| (s.inode, s.queue(known.get(&s.inode)))).collect();
+        let state = if queues.is_empty() {
             DaemonState::Absent
-        } else if known.values().any(|q| q.suspicion >= UNREAD) {
+        } else if queues.values().any(Queue::is_unread) {
             DaemonState::Frozen
         } else {
             DaemonState::Alive
+        };
+        match family {
+            Family::V4 => self.v4 = queues,
+            Family::V6 => self.v6 = queues,
         }
+        state
+    }
+
+    const fn queues(&self, family: Family) -> &Queues {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+}
+
+impl Queue {
+    const fn is_unread(&self) -> bool {
+        self.suspicion >= UNREAD
     }
 }
 

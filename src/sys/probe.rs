@@ -50,8 +50,11 @@ pub(super) fn send(transmitter: &Transmitter, request: &Request) -> io::Result<(
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
             (interface, frame)
         }
-        Request::OutputTest { .. } => {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an output test is no probe: see output_blocked"));
+        Request::OutputTest { .. } | Request::Daemon { .. } => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it makes no frame: see output_blocked, DaemonWatch",
+            ));
         }
     };
     transmitter.send(interface, &frame)

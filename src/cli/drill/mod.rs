@@ -263,12 +263,13 @@ impl Questions {
     }
 }
 
-const fn interface_of(request: &Request) -> IfIndex {
+const fn interface_of(request: &Request) -> Option<IfIndex> {
     match *request {
         Request::Arp { interface, .. }
         | Request::Neighbour { interface, .. }
         | Request::Echo { interface, .. }
-        | Request::OutputTest { interface, .. } => interface,
+        | Request::OutputTest { interface, .. } => Some(interface),
+        Request::Daemon { .. } => None,
     }
 }
 
@@ -276,7 +277,7 @@ const fn interface_of(request: &Request) -> IfIndex {
 async fn ask(interval: Duration, drills: &mut [Drill], end: Instant) -> Result<(), String> {
     let requests: Vec<Request> = drills.iter().filter_map(|drill| drill.request()).collect();
     let prober = Prober::open().map_err(|error| format!("no probe can be sent: {error}"))?;
-    let mut indices: Vec<IfIndex> = requests.iter().map(interface_of).collect();
+    let mut indices: Vec<IfIndex> = requests.iter().filter_map(interface_of).collect();
     indices.sort();
     indices.dedup();
     let [index] = indices.as_slice() else {

@@ -341,3 +341,29 @@ fn taps_that_a_late_loop_has_not_read_yet_blame_no_firewall_fault_22() {
     stage.idle(5900);
     stage.expect(Verdict::Healthy, &[]);
 }
+
+/// The socket before ingress was opened later than the daemon's: after a link that flapped.
+#[test]
+fn what_the_daemons_kind_of_socket_saw_was_not_dropped_before_it_fault_34() {
+    let mut stage = Stage::member();
+    stage.play(4000, &[(&advert(B, 200), 0)]);
+    stage.delivers = [false, true];
+    stage.play(8000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::Healthy, &[]);
+    stage.delivers = [false; 2];
+    stage.play(10000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
+}
+
+/// Its virtual MAC's interface stays a little longer, and swallows what comes from that MAC.
+#[test]
+fn a_daemon_that_ends_blames_no_firewall_before_it_is_known_to_be_gone_fault_1() {
+    let mut stage = Stage::member();
+    stage.play(4000, &[(&advert(B, 200), 0)]);
+    (stage.delivers, stage.daemon) = ([false; 2], DaemonState::Absent);
+    stage.play(8000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.verdicts(), ["healthy"]);
+    let looked = stage.requests.iter().filter(|(_, request)| matches!(request, Request::Daemon { .. })).count();
+    assert_eq!(looked, 1, "it is looked at once, and not with each advert");
+}

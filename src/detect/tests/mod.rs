@@ -80,6 +80,8 @@ struct Stage {
     /// Whether the kernel's further taps see what the wire brings.
     delivers: [bool; 2],
     output_blocked: bool,
+    /// How the local daemon is, whenever that is looked at.
+    daemon: DaemonState,
     requests: Vec<(u64, Request)>,
 }
 
@@ -94,6 +96,7 @@ impl Stage {
             own_answers: Vec::new(),
             delivers: [true; 2],
             output_blocked: false,
+            daemon: DaemonState::Unknown,
             requests: Vec::new(),
         };
         stage.fact(Fact::Link(eth0()));
@@ -127,6 +130,7 @@ impl Stage {
     }
 
     fn daemon(&mut self, state: DaemonState) {
+        self.daemon = state;
         self.fact(Fact::Daemon(Daemon { family: Family::V4, state }));
     }
 
@@ -179,6 +183,7 @@ impl Stage {
                 let blocked = self.output_blocked;
                 self.fact(Fact::OutputTest { interface, family, blocked });
             }
+            Request::Daemon { family } => self.fact(Fact::Daemon(Daemon { family, state: self.daemon })),
             Request::Neighbour { .. } | Request::Echo { .. } => {}
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{DaemonState, ESTABLISHED, Model, Slot};
-use crate::observe::{Daemon, Router, Speaker, Tap};
+use crate::observe::{Daemon, Request, Router, Speaker, Tap};
 use crate::time::{Duration, Instant};
 use crate::wire::Family;
 
@@ -26,10 +26,15 @@ impl Model {
         if self.host.set_daemon(now, daemon) {
             self.update_daemon_members();
             self.refresh_all();
-        } else if daemon.state == DaemonState::Absent {
-            // Where an address came since the last look, this one may tell that nobody speaks for it.
-            let holds = |r: &Router| r.id.family == daemon.family && r.vips.iter().any(|vip| vip.held.is_some());
-            self.dirty.extend(self.routers.iter().filter(|(_, r)| holds(r)).map(|(slot, _)| *slot));
+        } else {
+            // Where an address came since the last look, this one may tell that nobody speaks for it; where a tap lacks adverts,
+            // that somebody waits for them.
+            let concerns = |r: &Router| match daemon.state {
+                DaemonState::Absent => r.vips.iter().any(|vip| vip.held.is_some()),
+                _ => lacking(r, now).is_some(),
+            };
+            let routers = self.routers.iter().filter(|(_, r)| r.id.family == daemon.family && concerns(r));
+            self.dirty.extend(routers.map(|(slot, _)| *slot));
         }
     }
 
@@ -57,9 +62,26 @@ impl Model {
         self.takes_part || [Family::V4, Family::V6].iter().any(|f| self.host.daemon(*f) != DaemonState::Absent)
     }
 
-    /// The first of the further taps that lacks this speaker's adverts, if none of them may lag.
+    /// The first of the further taps that lacks this speaker's adverts, if none of them may lag and a daemon was here since: one
+    /// that ends takes its place in the group with it, and the interface with the virtual MAC that it leaves swallows them.
     pub fn dropped_before(&self, speaker: &Speaker, now: Instant) -> Option<Tap> {
-        speaker.dropped_before(now).filter(|_| now >= self.taps_lag_until)
+        let (tap, since) = speaker.dropped_before(now)?;
+        let is_awaited = self.host.daemon_looked_for(Family::of(&speaker.advert.source)).is_some_and(|at| at >= since);
+        (is_awaited && now >= self.taps_lag_until).then_some(tap)
+    }
+
+    /// Takes another look at what the further taps lack by now, and at whether anybody waits for it.
+    pub(super) fn look_at_taps(&mut self, now: Instant) {
+        for (slot, router) in &self.routers {
+            let Some(since) = lacking(router, now) else { continue };
+            self.dirty.insert(*slot);
+            let family = router.id.family;
+            let request = Request::Daemon { family };
+            let is_old = self.host.daemon_looked_for(family).is_some_and(|at| at < since);
+            if is_old && router.speaking.is_none() && !self.requests.contains(&request) {
+                self.requests.push(request);
+            }
+        }
     }
 
     /// Works out anew of which routers this host is a member because a VRRP daemon runs on it.
@@ -85,4 +107,9 @@ impl Model {
             self.refresh(slot);
         }
     }
+}
+
+/// Since when a tap has been lacking a router's adverts, if one does.
+fn lacking(router: &Router, now: Instant) -> Option<Instant> {
+    router.judged().filter(|s| !s.local).find_map(|s| s.dropped_before(now)).map(|(_, since)| since)
 }

@@ -276,8 +276,7 @@ impl Model {
             if now < self.taps_lag_until {
                 self.look = Some(self.taps_lag_until);
             }
-            let dropped = |r: &Router| r.judged().any(|s| !s.local && s.dropped_before(now).is_some());
-            self.dirty.extend(self.routers.iter().filter(|(_, r)| dropped(r)).map(|(slot, _)| *slot));
+            self.look_at_taps(now);
         }
         if self.sweep <= now {
             self.sweep = now + Duration::from_secs(1);
