@@ -507,7 +507,7 @@ fn witness(mut found: Judgement, model: &Model, parties: &[&Party<'_>]) -> Judge
             let kind = if address.is_ipv4() { "arp" } else { "nd" };
             found = found.says(kind, claim.last, format!("{} answers for {address}", claim.mac));
         }
-        if let Some(word) = party.word.filter(|word| !word.said.held.is_empty()) {
+        if let Some(word) = party.says_held() {
             let signed = if word.report.signed { "signed" } else { "unsigned" };
             let says = format!("{name} says ({signed}) that it holds {}", cause::list(&word.said.held));
             found = found.says("report", word.report.as_of, says);

@@ -85,7 +85,7 @@ fn held_beside(model: &Model, router: &Router, held: Instant, other: &Party<'_>,
     let sure = start + grace;
     let persists = other.active.is_some()
         || other.claims.iter().any(|(_, claim)| claim.persists_since(held))
-        || other.word.is_some_and(|word| word.report.as_of >= sure);
+        || other.says_held().is_some_and(|word| word.report.as_of >= sure);
     let starts = model.may_be_starting(router, held, now);
     let again = if starts { sure.max(now + grace / 4) } else { sure };
     let proven = persists && sure <= now && !starts;
@@ -100,7 +100,7 @@ fn grace(router: &Router) -> Duration {
 /// A host of which nothing is heard or answered here says that it holds, while another advertises or holds. What it said before it
 /// had time to let go proves nothing.
 fn told_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option<Conflict> {
-    let word = silent.word?;
+    let word = silent.says_held()?;
     let start = other.start()?;
     let proven = word.report.as_of >= start + grace(router);
     // Since when it holds it does not say: both did when it said so.

@@ -56,6 +56,11 @@ impl<'a> Party<'a> {
             || self.word.is_some_and(|word| word.said.held.contains(&address))
     }
 
+    /// What its vipwarden says, if that is that it holds.
+    pub fn says_held(&self) -> Option<Word<'a>> {
+        self.word.filter(|word| !word.said.held.is_empty())
+    }
+
     /// Its name: this node, a peer, its address, or its MAC.
     pub fn name(&self, model: &Model) -> String {
         if self.here {
@@ -86,7 +91,7 @@ impl<'a> Party<'a> {
         if self.claims.iter().any(|(_, claim)| claim.echoed) {
             how.push("echo");
         }
-        if self.word.is_some_and(|word| !word.said.held.is_empty()) {
+        if self.says_held().is_some() {
             how.push("report");
         }
         how

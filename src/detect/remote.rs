@@ -167,9 +167,14 @@ fn one_way(model: &Model, unheard: &Party<'_>, deaf: &Party<'_>) -> Finding {
     }
 }
 
-/// This node sends nothing itself, and does not hear a peer that says that it advertises.
+/// This node sends nothing itself, and does not hear a peer that says that it advertises: that it has sent since the last one that
+/// was heard, and another before that, for one may be under way.
 pub fn unheard(model: &Model, party: &Party<'_>) -> Option<Finding> {
-    party.word.filter(|word| !party.here && party.active.is_none() && word.said.advertises())?;
+    let word = party.word.filter(|word| !party.here && party.active.is_none() && word.said.advertises())?;
+    let sent = word.said.sends.as_ref()?.last;
+    if party.speaker.is_some_and(|heard| sent <= heard.last + heard.interval() * 3 / 2) {
+        return None;
+    }
     let (from, to) = (party.name(model), &model.settings.node);
     Some(Finding {
         cause: Cause::OneWayPath,

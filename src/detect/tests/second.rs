@@ -109,6 +109,21 @@ fn where_the_peer_hears_us_and_we_do_not_hear_it_the_path_is_one_way_and_ends_he
     assert_eq!((finding.node.as_deref(), finding.here), (Some("lb01"), true));
 }
 
+/// What a master says of itself is a little older than what is heard of it.
+#[test]
+fn a_master_that_stops_advertising_is_not_called_unheard_by_what_it_said_before_fault_15() {
+    let mut stage = Stage::member_with(settings());
+    let b = advert(B, 200);
+    stage.answers = vec![mac(B)];
+    for (last, cause) in [(5000, Cause::StaleAddress), (9000, Cause::OneWayPath)] {
+        stage.play(5000 + stage.now, &[(&b, 0)]);
+        let sends = Some(Sent { source: ip(B), priority: 200, active: true, last: at(stage.now - 5000 + last) });
+        stage.idle(stage.now + 4500);
+        stage.report(&Reported { sends, ..holder() });
+        stage.expect(Verdict::Degraded, &[cause]);
+    }
+}
+
 #[test]
 fn what_the_peer_says_of_its_own_firewall_is_the_cause_here_too_fault_2() {
     let mut stage = Stage::master();
@@ -128,6 +143,30 @@ fn a_drop_on_a_backup_is_told_by_the_master_too_before_anything_has_happened_fau
     stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
     stage.with_reports(2, &backup(), &[(&advert(A, 200), 0)]);
     stage.expect(Verdict::Healthy, &[]);
+}
+
+/// It answered a probe a moment before, and the next one is not due yet.
+#[test]
+fn a_loser_that_says_that_it_holds_no_more_makes_no_split_by_its_last_answer_fault_1() {
+    let often = |source, priority| Advert {
+        version: Version::V3,
+        interval: Interval::CentiSeconds(CentiSeconds(10)),
+        ..advert(source, priority)
+    };
+    let (a, b) = (often(A, 200), often(B, 100));
+    let mut stage = Stage::member_with(settings());
+    stage.answers = vec![mac(B)];
+    stage.with_reports(5, &holder(), &[(&b, 0)]);
+    let asks = |(_, request): &&(u64, Request)| matches!(request, Request::Arp { target, .. } if *target == ip(VIP));
+    let asked = stage.requests.iter().rev().find(asks).expect("it probes").0;
+    stage.play(asked + 1200, &[(&b, 50)]);
+    stage.answers.clear();
+    stage.own(VIP);
+    stage.play(asked + 1800, &[(&a, 0)]);
+    stage.report(&backup());
+    stage.play(asked + 5000, &[(&a, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
 }
 
 #[test]
