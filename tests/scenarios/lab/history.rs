@@ -62,6 +62,11 @@ impl History {
         self.spells().last().expect("it has been there").0
     }
 
+    /// Whether it was there then.
+    pub fn held_at(&self, at: DateTime) -> bool {
+        self.spells().iter().any(|(start, end)| *start <= at && end.is_none_or(|end| at < end))
+    }
+
     /// How long both hosts had the address, in all. What still lasts counts up to the latest date that either knows.
     pub fn overlap(&self, other: &Self) -> Duration {
         let (ours, others) = (self.spells(), other.spells());
