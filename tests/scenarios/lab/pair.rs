@@ -106,12 +106,12 @@ impl Side {
         }
     }
 
-    /// What its adverts come from.
-    fn source(&self) -> String {
+    /// What its adverts may come from.
+    fn sources(&self) -> Vec<String> {
         match &self.frr {
-            Some(frr) => frr.source(),
-            None if self.instance.addresses[0].contains(':') => self.node.link_local(),
-            None => self.node.ipv4(),
+            Some(frr) => frr.sources(),
+            None if self.instance.addresses[0].contains(':') => vec![self.node.link_local()],
+            None => vec![self.node.ipv4()],
         }
     }
 
@@ -185,10 +185,10 @@ impl Pair {
     }
 
     fn expect_healthy(&self, master: &Side, name: &str) {
-        let source = master.source();
         for side in [&self.a, &self.b] {
             side.watch.expect(&format!("it is healthy with {name} as master"), |router| {
-                router["verdict"] == "healthy" && router["masters"] == serde_json::json!([source])
+                let is_master = |source| router["masters"] == serde_json::json!([source]);
+                router["verdict"] == "healthy" && master.sources().into_iter().any(is_master)
             });
         }
     }

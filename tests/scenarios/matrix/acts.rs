@@ -1,7 +1,9 @@
 //! What is done to a pair, and undone.
 
 use super::Case;
-use crate::lab::{Firewall, Hook, Injector, Instance, Pair, Side, Speaker, holds, neighbour_advertisement, until};
+use crate::lab::{
+    Firewall, Hook, Injector, Instance, Pair, Recording, Side, Speaker, holds, neighbour_advertisement, until,
+};
 use std::net::Ipv6Addr;
 
 pub const VIP_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x100);
@@ -45,6 +47,21 @@ pub fn cut(case: &mut Case, from: &str, to: &str) {
 pub fn cut_both(case: &mut Case) {
     cut(case, "a", "b");
     cut(case, "b", "a");
+}
+
+/// Two who became masters behind a cut meet.
+pub fn meet(case: &mut Case) {
+    let mut taps = case.sides().map(|side| Recording::start(&side.node));
+    case.clear();
+    for side in case.sides() {
+        side.watch.expect_verdict("split_brain", &["priority_tie"]);
+    }
+    for ((tap, mac), met) in taps.iter_mut().zip([A_MAC, B_MAC]).zip(&mut case.met) {
+        let own = mac.map(|byte| format!("{byte:02x}")).join(":");
+        let times = tap.packets(&format!("vrrp and eth.src != {own}"), &["frame.time_epoch"]);
+        let first: f64 = times.first().and_then(|time| time.parse().ok()).expect("the other was heard");
+        *met = (first * 1000.0) as i64;
+    }
 }
 
 pub fn kill(case: &mut Case) {

@@ -109,6 +109,7 @@ fn takeovers() -> Vec<Row> {
         Row { flavour: Flavour::V6, ..stopped },
         Row { flavour: Flavour::Vmac, ..stopped },
         Row { frr: [true; 2], ..stopped },
+        Row { frr: [true; 2], flavour: Flavour::V6, ..stopped },
         deleted,
         Row {
             flavour: Flavour::V6,
@@ -433,9 +434,9 @@ fn mismatches() -> Vec<Row> {
                 cut_both(case);
                 case.pair.start();
                 case.pair.expect_holders(true, true);
-                case.clear();
+                meet(case);
             },
-            effect: Effect::Done,
+            effect: Effect::Met,
             heal: |case| part_v6(case),
             ..tie
         },
