@@ -206,6 +206,11 @@ impl Pair {
             for metric in ["vrrp_split_brain_seconds_total", "vrrp_split_brain_episodes_total"] {
                 assert_eq!(side.watch.metric(metric, &["vrid=\"51\""]), 0.0, "{metric} on {}", side.node.name());
             }
+            // A split that is shorter than a takeover is not counted.
+            let events = side.watch.get("/api/v1/events").expect("events are served");
+            let parsed: serde_json::Value = serde_json::from_str(&events).expect("JSON");
+            let splits = |e: &serde_json::Value| e["kind"] == "verdict" && e["to"] == "split_brain";
+            assert!(!parsed.as_array().expect("a list").iter().any(splits), "{events}");
         }
     }
 }

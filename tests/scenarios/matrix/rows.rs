@@ -82,8 +82,17 @@ fn takeovers() -> Vec<Row> {
         },
         ..QUIET
     };
-    let protodown =
-        Row { fault: 19, what: "FRR: a backup with the VIP on its protodown macvlan", frr: [true; 2], ..QUIET };
+    let protodown = Row {
+        fault: 19,
+        what: "FRR: a backup with the VIP on its protodown macvlan stops, and comes back",
+        frr: [true; 2],
+        inject: |case| {
+            case.pair.b.stop();
+            case.pair.expect_master_a();
+            case.pair.b.start();
+        },
+        ..QUIET
+    };
     let on_loopback = Row {
         fault: 32,
         what: "a backup has the VIP on its loopback (LVS-DR)",
