@@ -49,8 +49,11 @@ pub fn cut_both(case: &mut Case) {
     cut(case, "b", "a");
 }
 
-/// Two who became masters behind a cut meet.
+/// Two become masters behind a cut, and meet.
 pub fn meet(case: &mut Case) {
+    cut_both(case);
+    case.pair.start();
+    case.pair.expect_holders(true, true);
     let mut taps = case.sides().map(|side| Recording::start(&side.node));
     case.clear();
     for side in case.sides() {
@@ -70,6 +73,12 @@ pub fn kill(case: &mut Case) {
 
 pub fn restart(case: &mut Case) {
     case.pair.a.start();
+}
+
+pub fn restart_backup(case: &mut Case) {
+    case.pair.b.stop();
+    case.pair.expect_master_a();
+    case.pair.b.start();
 }
 
 pub fn add(case: &mut Case, stranger: bool) {

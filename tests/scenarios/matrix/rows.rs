@@ -86,11 +86,7 @@ fn takeovers() -> Vec<Row> {
         fault: 19,
         what: "FRR: a backup with the VIP on its protodown macvlan stops, and comes back",
         frr: [true; 2],
-        inject: |case| {
-            case.pair.b.stop();
-            case.pair.expect_master_a();
-            case.pair.b.start();
-        },
+        inject: restart_backup,
         ..QUIET
     };
     let on_loopback = Row {
@@ -439,12 +435,7 @@ fn mismatches() -> Vec<Row> {
         Row {
             flavour: Flavour::V6,
             differ: |pair| clone_source_v6(pair),
-            inject: |case| {
-                cut_both(case);
-                case.pair.start();
-                case.pair.expect_holders(true, true);
-                meet(case);
-            },
+            inject: meet,
             effect: Effect::Met,
             heal: |case| part_v6(case),
             ..tie
