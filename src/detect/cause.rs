@@ -87,7 +87,7 @@ pub fn of_conflict(
         findings.extend(admitted.into_iter().filter(|finding| finding.cause == Cause::MutedMaster));
     }
     if findings.is_empty() {
-        findings.extend(tie(model, one, two));
+        findings.extend(tie(model, router, one, two));
     }
     if findings.is_empty() && one.here && one.active.is_none() {
         findings.push(silent_here(model, router, one, two, now));
@@ -196,9 +196,10 @@ pub fn each_refuses(x: &Speaker, y: &Speaker) -> bool {
     row_of(x, y).is_some_and(|row| mutual.contains(&row))
 }
 
-/// True if no election between them ends: equal priority and equal source.
+/// True if no election between them ends: equal priority and equal source, and both were on time at once.
 pub fn is_tie(x: &Speaker, y: &Speaker) -> bool {
-    x.advert.priority == y.advert.priority && x.advert.source == y.advert.source
+    let met = x.spell <= y.overdue_at() && y.spell <= x.overdue_at();
+    met && x.advert.priority == y.advert.priority && x.advert.source == y.advert.source
 }
 
 /// The first difference, in the order in which a receiver checks, with both values in words.
@@ -258,10 +259,13 @@ pub fn list(addresses: &[IpAddr]) -> String {
     text
 }
 
-fn tie(model: &Model, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
-    let (x, y) = (one.active?, two.active?);
+/// Each of the two may be silent in turn: keepalived starts its advert timer anew with each advert that it hears.
+fn tie(model: &Model, router: &Router, one: &Party<'_>, two: &Party<'_>) -> Option<Finding> {
+    let (x, y) = (one.speaker?, two.speaker?);
+    let stopped = one.here && one.active.is_none();
+    let is_dead = stopped && matches!(model.daemon_of(router), DaemonState::Absent | DaemonState::Frozen);
     let mac = |s: &Speaker| s.mac().map_or("an unknown MAC".into(), |m| m.to_string());
-    is_tie(x, y).then(|| Finding {
+    (is_tie(x, y) && !is_dead).then(|| Finding {
         cause: Cause::PriorityTie,
         node: Some(two.name(model)),
         here: one.here,

@@ -54,26 +54,29 @@ fn between(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: In
 
 /// Two who advertise. In an election the loser falls silent as soon as it hears the winner; two who both went on after they must
 /// have heard each other do not hear, or do not obey. One that goes on is enough where neither gives way, or where one must refuse what
-/// the other sends; and none where each must.
+/// the other sends; and none where each must, or where neither gives way and one is this host: a third can't tell the two from one that
+/// has changed its MAC.
 fn contest(x: &Speaker, y: &Speaker) -> Conflict {
     let start = x.spell.max(y.spell);
     let went_on =
         |one: &Speaker, other: &Speaker| other.contested.is_some_and(|first| one.last > first + other.reaction());
     let proven = match (went_on(x, y), went_on(y, x)) {
         (true, true) => true,
-        (false, false) => false,
+        (false, false) => x.local != y.local && cause::is_tie(x, y),
         _ => cause::is_tie(x, y) || cause::refuse_each_other(x, y),
     };
     let proven = proven || cause::each_refuses(x, y) || intrusion(x, y) || intrusion(y, x);
     Conflict { pair: (0, 0), proven, start, last: x.last.min(y.last).max(start), recheck: None }
 }
 
-/// One began although it must have heard a better one, whose adverts differ in what not every receiver compares. It does, if either
-/// goes on.
+/// One began although it must have heard a better one. It does not obey it, if it had taken hold before, as FRR does an interval before its
+/// first advert by IPv6; or if their adverts differ in what not every receiver compares, and either goes on.
 fn intrusion(one: &Speaker, better: &Speaker) -> bool {
-    let heard = one.beside.is_some_and(|heard| heard + better.reaction() < one.spell);
+    let Some(heard) = one.beside.filter(|heard| *heard + better.reaction() < one.spell) else { return false };
+    let went_on = one.taken.is_some_and(|taken| taken < heard);
     let goes_on = one.last.max(better.last) > one.spell + one.reaction();
-    heard && goes_on && one.intrudes_upon(better) && cause::differ(one, better)
+    let disobeys = went_on || goes_on && cause::differ(one, better);
+    disobeys && one.intrudes_upon(better) && one.gives_way_to(&better.advert)
 }
 
 /// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go, and a

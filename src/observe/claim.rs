@@ -30,6 +30,8 @@ pub struct Vip {
     pub unanswered: u32,
     /// The last host that announced it unasked, and when: clients' caches point there.
     pub announced: Option<(MacAddr, Instant)>,
+    /// The same of other hosts than this one: they may have the same MAC.
+    pub announced_elsewhere: Option<(MacAddr, Instant)>,
     claims: Vec<Claim>,
     closed: bool,
 }
@@ -67,6 +69,7 @@ impl Vip {
             released: None,
             unanswered: 0,
             announced: None,
+            announced_elsewhere: None,
             claims: Vec::new(),
             closed: true,
         }
@@ -152,8 +155,11 @@ impl Vip {
         self.next_probe = self.next_probe.min(soon);
     }
 
-    /// Somebody announces it unasked. True if that is another host than the last time.
-    pub fn announce(&mut self, now: Instant, mac: MacAddr) -> bool {
+    /// Somebody announces it unasked, this host or another. True if that is another than the last time.
+    pub fn announce(&mut self, now: Instant, mac: MacAddr, own: bool) -> bool {
+        if !own {
+            self.announced_elsewhere = Some((mac, now));
+        }
         self.announced.replace((mac, now)).is_none_or(|(last, _)| last != mac)
     }
 

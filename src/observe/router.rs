@@ -173,12 +173,14 @@ impl Router {
     /// Takes in an advert of a speaker that is known here. `expected`: the further taps that must see it, too.
     pub fn hear(&mut self, now: Instant, advert: &Advert, local: bool, expected: &[Tap]) {
         let succeeded = self.was_succeeded(now, advert, local);
-        let beside = self.better_on_time(now, advert, local);
+        let beside = self.firm_on_time(now, advert, local);
+        let taken = self.taken_by(advert, local);
         let Some(speaker) = self.speaker_of(advert, local) else { return };
         speaker.expect_delivery(now, expected);
         let gap = speaker.hear(now, advert, succeeded);
         if speaker.spell == now {
             speaker.beside = beside;
+            speaker.taken = taken.filter(|taken| now <= *taken + speaker.patience());
         }
         if let Some(intervals) = gap {
             self.gaps.observe(&GAP_BUCKETS, intervals);
@@ -194,10 +196,10 @@ impl Router {
             && !self.judged().any(|s| s.is_fresh(now))
     }
 
-    /// The newest advert of a better one than this, of those that are on time.
-    fn better_on_time(&self, now: Instant, advert: &Advert, local: bool) -> Option<Instant> {
-        let better = self.judged().filter(|s| s.is_fresh(now) && s.outranks(advert) && !s.is_source_of(advert, local));
-        better.map(|s| s.last).max()
+    /// The newest advert of those that are on time and give no way to this.
+    fn firm_on_time(&self, now: Instant, advert: &Advert, local: bool) -> Option<Instant> {
+        let is_firm = |s: &&Speaker| s.is_fresh(now) && !s.gives_way_to(advert) && !s.is_source_of(advert, local);
+        self.judged().filter(is_firm).map(|s| s.last).max()
     }
 
     /// Remembers each speaker's first advert since two were on time at once: what each of them sends a moment after the
@@ -209,6 +211,13 @@ impl Router {
         } else if let Some(speaker) = self.speaker_of(advert, local) {
             speaker.contested.get_or_insert(now);
         }
+    }
+
+    /// When the sender of an advert took hold of an address, as far as that is seen: on this host, or because it announced it.
+    fn taken_by(&self, advert: &Advert, local: bool) -> Option<Instant> {
+        let announced =
+            |vip: &Vip| vip.announced_elsewhere.filter(|(mac, _)| advert.mac == Some(*mac)).map(|(_, at)| at);
+        self.vips.iter().filter_map(|vip| if local { vip.held } else { announced(vip) }).max()
     }
 
     /// What a peer's report says of it.

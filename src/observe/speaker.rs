@@ -25,8 +25,10 @@ pub struct Speaker {
     pub spell: Instant,
     /// Its first advert since two speakers were active at a time.
     pub contested: Option<Instant>,
-    /// Its spell began beside a better one that was on time: that one's newest advert then. It waited for nobody's silence.
+    /// Its spell began beside one that was on time and gives no way to it: that one's newest advert then. It waited for nobody's silence.
     pub beside: Option<Instant>,
+    /// When it took hold of an address, if it began to advertise within an interval of that.
+    pub taken: Option<Instant>,
     /// Adverts seen.
     pub received: u64,
     /// Adverts that were due and didn't come, within a spell.
@@ -53,6 +55,7 @@ impl Speaker {
             spell: now,
             contested: None,
             beside: None,
+            taken: None,
             received: 0,
             missed: 0,
             delivered: [0; 2],
@@ -77,14 +80,14 @@ impl Speaker {
         self.advert.priority == 0
     }
 
-    /// True if it wins an election against `other` (RFC 9568 §6.4.3): by priority, then by address.
-    pub fn outranks(&self, other: &Advert) -> bool {
-        (self.advert.priority, self.advert.source) > (other.priority, other.source)
+    /// True if it loses an election against `other` (RFC 9568 §6.4.3): by priority, then by address.
+    pub fn gives_way_to(&self, other: &Advert) -> bool {
+        (other.priority, other.source) > (self.advert.priority, self.advert.source)
     }
 
     /// True if it began while `other` was on time, and wins no election against it: it did not succeed it.
     pub fn intrudes_upon(&self, other: &Self) -> bool {
-        self.beside.is_some() && self.spell <= other.overdue_at() && other.outranks(&self.advert)
+        self.beside.is_some() && self.spell <= other.overdue_at() && !other.gives_way_to(&self.advert)
     }
 
     /// How long it may take to send one more advert after it was sent a better one: what was under way, and a scheduler's hiccup.
@@ -119,8 +122,13 @@ impl Speaker {
 
     /// When a missing next advert becomes conspicuous: a quarter of an interval late, and never less than a scheduler's hiccup.
     pub fn overdue_at(&self) -> Instant {
+        self.last + self.patience()
+    }
+
+    /// From one of its adverts until the next one is conspicuously late.
+    pub fn patience(&self) -> Duration {
         let interval = self.interval();
-        self.last + interval + (interval / 4).max(Duration::from_millis(25))
+        interval + (interval / 4).max(Duration::from_millis(25))
     }
 
     /// When its backups stop waiting, at the earliest: three intervals (RFC 9568 §6.1 adds the skew, which depends on them).

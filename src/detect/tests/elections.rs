@@ -310,6 +310,60 @@ fn two_of_one_priority_and_one_source_are_a_split_once_either_goes_on_fault_13()
     assert_eq!(contest(5500, &twin), [Verdict::Degraded, Verdict::SplitBrain]);
 }
 
+/// A third can't tell them from one that has changed its MAC.
+#[test]
+fn a_tie_with_this_host_is_a_split_as_soon_as_the_two_meet_fault_13() {
+    let twin = Seen::Advert(Advert { mac: Some(mac(B)), ..advert(A, 200) });
+    let twin = Fact::Frame(Frame { interface: ETH0, vlan: None, kind: PacketKind::Multicast, seen: twin });
+    let beside = |begins: u64, judged: u64| {
+        let mut stage = Stage::member();
+        stage.own(VIP);
+        stage.play(5000, &[(&advert(A, 200), 0)]);
+        stage.idle(begins);
+        stage.watcher.handle(at(begins), &twin);
+        stage.now = judged;
+        stage.turn();
+        stage
+    };
+    beside(5500, 5500).expect(Verdict::SplitBrain, &[Cause::PriorityTie]);
+    beside(6240, 6260).expect(Verdict::SplitBrain, &[Cause::PriorityTie]);
+    let mut muted = beside(5500, 5500);
+    for now in [6500, 7500, 8500] {
+        muted.idle(now);
+        muted.fact(twin.clone());
+        muted.expect(Verdict::SplitBrain, &[Cause::PriorityTie]);
+    }
+    assert_ne!(beside(8600, 8600).router().verdict, Verdict::SplitBrain, "it took over");
+}
+
+/// The verdict at its first advert, at `begins` ms, of one that `takes_hold` at 5100 ms beside a better one, which advertises at 5000
+/// and at 6000 ms. Both have the virtual MAC.
+fn late_beginner(here: bool, takes_hold: impl Fn(&mut Stage), begins: u64) -> Verdict {
+    let virtual_mac = |source, priority| Advert { mac: Some(VIRTUAL), ..advert(source, priority) };
+    let (worse, better) = if here { (A, B) } else { (B, A) };
+    let mut stage = Stage::member();
+    stage.play(5000, &[(&virtual_mac(better, 200), 0)]);
+    stage.idle(5100);
+    takes_hold(&mut stage);
+    stage.idle(6000);
+    stage.hear(&virtual_mac(better, 200));
+    stage.idle(begins);
+    stage.hear(&virtual_mac(worse, 100));
+    stage.router().verdict
+}
+
+/// FRR's first advert by IPv6 leaves an interval after its macvlan was let go.
+#[test]
+fn one_that_begins_although_it_heard_a_better_one_since_it_took_hold_is_a_split_with_its_first_advert_fault_2() {
+    let takes = |stage: &mut Stage| stage.own(VIP);
+    assert_eq!(late_beginner(true, takes, 6110), Verdict::SplitBrain);
+    assert_eq!(late_beginner(true, takes, 6090), Verdict::Degraded, "what was sent a moment ago it had not read yet");
+    assert_eq!(late_beginner(true, |_| (), 6110), Verdict::Degraded, "it may have begun without hearing anything");
+    let announces = |kind| move |stage: &mut Stage| stage.frame(kind, announcement(VIRTUAL));
+    assert_eq!(late_beginner(false, announces(PacketKind::Broadcast), 6110), Verdict::SplitBrain);
+    assert_eq!(late_beginner(false, announces(PacketKind::Outgoing), 6110), Verdict::Degraded, "this host's own");
+}
+
 #[test]
 fn one_advert_that_the_taps_lack_is_a_firewalls_if_they_saw_the_one_before_fault_34() {
     let mut stage = Stage::member();

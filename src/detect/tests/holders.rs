@@ -175,8 +175,8 @@ fn a_master_that_skips_an_advert_in_turn_with_the_one_it_refuses_is_not_called_m
 fn a_backups_second_mac_is_no_claim_where_adverts_come_from_the_virtual_mac_fault_19() {
     let mut stage = Stage::member();
     let mut frr = advert(B, 200);
-    frr.mac = Some(MacAddr(0, 0, 0x5e, 0, 1, 51));
-    stage.answers = vec![MacAddr(0, 0, 0x5e, 0, 1, 51), mac("10.9.9.3")];
+    frr.mac = Some(VIRTUAL);
+    stage.answers = vec![VIRTUAL, mac("10.9.9.3")];
     stage.play(10000, &[(&frr, 0)]);
     stage.expect(Verdict::Healthy, &[]);
     assert_eq!(stage.verdicts(), ["healthy"]);
@@ -186,7 +186,7 @@ fn a_backups_second_mac_is_no_claim_where_adverts_come_from_the_virtual_mac_faul
 fn a_backups_second_mac_is_no_claim_either_when_the_master_has_just_stopped_fault_19() {
     let mut stage = Stage::member();
     let [mut own, mut successor] = [advert(A, 200), advert(B, 100)];
-    own.mac = Some(MacAddr(0, 0, 0x5e, 0, 1, 51));
+    own.mac = Some(VIRTUAL);
     successor.mac = own.mac;
     stage.own(VIP);
     stage.answers = vec![mac(B)];
@@ -200,27 +200,14 @@ fn a_backups_second_mac_is_no_claim_either_when_the_master_has_just_stopped_faul
     assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
 }
 
-fn announcement(by: &str) -> Seen {
-    let vip = VIP.parse().unwrap();
-    Seen::Arp(Arp {
-        frame_source: mac(by),
-        frame_destination: MacAddr::broadcast(),
-        operation: ArpOperation::Request,
-        sender_mac: mac(by),
-        sender_ip: vip,
-        target_mac: MacAddr::zero(),
-        target_ip: vip,
-    })
-}
-
 #[test]
 fn clients_are_misdirected_until_the_master_announces_itself_again_fault_29() {
     let mut stage = Stage::member();
     stage.own(VIP);
-    stage.frame(PacketKind::Outgoing, announcement(A));
+    stage.frame(PacketKind::Outgoing, announcement(mac(A)));
     stage.play(4000, &[(&advert(A, 200), 0)]);
     stage.expect(Verdict::Healthy, &[]);
-    stage.frame(PacketKind::Broadcast, announcement(B));
+    stage.frame(PacketKind::Broadcast, announcement(mac(B)));
     stage.play(4900, &[(&advert(A, 200), 800)]);
     assert!(!stage.router().addresses[0].misdirected, "it may be a takeover that is under way");
     stage.play(8000, &[(&advert(A, 200), 900)]);
@@ -228,7 +215,7 @@ fn clients_are_misdirected_until_the_master_announces_itself_again_fault_29() {
     let router = stage.router();
     assert!(router.addresses[0].misdirected && router.findings[0].here);
     assert!(router.findings[0].remedy.contains("arping -U -c 3 -I eth0 10.9.9.100"));
-    stage.frame(PacketKind::Outgoing, announcement(A));
+    stage.frame(PacketKind::Outgoing, announcement(mac(A)));
     stage.play(9000, &[(&advert(A, 200), 800)]);
     stage.expect(Verdict::Healthy, &[]);
     assert!(!stage.router().addresses[0].misdirected);
@@ -238,15 +225,14 @@ fn clients_are_misdirected_until_the_master_announces_itself_again_fault_29() {
 fn an_announcement_by_the_new_master_or_from_the_virtual_mac_or_before_a_gap_misdirects_nobody() {
     let mut stage = Stage::new(Settings::default());
     stage.play(3000, &[(&advert(A, 200), 0)]);
-    stage.frame(PacketKind::Broadcast, announcement(B));
+    stage.frame(PacketKind::Broadcast, announcement(mac(B)));
     stage.play(7000, &[(&advert(B, 250), 500)]);
     stage.expect(Verdict::Healthy, &[]);
-    let Seen::Arp(arp) = announcement(B) else { unreachable!() };
-    let virtual_mac = MacAddr(0, 0, 0x5e, 0, 1, 51);
-    stage.frame(PacketKind::Broadcast, Seen::Arp(Arp { sender_mac: virtual_mac, ..arp }));
+    let Seen::Arp(arp) = announcement(mac(B)) else { unreachable!() };
+    stage.frame(PacketKind::Broadcast, Seen::Arp(Arp { sender_mac: VIRTUAL, ..arp }));
     stage.play(10000, &[(&advert(B, 250), 500)]);
     stage.expect(Verdict::Healthy, &[]);
-    stage.frame(PacketKind::Broadcast, announcement("x5"));
+    stage.frame(PacketKind::Broadcast, announcement(mac("x5")));
     stage.fact(Fact::Capture { interface: ETH0, frames: 0, dropped: 1 });
     stage.play(15000, &[(&advert(B, 250), 500)]);
     stage.expect(Verdict::Healthy, &[]);
@@ -423,8 +409,7 @@ fn a_short_silence_between_two_who_refuse_each_other_mutes_nobody_fault_28() {
 /// By IPv6 FRR sends from the virtual link-local address and the virtual MAC, and its backups have both, on a macvlan held down.
 #[test]
 fn adverts_from_an_address_and_a_mac_that_are_here_too_are_anothers_unless_they_were_sent_from_here_fault_19() {
-    let shared =
-        |priority| Advert { mac: Some(MacAddr(0, 0, 0x5e, 0, 1, 51)), source: ip("10.9.9.100"), ..advert(B, priority) };
+    let shared = |priority| Advert { mac: Some(VIRTUAL), source: ip("10.9.9.100"), ..advert(B, priority) };
     let mut stage = Stage::member();
     stage.fact(Fact::Link(Link {
         mac: shared(0).mac,

@@ -17,6 +17,7 @@ const ETH0: IfIndex = IfIndex(2);
 const VIP: &str = "10.9.9.100";
 const A: &str = "10.9.9.1";
 const B: &str = "10.9.9.2";
+const VIRTUAL: MacAddr = MacAddr(0, 0, 0x5e, 0, 1, 51);
 
 fn at(ms: u64) -> Instant {
     Instant::from_nanos(3_600_000_000_000 + ms * 1_000_000)
@@ -66,6 +67,20 @@ fn expected() -> Expected {
 
 fn eth0() -> Link {
     Link { mac: Some(mac(A)), sniffed: true, ..Link::plain(ETH0, "eth0") }
+}
+
+/// One of the VIP, unasked, by ARP.
+fn announcement(by: MacAddr) -> Seen {
+    let vip = VIP.parse().unwrap();
+    Seen::Arp(Arp {
+        frame_source: by,
+        frame_destination: MacAddr::broadcast(),
+        operation: ArpOperation::Request,
+        sender_mac: by,
+        sender_ip: vip,
+        target_mac: MacAddr::zero(),
+        target_ip: vip,
+    })
 }
 
 /// A node's eyes: this host is `10.9.9.1`, unless it is an observer with no address at all.

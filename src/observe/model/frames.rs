@@ -266,7 +266,7 @@ impl Model {
         for (slot, router) in self.routers.iter_mut().filter(|(_, r)| concerned(r)) {
             let expected = own || router.is_expected_claimant(now, mac);
             let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
-            if vip.announce(now, mac) {
+            if vip.announce(now, mac, own) {
                 self.dirty.insert(*slot);
             }
             if !expected {

@@ -71,9 +71,17 @@ impl Frr {
         self.family.link
     }
 
-    /// What its adverts come from. By IPv6 FRR 8.4.4 finds no address on its macvlan to bind to, and the kernel takes the virtual one.
-    pub fn source(&self) -> String {
-        if self.family.link == V4.link { self.node.ipv4() } else { "fe80::100".into() }
+    /// What its adverts may come from. By IPv6 FRR 8.4.4 leaves it to the kernel, which takes the virtual link-local address, or the one
+    /// that it makes whenever the macvlan is let go.
+    pub fn sources(&self) -> Vec<String> {
+        if self.family.link == V4.link {
+            return vec![self.node.ipv4()];
+        }
+        let line = format!("ip -j -6 addr show dev {} scope link", self.family.link);
+        let listed = self.node.exec(&line).expect("ip lists addresses");
+        let links: serde_json::Value = serde_json::from_str(&listed).expect("ip prints JSON");
+        let addresses = links[0]["addr_info"].as_array().cloned().unwrap_or_default();
+        addresses.iter().filter_map(|info| Some(info["local"].as_str()?.to_owned())).collect()
     }
 }
 

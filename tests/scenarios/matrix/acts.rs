@@ -1,7 +1,9 @@
 //! What is done to a pair, and undone.
 
 use super::Case;
-use crate::lab::{Firewall, Hook, Injector, Instance, Pair, Side, Speaker, holds, neighbour_advertisement, until};
+use crate::lab::{
+    Firewall, Hook, Injector, Instance, Pair, Recording, Side, Speaker, holds, neighbour_advertisement, until,
+};
 use std::net::Ipv6Addr;
 
 pub const VIP_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x100);
@@ -47,12 +49,36 @@ pub fn cut_both(case: &mut Case) {
     cut(case, "b", "a");
 }
 
+/// Two become masters behind a cut, and meet.
+pub fn meet(case: &mut Case) {
+    cut_both(case);
+    case.pair.start();
+    case.pair.expect_holders(true, true);
+    let mut taps = case.sides().map(|side| Recording::start(&side.node));
+    case.clear();
+    for side in case.sides() {
+        side.watch.expect_verdict("split_brain", &["priority_tie"]);
+    }
+    for ((tap, mac), met) in taps.iter_mut().zip([A_MAC, B_MAC]).zip(&mut case.met) {
+        let own = mac.map(|byte| format!("{byte:02x}")).join(":");
+        let times = tap.packets(&format!("vrrp and eth.src != {own}"), &["frame.time_epoch"]);
+        let first: f64 = times.first().and_then(|time| time.parse().ok()).expect("the other was heard");
+        *met = (first * 1000.0) as i64;
+    }
+}
+
 pub fn kill(case: &mut Case) {
     case.pair.a.kill();
 }
 
 pub fn restart(case: &mut Case) {
     case.pair.a.start();
+}
+
+pub fn restart_backup(case: &mut Case) {
+    case.pair.b.stop();
+    case.pair.expect_master_a();
+    case.pair.b.start();
 }
 
 pub fn add(case: &mut Case, stranger: bool) {

@@ -37,6 +37,8 @@ pub enum Effect {
     Both,
     /// Since it was done.
     Done,
+    /// On each node since the first advert of the other reached it, as a tap of ours saw it.
+    Met,
 }
 
 /// A row of the table.
@@ -66,6 +68,8 @@ pub struct Case {
     /// A bystander.
     pub x: Node,
     pub rules: Vec<Firewall>,
+    /// When the first advert of the other reached each.
+    pub met: [i64; 2],
     /// What the fault consists of, and ends with.
     pub things: Vec<Box<dyn Any>>,
 }
@@ -76,7 +80,7 @@ impl Case {
         [pair.a.prefers_frr, pair.b.prefers_frr] = row.frr;
         second::join(&pair.a.node, &pair.b.node);
         let x = pair.lab.node("x").clone();
-        Self { pair, x, rules: Vec::new(), things: Vec::new() }
+        Self { pair, x, rules: Vec::new(), met: [0; 2], things: Vec::new() }
     }
 
     /// Ends what filters and plays.
@@ -125,15 +129,21 @@ pub fn play(row: &Row) -> [Said; 2] {
     }
     let begun = if row.settles { now() } else { before };
     (row.inject)(&mut case);
-    let effect = match row.effect {
-        Effect::Done => now(),
+    let effects = match row.effect {
+        Effect::Done => [now(); 2],
+        Effect::Met => case.met,
         Effect::Both => {
             case.pair.expect_holders(true, true);
             until("the kernels have told of it", || histories.iter().all(|history| !history.spells().is_empty()));
-            histories.iter().map(|history| millis(history.last_start())).max().unwrap_or(begun)
+            [histories.iter().map(|history| millis(history.last_start())).max().unwrap_or(begun); 2]
         }
     };
-    let said = [(&case.pair.a, row.a), (&case.pair.b, row.b)].map(|(side, wanted)| said(side, wanted, begun, effect));
+    let sides = [(&case.pair.a, row.a, effects[0]), (&case.pair.b, row.b, effects[1])];
+    let said = sides.map(|(side, wanted, effect)| {
+        // What was said before they met was said of a partition.
+        let begun = if matches!(row.effect, Effect::Met) { effect } else { begun };
+        said(side, wanted, begun, effect)
+    });
     (row.heal)(&mut case);
     case.clear();
     case.pair.expect_master_a();

@@ -82,8 +82,13 @@ fn takeovers() -> Vec<Row> {
         },
         ..QUIET
     };
-    let protodown =
-        Row { fault: 19, what: "FRR: a backup with the VIP on its protodown macvlan", frr: [true; 2], ..QUIET };
+    let protodown = Row {
+        fault: 19,
+        what: "FRR: a backup with the VIP on its protodown macvlan stops, and comes back",
+        frr: [true; 2],
+        inject: restart_backup,
+        ..QUIET
+    };
     let on_loopback = Row {
         fault: 32,
         what: "a backup has the VIP on its loopback (LVS-DR)",
@@ -109,6 +114,7 @@ fn takeovers() -> Vec<Row> {
         Row { flavour: Flavour::V6, ..stopped },
         Row { flavour: Flavour::Vmac, ..stopped },
         Row { frr: [true; 2], ..stopped },
+        Row { frr: [true; 2], flavour: Flavour::V6, ..stopped },
         deleted,
         Row {
             flavour: Flavour::V6,
@@ -429,13 +435,8 @@ fn mismatches() -> Vec<Row> {
         Row {
             flavour: Flavour::V6,
             differ: |pair| clone_source_v6(pair),
-            inject: |case| {
-                cut_both(case);
-                case.pair.start();
-                case.pair.expect_holders(true, true);
-                case.clear();
-            },
-            effect: Effect::Done,
+            inject: meet,
+            effect: Effect::Met,
             heal: |case| part_v6(case),
             ..tie
         },

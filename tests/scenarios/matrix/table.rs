@@ -28,6 +28,7 @@ pub fn run(rows: &[Row]) {
         let cells = outcome.as_ref().map_or_else(|| "FAILED".into(), |runs| cells(row, runs));
         println!("| {} | {} | {} | {cells} |", row.fault, row.what, daemons(row));
     }
+    println!("\n{runs} runs of each row that is timed, one of the others.\n");
     let failed: Vec<_> = rows
         .iter()
         .zip(&outcomes)
