@@ -109,3 +109,15 @@ fn fault_5_a_fenced_owner_whose_list_is_another_one_is_no_split_and_no_muted_mas
     until("it has gone on", || heard.counted() > 30);
     expect_no_split(&[&a, &b]);
 }
+
+/// A backup is silent: that it is there is known from its answer alone.
+#[test]
+fn with_a_peer_that_has_but_a_link_local_address_and_was_never_heard_a_fence_is_not_refused() {
+    let stage = Stage::new(Flavour::V6);
+    let peer = |address: &str| format!("[[peer]]\nname = \"peer\"\naddress = \"{address}\"");
+    let b = stage.speaker(&stage.b, 100, &[&peer(&stage.a.link_local())]);
+    b.expect("it is master", |router| router["state"] == "master");
+    until("its peer answers", || b.status().is_ok_and(|status| status["peers"][0]["ping"] == true));
+    let fenced = b.ask(&["fence", "web"]).expect("it runs");
+    assert!(fenced.status.success(), "{fenced:?}");
+}
