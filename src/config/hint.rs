@@ -54,6 +54,8 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     let near = (length / 3).max(1);
     candidates
         .into_iter()
+        // It takes at least as many changes as one of the two is longer: most are told apart by that.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= near)
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= near)
         .min()

@@ -1,15 +1,16 @@
 //! What the engine does on the edge thread: the operator's commands, pings, and keeping what was learned. None of it can delay
 //! the core.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select_ok};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Router};
 use crate::detect::Snapshot;
 use crate::observe::{Fact, Learned, Target};
 use crate::sys::ping::Pinger;
@@ -156,7 +157,8 @@ pub(super) async fn ping(orders: mpsc::Sender<Order>, mut config: watch::Receive
     let mut second = interval(PING_EVERY);
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let targets = targets(&config.borrow_and_update());
+        let now = config.borrow_and_update().clone();
+        let targets = targets(&now);
         tokio::select! {
             // A target is an index into the configuration: no answer may outlive the one that it belongs to.
             biased;
@@ -166,17 +168,39 @@ pub(super) async fn ping(orders: mpsc::Sender<Order>, mut config: watch::Receive
     }
 }
 
-fn targets(config: &Config) -> Vec<(Target, IpAddr)> {
-    let peers = config.peers.iter().enumerate().map(|(i, peer)| (Target::Peer(i), peer.address));
-    let witnesses = config.witnesses.iter().enumerate().map(|(i, witness)| (Target::Witness(i), witness.address));
-    peers.chain(witnesses).collect()
+/// One host to ping: whose it is, its address, and through which interfaces; `None` is the one that the routes say.
+type Pinged<'a> = (Target, IpAddr, Vec<Option<&'a str>>);
+
+fn targets(config: &Config) -> Vec<Pinged<'_>> {
+    let peers = config.peers.iter().enumerate().map(|(i, peer)| {
+        let concerns = |router: &&Router| router.peers.as_ref().is_none_or(|names| names.contains(&peer.name));
+        (Target::Peer(i), peer.address, ways(peer.address, config.routers.iter().filter(concerns)))
+    });
+    let witnesses = config
+        .witnesses
+        .iter()
+        .enumerate()
+        .map(|(i, witness)| (Target::Witness(i), witness.address, ways(witness.address, config.routers.iter())));
+    // Of one that can't be asked there is nothing to say, a loss least of all.
+    peers.chain(witnesses).filter(|(.., ways)| !ways.is_empty()).collect()
 }
 
-async fn round(pinger: &Pinger, orders: &mpsc::Sender<Order>, targets: &[(Target, IpAddr)]) {
-    let pings = targets.iter().map(|&(target, host)| async move {
-        let rtt = pinger.ping(host, PING_TIMEOUT).await;
+/// A link-local address names no interface: it is asked for on those of the routers.
+fn ways<'a>(address: IpAddr, routers: impl Iterator<Item = &'a Router>) -> Vec<Option<&'a str>> {
+    if !matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+        return vec![None];
+    }
+    let interfaces: BTreeSet<&str> = routers.map(|router| router.interface.as_str()).collect();
+    interfaces.into_iter().map(Some).collect()
+}
+
+async fn round(pinger: &Pinger, orders: &mpsc::Sender<Order>, targets: &[Pinged<'_>]) {
+    let pings = targets.iter().map(|(target, host, ways)| async move {
+        let asked =
+            ways.iter().map(|via| Box::pin(async move { pinger.ping(*host, *via, PING_TIMEOUT).await.ok_or(()) }));
+        let rtt = select_ok(asked).await.ok().map(|(rtt, _)| rtt);
         // A core that is behind has better things to do than old pings.
-        let _ = orders.try_send(Order::Feed(Fact::Ping { target, rtt }));
+        let _ = orders.try_send(Order::Feed(Fact::Ping { target: *target, rtt }));
     });
     join_all(pings).await;
 }

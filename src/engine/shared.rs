@@ -230,10 +230,11 @@ impl EventLog {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn event(reason: &str) -> Event {
+    /// Something that happened to the node, for no more than this reason.
+    pub fn event(reason: &str) -> Event {
         Event {
             at: Instant::ZERO,
             router: String::new(),

@@ -164,6 +164,16 @@ pub struct Speaking {
 }
 
 impl Speaking {
+    /// True if the addresses are the host's own (RFC 9568 §6.1), and stay there though it is no master.
+    pub fn is_owner(&self) -> bool {
+        self.base == u8::MAX
+    }
+
+    /// True if it is no master, and the gate lets its addresses answer nobody.
+    pub fn is_shut(&self) -> bool {
+        self.state != State::Master && self.gate_open == Some(false)
+    }
+
     /// What one says that has done nothing but to stand so.
     pub fn new(state: State, base: u8, effective: Option<u8>) -> Self {
         Self {

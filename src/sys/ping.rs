@@ -9,6 +9,7 @@ use pnet::packet::icmp::IcmpTypes;
 use pnet::packet::icmpv6::Icmpv6Types;
 use surge_ping::{Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence};
 
+use super::interface;
 use crate::time::Duration;
 
 /// As many bytes as `ping` sends.
@@ -55,17 +56,19 @@ impl Pinger {
         Ok(Self { v4: v4.ok(), v6: v6.ok(), identifier, sequence: AtomicU16::new(0) })
     }
 
-    /// One echo. `None` if no *echo reply* came within `timeout` (an unreachable is not one), if the host has no such
-    /// family, or if the address is an IPv6 link-local one: it names no interface.
-    pub async fn ping(&self, host: IpAddr, timeout: Duration) -> Option<Duration> {
-        let socket = match host {
-            IpAddr::V4(_) => self.v4.as_ref()?,
-            IpAddr::V6(address) if address.is_unicast_link_local() => return None,
-            IpAddr::V6(_) => self.v6.as_ref()?,
+    /// One echo, of a link-local address through the interface that `via` names. `None` if no *echo reply* came within `timeout` (an
+    /// unreachable is not one), if the host has no such family or interface, or if a link-local address comes without one.
+    pub async fn ping(&self, host: IpAddr, via: Option<&str>, timeout: Duration) -> Option<Duration> {
+        let (socket, scope) = match host {
+            IpAddr::V4(_) => (self.v4.as_ref()?, 0),
+            IpAddr::V6(address) if address.is_unicast_link_local() => {
+                (self.v6.as_ref()?, interface::index(via?).ok()?.0)
+            }
+            IpAddr::V6(_) => (self.v6.as_ref()?, 0),
         };
         let sequence = PingSequence(self.sequence.fetch_add(1, Ordering::Relaxed));
         let mut pinger = socket.0.pinger(host, self.identifier).await;
-        let (answer, rtt) = pinger.timeout(timeout).ping(sequence, &PAYLOAD).await.ok()?;
+        let (answer, rtt) = pinger.scope_id(scope).timeout(timeout).ping(sequence, &PAYLOAD).await.ok()?;
         is_reply(&answer).then_some(rtt)
     }
 }

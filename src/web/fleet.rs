@@ -26,7 +26,7 @@ pub(super) fn seen(peer: &PeerDoc, router: &RouterDoc) -> Option<String> {
 pub(super) fn cell(peer: &PeerDoc, router: &RouterDoc) -> String {
     match (fresh(peer), seen(peer, router)) {
         (_, Some(seen)) => seen,
-        (Some(_), None) => r#"<span class="how">does not know it</span>"#.into(),
+        (Some(_), None) => r#"<span class="how">not known</span>"#.into(),
         (None, None) => r#"<span class="how">no word</span>"#.into(),
     }
 }

@@ -32,6 +32,13 @@ const STATE: &str = r#"sum by (instance, vip) (
   or 3 * vrrp_state{R, state="fault"}
   or 4 * vrrp_state{R, state="fenced"}
 )"#;
+/// Of several series of a family the first counts.
+const DAEMON: &str = r#"max by (instance, family) (
+  vrrp_local_daemon_up{N} == 0 and on (job, instance, family) vrrp_router_info{R, mode="watch", role="member"}
+  or on (job, instance, family) vrrp_router_info{R, mode="speak"}
+  or on (job, instance, family) vrrp_local_daemon_up{N} == 1
+  or vrrp_local_daemon_up{N} unless on (job, instance) vrrp_router_info{R, mode="speak"}
+)"#;
 
 /// Every board with its file's name.
 pub fn all() -> [(&'static str, Value); 2] {
@@ -151,8 +158,8 @@ const NODE: &[Row] = &[
         &[
             Panel::stat(
                 "VRRP daemon runs",
-                "Some process on the host has a VRRP socket, or vipwarden itself is the router: then no other has to run.",
-                r#"max by (instance, family) (vrrp_router_info{R, mode="speak"} or vrrp_local_daemon_up{N} == 1 or vrrp_local_daemon_up{N} unless on (job, instance) vrrp_router_info{R, mode="speak"})"#,
+                "Some process on the host has a VRRP socket. Where vipwarden itself is the router no other has to run, but for those that it watches.",
+                DAEMON,
             )
             .named("{{instance}} {{family}}")
             .in_words(GOOD),

@@ -12,7 +12,9 @@ use browser::Browser;
 use serde_json::{Value, json};
 use server::Server;
 use vipwarden::detect::{Event, Snapshot, Verdict};
+use vipwarden::observe::{Report, Reported, State};
 use vipwarden::sys::clock;
+use vipwarden::wire::Family;
 
 const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
@@ -49,13 +51,23 @@ fn blind() -> Snapshot {
     snapshot
 }
 
+/// This node is fenced, and its peer serves.
+fn fenced() -> Snapshot {
+    let mut snapshot = scene::with(vec![scene::healthy(), scene::fenced()]);
+    let held: Vec<_> = snapshot.routers[1].vip.into_iter().collect();
+    let served = Reported { state: State::Master, held: held.clone(), ..Reported::backup(Family::V4, 56, held) };
+    let report = Report::new("lb02".into(), "fedcba98".into(), true, clock::now()).with_routers(vec![served]);
+    snapshot.peers[0].report = Some(std::sync::Arc::new(report));
+    snapshot
+}
+
 #[test]
 fn each_scene_reads_well_on_a_desk_a_phone_and_in_the_dark() {
     let scenes = [
         ("healthy", scene::with(vec![scene::healthy(), scene::speaking()]), "HEALTHY"),
         ("split", scene::with(vec![scene::healthy(), scene::split_brain(), scene::degraded()]), "SPLIT BRAIN"),
         ("no_master", scene::with(vec![scene::no_master()]), "NO MASTER"),
-        ("fenced", scene::with(vec![scene::healthy(), scene::fenced()]), "FENCED"),
+        ("fenced", fenced(), "FENCED"),
         ("blind", blind(), "UNKNOWN"),
     ];
     let mut browser = Browser::start();
@@ -71,10 +83,19 @@ fn each_scene_reads_well_on_a_desk_a_phone_and_in_the_dark() {
             assert!(browser.eval("document.title").as_str().unwrap().starts_with(word), "{name}");
             fits(&mut browser);
             keep(&mut browser, &format!("{name}-{form}"));
+            assert_eq!(browser.eval(PEERS_LINES_MAX), 1, "{name}-{form}: what a peer says of a router is one line");
             assert_eq!(browser.eval(CONTRAST), Value::Array(Vec::new()), "{name}-{form}: text that is hard to read");
         }
     }
 }
+
+/// On how many lines is what a peer says of a router, at most.
+const PEERS_LINES_MAX: &str = r"
+Math.max(1, ...[...document.querySelectorAll('#routers td[data-head=lb02]')].map((cell) => {
+  const text = document.createRange();
+  text.selectNodeContents(cell);
+  return new Set([...text.getClientRects()].map((line) => Math.round(line.top))).size;
+}))";
 
 /// Texts whose contrast to what lies behind them is below 4.5 (WCAG 2.1, AA).
 const CONTRAST: &str = r"

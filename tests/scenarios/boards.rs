@@ -4,7 +4,7 @@
 #[path = "../dashboards/preview/mod.rs"]
 mod preview;
 
-use crate::lab::{Alarm, Firewall, Flavour, Hook, Pair, Stage, until};
+use crate::lab::{Alarm, Firewall, Flavour, Hook, Instance, Keepalived, Pair, Stage, until};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -154,6 +154,12 @@ fn every_query_of_the_boards_is_answered_as_it_must_be_in_health_failover_split_
     plug("up");
 }
 
+/// What the panel of the daemons says of the worst.
+fn worst_daemon() -> String {
+    let (_, runs) = queries().into_iter().find(|(asker, _)| asker == "VRRP daemon runs").expect("the panel is there");
+    format!("min({runs})")
+}
+
 #[test]
 fn the_panels_of_speakers_are_answered_where_vipwarden_itself_is_the_router() {
     const WELL: [&str; 3] = ["Causes", "Misdirected clients", "annotation Split brain"];
@@ -168,10 +174,26 @@ fn the_panels_of_speakers_are_answered_where_vipwarden_itself_is_the_router() {
     b.expect("it is backup", |router| router["state"] == "backup" && router["verdict"] == "healthy");
     let alarm = Alarm::start(&stage.b, &[&stage.a, &stage.b]);
     expect_empty(&alarm, "with speakers", &[WELL.as_slice(), &NO_ARBITER, &NOT_HERE].concat());
-    let (_, runs) = queries().into_iter().find(|(asker, _)| asker == "VRRP daemon runs").expect("the panel is there");
-    assert_eq!(alarm.prometheus.query(&format!("min({runs})")), Some(1.0), "no other daemon has to run there");
+    assert_eq!(alarm.prometheus.query(&worst_daemon()), Some(1.0), "no other daemon has to run there");
     assert!(a.ask(&["fence", "web", "--force"]).expect("it runs").status.success());
     stage.expect_holders(false, true);
     until("the fence is scraped", || alarm.prometheus.query("sum(vrrp_fenced)") == Some(1.0));
     expect_empty(&alarm, "with a fence", &[WELL.as_slice(), &NO_ARBITER, &NOT_HERE].concat());
+}
+
+#[test]
+fn a_dead_keepalived_is_red_on_a_node_that_speaks_for_another_router_too() {
+    let stage = Stage::new(Flavour::V3);
+    let watched = "[[router]]\nname = \"mail\"\ninterface = \"eth0\"\nvrid = 52\naddresses = [\"10.9.9.102/24\"]";
+    let b = stage.speaker(&stage.b, 100, &[watched]);
+    b.expect("it is master", |router| router["state"] == "master");
+    let addresses = vec!["10.9.9.102/24".into()];
+    let mut keepalived =
+        Keepalived::start(&stage.b, &Instance { vrid: 52, addresses, ..stage.instance(&stage.b, 100) })
+            .expect("it starts");
+    until("keepalived is master", || b.router(52).is_some_and(|router| router["state"] == "master"));
+    let alarm = Alarm::start(&stage.b, &[&stage.b]);
+    until("both run", || alarm.prometheus.query(&worst_daemon()) == Some(1.0));
+    keepalived.stop().expect("it ends");
+    until("one is dead", || alarm.prometheus.query(&worst_daemon()) == Some(0.0));
 }

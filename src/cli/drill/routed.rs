@@ -64,7 +64,7 @@ async fn is_answered(how: Routed, pinger: Option<&Pinger>, vip: IpAddr, patience
             Ok(Err(error)) => error.kind() == ErrorKind::ConnectionRefused,
             Err(_) => false,
         },
-        (Routed::Icmp, Some(pinger)) => pinger.ping(vip, patience).await.is_some(),
+        (Routed::Icmp, Some(pinger)) => pinger.ping(vip, None, patience).await.is_some(),
         (Routed::Icmp, None) => false,
     }
 }

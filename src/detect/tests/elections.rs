@@ -242,6 +242,30 @@ fn a_speaker_that_was_fenced_for_a_mismatch_names_it_while_the_other_sends_fault
     stage.expect(Verdict::Healthy, &[]);
 }
 
+/// RFC 9568 §6.1: they are the host's own.
+#[test]
+fn a_fenced_owner_s_addresses_behind_a_closed_gate_are_there_and_not_held() {
+    let mut stage = Stage::member_with(Settings { routers: vec![expected()], ..Settings::default() });
+    stage.own(VIP);
+    let owner = |state, gate_open| Speaking { gate_open, ..Speaking::new(state, 255, Some(255)) };
+    let says = |stage: &mut Stage, own| {
+        stage.fact(Fact::Speaking { router: "web".into(), report: Some(std::sync::Arc::new(own)) });
+    };
+    says(&mut stage, owner(State::Fenced, Some(false)));
+    stage.play(5000, &[(&advert(B, 100), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.router().addresses[0].held, None);
+
+    says(&mut stage, owner(State::Master, Some(true)));
+    assert_eq!(stage.router().addresses[0].held, Some(at(stage.now)), "not for as long as they are there");
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+
+    // Without a gate it is there for everyone.
+    says(&mut stage, owner(State::Fenced, None));
+    stage.play(9000, &[(&advert(B, 100), 500)]);
+    assert_eq!(stage.router().verdict, Verdict::SplitBrain);
+}
+
 /// The verdict at the second one's first advert, at `begins` ms, and at the next of the first one's, which has the priority 200.
 #[track_caller]
 fn contest(begins: u64, other: &Advert) -> [Verdict; 2] {

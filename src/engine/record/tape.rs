@@ -192,7 +192,7 @@ fn is_taken(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::Event;
+    use crate::engine::shared::tests::event;
     use crate::time::Instant;
 
     fn turn(nanos: u64) -> Record {
@@ -217,10 +217,8 @@ mod tests {
 
     #[test]
     fn what_would_take_too_much_memory_while_it_waits_is_counted_as_missing_too() {
-        let told = |bytes: usize| {
-            let event = Event { reason: "x".repeat(bytes), ..event() };
-            Record { at: Instant::ZERO, input: Input::Event(Box::new(event)) }
-        };
+        let told =
+            |bytes: usize| Record { at: Instant::ZERO, input: Input::Event(Box::new(event(&"x".repeat(bytes)))) };
         let (queue, records) = sync_channel(QUEUE_MAX);
         let waiting = Arc::<AtomicUsize>::default();
         let tape = Tape { queue, waiting: waiting.clone(), lost: 0 };
@@ -234,21 +232,6 @@ mod tests {
         let is_lost = |record: Record| record.input == Input::Lost(1);
         let written: Vec<bool> = records.try_iter().map(is_lost).collect();
         assert_eq!((written.as_slice(), tape.lost), (&[true, false, false, true][..], 1), "two fit at a time");
-    }
-
-    fn event() -> Event {
-        Event {
-            at: Instant::ZERO,
-            router: String::new(),
-            vip: None,
-            id: None,
-            kind: "config".into(),
-            from: None,
-            to: None,
-            reason: String::new(),
-            causes: Vec::new(),
-            evidence: Vec::new(),
-        }
     }
 
     #[test]

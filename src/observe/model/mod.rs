@@ -517,8 +517,15 @@ impl Model {
     fn refresh(&mut self, slot: Slot) {
         let served = self.routers.get(&slot).is_some_and(|router| self.is_served_here(slot, router));
         let Some(router) = self.routers.get_mut(&slot) else { return };
+        let owner = router.speaking.as_ref().filter(|own| own.is_owner());
+        let is_shut = owner.is_some_and(|own| own.is_shut());
         for vip in &mut router.vips {
-            let held = router.interface.and_then(|interface| self.host.holds(interface, vip.address));
+            let there = router.interface.and_then(|interface| self.host.holds(interface, vip.address));
+            // An owner's addresses are there all along, and held from when they may answer.
+            let held = there.filter(|_| !is_shut).map(|since| match owner {
+                Some(_) => since.max(vip.held.unwrap_or(self.now)),
+                None => since,
+            });
             vip.released = if held.is_some() { None } else { vip.held.map(|_| self.now).or(vip.released) };
             vip.held = held;
         }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The `[[router]]` of a node whose peer is `peer`; `lines` are further keys.
+/// The `[[router]]` of a node whose peer is `peer`; `lines` are further keys, or other values of those that are here.
 fn section(flavour: Flavour, node: &Node, peer: &Node, priority: u8, lines: &[&str]) -> String {
     let (version, interval) = if matches!(flavour, Flavour::V2) { (2, "1s") } else { (3, "100ms") };
     let addresses = match flavour {
@@ -27,6 +27,10 @@ fn section(flavour: Flavour, node: &Node, peer: &Node, priority: u8, lines: &[&s
         }
         Flavour::V2 | Flavour::V3 | Flavour::V6 => Ok(()),
     };
+    let given = lines.iter().flat_map(|line| line.lines()).take_while(|line| !line.starts_with('['));
+    for key in given.filter_map(|line| line.split_once('=')).map(|(key, _)| key) {
+        section = section.split_inclusive('\n').filter(|line| !line.starts_with(&format!("{key}="))).collect();
+    }
     for line in lines {
         let _ = writeln!(section, "{line}");
     }

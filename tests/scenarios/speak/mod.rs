@@ -3,6 +3,7 @@
 mod arbiter;
 mod behind;
 mod conform;
+mod fenced;
 mod gate;
 mod groups;
 mod interop;

@@ -17,7 +17,9 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::Settings;
 use crate::wire::{Advert, Family, Version};
 
-const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 9, 9, 3));
+/// Ours, and those of two peers, the higher last.
+const HOSTS4: [IpAddr; 3] = [NEAR4, FAR4, IpAddr::V4(std::net::Ipv4Addr::new(10, 9, 9, 3))];
+const HOSTS6: [IpAddr; 3] = [NEAR6, FAR6, IpAddr::V6(std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 3))];
 /// Priorities below, at and above those that our rank has.
 const PRIORITIES: [u8; 6] = [0, 50, 100, 101, 150, 255];
 
@@ -25,7 +27,7 @@ const PRIORITIES: [u8; 6] = [0, 50, 100, 101, 150, 255];
 #[derive(Clone, Copy, Debug)]
 enum Happening {
     Own(u8),
-    Peer { source: IpAddr, priority: u8, ttl: u8, version: Version },
+    Peer { host: usize, priority: u8, ttl: u8, version: Version },
     Rank(u8),
     Close,
     Permit,
@@ -38,6 +40,8 @@ enum Happening {
 
 /// The two gates, and what a process keeps of its own.
 struct Pair {
+    family: Family,
+    hosts: [IpAddr; 3],
     kernel: Gate,
     model: Model,
     settings: Settings,
@@ -49,9 +53,13 @@ struct Pair {
 
 impl Pair {
     fn new(router: &Router) -> Self {
-        let settings = Settings { advert_interval: router.interval, ..settings(Family::V4) };
-        let model = Model::new(&settings, NEAR4, Rules::ALL);
+        let family = router.key.family;
+        let hosts = hosts(family);
+        let settings = Settings { advert_interval: router.interval, ..settings(family) };
+        let model = Model::new(&settings, hosts[0], Rules::ALL);
         Self {
+            family,
+            hosts,
             kernel: gate(router),
             model: if router.leased { model.with_lease() } else { model },
             settings,
@@ -70,26 +78,29 @@ impl Pair {
         let now = self.now;
         match happening {
             Happening::Own(priority) => {
-                advertise(Family::V4, priority);
-                self.model.on_egress(now, &self.advert(NEAR4, priority));
+                advertise(self.family, priority);
+                self.model.on_egress(now, &self.advert(self.hosts[0], priority));
             }
-            Happening::Peer { source, priority, ttl, version } => {
+            Happening::Peer { host, priority, ttl, version } => {
+                let source = self.hosts[host];
                 let mut frame = advert(source, priority);
-                frame[14 + 8] = ttl;
-                frame[14 + 20] = if version == Version::V2 { 0x21 } else { 0x31 };
+                // Behind the Ethernet header: the hop limit, and the first byte of the message.
+                let [limit, message] = if self.family == Family::V4 { [14 + 8, 14 + 20] } else { [14 + 7, 14 + 40] };
+                frame[limit] = ttl;
+                frame[message] = if version == Version::V2 { 0x21 } else { 0x31 };
                 send(far, frame);
                 self.model.on_ingress(now, &Advert { ttl, version, ..self.advert(source, priority) });
             }
             Happening::Rank(priority) => {
-                self.kernel.set_rank(key(Family::V4), Rank { priority, source: Some(NEAR4) }).expect("root");
+                self.kernel.set_rank(key(self.family), Rank { priority, source: Some(self.hosts[0]) }).expect("root");
                 self.model.set_priority(priority);
             }
             Happening::Close => {
-                self.kernel.close(key(Family::V4)).expect("root");
+                self.kernel.close(key(self.family)).expect("root");
                 self.model.close();
             }
             Happening::Permit => {
-                self.permit = Some(self.kernel.permit(key(Family::V4), LONG).expect("root"));
+                self.permit = Some(self.kernel.permit(key(self.family), LONG).expect("root"));
                 self.model.permit_reopening(now + LONG);
             }
             Happening::Reopen => {
@@ -105,7 +116,7 @@ impl Pair {
         let serial = self.serial;
         let (action, done) = match happening {
             Happening::LeasePermit => {
-                let permit = self.kernel.permit(key(Family::V4), LONG).expect("root");
+                let permit = self.kernel.permit(key(self.family), LONG).expect("root");
                 self.lease_permit = Some((serial, permit));
                 (Action::Permit { serial, lifetime: LONG }, true)
             }
@@ -115,12 +126,12 @@ impl Pair {
                 (Action::Open { serial, permit: number, slice: LONG }, done)
             }
             Happening::LeaseRefresh => {
-                let done = self.kernel.renew(key(Family::V4), LONG).expect("root");
+                let done = self.kernel.renew(key(self.family), LONG).expect("root");
                 (Action::Refresh { serial, slice: LONG }, done)
             }
             _ => {
                 self.lease_permit = None;
-                self.kernel.close(key(Family::V4)).expect("root");
+                self.kernel.close(key(self.family)).expect("root");
                 (Action::Close { serial }, true)
             }
         };
@@ -128,7 +139,7 @@ impl Pair {
     }
 
     fn standing(&mut self) -> Standing {
-        self.kernel.standing(key(Family::V4)).expect("the kernel answers")
+        self.kernel.standing(key(self.family)).expect("the kernel answers")
     }
 
     /// They stand alike. A challenge is waited for: the kernel's time is not the model's.
@@ -150,12 +161,12 @@ impl Pair {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let peer = (select(vec![FAR4, OTHER]), select(PRIORITIES.to_vec()), select(vec![255, 255, 255, 254]));
+    let peer = (1..3_usize, select(PRIORITIES.to_vec()), select(vec![255, 255, 255, 254]));
     let version = select(vec![Version::V3, Version::V3, Version::V3, Version::V2]);
     prop_oneof![
         5 => select(vec![100, 100, 100, 0]).prop_map(Happening::Own),
-        6 => (peer, version).prop_map(|((source, priority, ttl), version)| {
-            Happening::Peer { source, priority, ttl, version }
+        6 => (peer, version).prop_map(|((host, priority, ttl), version)| {
+            Happening::Peer { host, priority, ttl, version }
         }),
         1 => select(vec![0, 60, 100, 160]).prop_map(Happening::Rank),
         1 => Just(Happening::Close),
@@ -169,9 +180,17 @@ fn lease() -> impl Strategy<Value = Happening> {
     prop_oneof![happening(), select(alone.to_vec()), select(alone.to_vec())]
 }
 
-fn follow(happened: &[Happening], leased: bool) {
+fn hosts(family: Family) -> [IpAddr; 3] {
+    if family == Family::V4 { HOSTS4 } else { HOSTS6 }
+}
+
+fn family() -> impl Strategy<Value = Family> {
+    select(vec![Family::V4, Family::V6])
+}
+
+fn follow(family: Family, happened: &[Happening], leased: bool) {
     with_neighbour(async |far| {
-        let mut pair = Pair::new(&Router { peers: vec![FAR4, OTHER], leased, ..router(Family::V4) });
+        let mut pair = Pair::new(&Router { peers: hosts(family)[1..].to_vec(), leased, ..router(family) });
         for (index, happening) in happened.iter().enumerate() {
             pair.happen(far, *happening);
             pair.compare(&happened[..=index]);
@@ -180,15 +199,15 @@ fn follow(happened: &[Happening], leased: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_simulated_gate_stands_as_the_kernels_does_whatever_happens(happened in vec(happening(), 24)) {
-        follow(&happened, false);
+    fn the_simulated_gate_stands_as_the_kernels_does_whatever_happens(family in family(), happened in vec(happening(), 24)) {
+        follow(family, &happened, false);
     }
 
     #[test]
-    fn so_it_does_with_a_lease(happened in vec(lease(), 24)) {
-        follow(&happened, true);
+    fn so_it_does_with_a_lease(family in family(), happened in vec(lease(), 24)) {
+        follow(family, &happened, true);
     }
 }
