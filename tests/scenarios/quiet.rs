@@ -73,10 +73,7 @@ fn is_no_split_beyond_what_the_kernels_say(flavour: Flavour, frr: bool) {
     let mut pair = Pair::with_nodes(flavour, &[], second::asks);
     second::join(&pair.a.node, &pair.b.node);
     (pair.a.prefers_frr, pair.b.prefers_frr) = (frr, frr);
-    let histories = [&pair.a, &pair.b].map(|side| match frr {
-        true => History::record_carrier(&side.node, "vrrp4-51"),
-        false => History::record(&side.node, pair.vip),
-    });
+    let histories = pair.histories();
     pair.start();
     pair.expect_master_a();
     a_months_events(&mut pair);
@@ -123,4 +120,9 @@ fn fault_25_a_months_events_by_unicast_are_no_split_beyond_what_the_kernels_say(
 #[test]
 fn fault_25_a_months_events_with_frr_are_no_split_beyond_what_the_kernels_say() {
     is_no_split_beyond_what_the_kernels_say(Flavour::V3, true);
+}
+
+#[test]
+fn fault_25_a_months_events_with_frr_over_ipv6_are_no_split_beyond_what_the_kernels_say() {
+    is_no_split_beyond_what_the_kernels_say(Flavour::V6, true);
 }

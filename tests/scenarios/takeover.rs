@@ -1,6 +1,6 @@
 //! Row 1: what is no fault. A run of legitimate takeovers is never called a split for longer than two really held.
 
-use crate::lab::{Flavour, History, Pair, until};
+use crate::lab::{Flavour, Pair, until};
 
 /// A way in which mastership goes to `b` and comes back.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ fn transitions(pair: &Pair) -> f64 {
 /// A start, and three takeovers to and fro in each way, with preemption.
 fn takeovers_both_ways(flavour: Flavour) {
     let mut pair = Pair::idle(flavour);
-    let [a, b] = [&pair.a, &pair.b].map(|side| History::record(&side.node, pair.vip));
+    let [a, b] = pair.histories();
     pair.start();
     pair.expect_master_a();
     for way in WAYS {

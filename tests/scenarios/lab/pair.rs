@@ -1,6 +1,6 @@
 //! Two nodes with a keepalived and a vipwarden each: the setup of most tests.
 
-use super::{Daemon, Frr, Instance, Keepalived, Lab, Node, Slot, VIP, Watch, holds, until, vipwarden};
+use super::{Daemon, Frr, History, Instance, Keepalived, Lab, Node, Slot, VIP, Watch, holds, until, vipwarden};
 
 /// The ways to run VRRP that a fault must be told in.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +164,15 @@ impl Pair {
             Side::new(node.clone(), flavour.instance(node, peer, priority), &sections(node, peer))
         };
         Self { a: side(&a, &b, 200), b: side(&b, &a, 100), vip: flavour.vip(), lab, _slot: slot }
+    }
+
+    /// Begins to record when either has the VIP, or FRR's macvlan its carrier. Neither may have it yet.
+    pub fn histories(&self) -> [History; 2] {
+        [&self.a, &self.b].map(|side| match (side.prefers_frr, self.vip.contains(':')) {
+            (false, _) => History::record(&side.node, self.vip),
+            (true, false) => History::record_carrier(&side.node, "vrrp4-51"),
+            (true, true) => History::record_carrier(&side.node, "vrrp6-51"),
+        })
     }
 
     /// Starts both keepaliveds.

@@ -7,7 +7,7 @@ mod acts;
 mod rows;
 mod table;
 
-use crate::lab::{Firewall, Flavour, History, Node, Pair, Side, second, until};
+use crate::lab::{Firewall, Flavour, Node, Pair, Side, second, until};
 use std::any::Any;
 
 /// What a node is to say.
@@ -116,11 +116,7 @@ pub struct Said {
 /// Plays a row to its end. Panics where it is not as it should be.
 pub fn play(row: &Row) -> [Said; 2] {
     let mut case = Case::new(row);
-    let histories = case.sides().map(|side| match (side.prefers_frr, case.pair.vip.contains(':')) {
-        (false, _) => History::record(&side.node, case.pair.vip),
-        (true, false) => History::record_carrier(&side.node, "vrrp4-51"),
-        (true, true) => History::record_carrier(&side.node, "vrrp6-51"),
-    });
+    let histories = case.pair.histories();
     (row.differ)(&mut case.pair);
     let before = now();
     if row.settles {
