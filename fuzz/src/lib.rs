@@ -3,7 +3,16 @@
 //!
 //! A target fails by panicking: the parser did, or what it read breaks one of the promises asserted here.
 //!
-//! `cargo +nightly fuzz run vrrp -- -runs=200000` runs one. A new target is a function here, its line in [`TARGETS`], a
+//! `cargo +nightly fuzz run vrrp -- -runs=200000` runs one. Without cargo-fuzz, from this directory:
+//!
+//! ```sh
+//! RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+//!   -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Zsanitizer=address \
+//!   -Cdebug-assertions -Ccodegen-units=1" cargo +nightly build --release --target x86_64-unknown-linux-gnu
+//! target/x86_64-unknown-linux-gnu/release/vrrp -max_total_time=75 NEW-INPUTS corpus/vrrp
+//! ```
+//!
+//! A new target is a function here, its line in [`TARGETS`], a
 //! file in `fuzz_targets/`, a `[[bin]]` in the manifest, and seeds in `corpus/` with names that say what they are.
 
 use std::net::Ipv6Addr;

@@ -116,7 +116,7 @@ pub(super) struct Checks {
     dropped: [Option<Instant>; MAX_NODES],
     /// What each is worth in an election.
     ranks: [(u8, usize); MAX_NODES],
-    /// Since when each process runs without a pause, and since when nothing has changed about it and its ways to the others.
+    /// Since when each process runs without a pause and with the same cable, and since when nothing has changed about it and its ways to the others.
     running: [Instant; MAX_NODES],
     undisturbed: [Instant; MAX_NODES],
     /// Those that are cut from the second channel.
@@ -447,6 +447,11 @@ impl Checks {
     pub fn on_resume(&mut self, now: Instant, node: usize) {
         self.steady[node] = now;
         (self.running[node], self.undisturbed[node]) = (now, now);
+    }
+
+    /// A cable is pulled or plugged: from then on others may be reached, or not.
+    pub fn on_carrier(&mut self, now: Instant, node: usize) {
+        self.running[node] = now;
     }
 
     /// A process starts, and knows nothing of an earlier life's fences.

@@ -42,6 +42,12 @@ fn nor_do_two_hold_for_long_who_can_tell_each_other_and_nobody_who_reaches_nobod
     assert_eq!(first_violation(Theme::Second, 0..600), None);
 }
 
+/// An owner whose cable was out from its start has never reached the witness: it knows of none, and is right to answer.
+#[test]
+fn who_has_never_reached_its_witness_is_not_alone_for_want_of_it() {
+    assert_eq!(first_violation(Theme::Second, 13_573..13_574), None);
+}
+
 #[test]
 fn watchers_say_what_is_true_or_that_they_do_not_know() {
     assert_eq!(first_violation(Theme::Watch, 0..200), None);

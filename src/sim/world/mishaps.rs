@@ -171,6 +171,7 @@ impl World {
         let kernel = &mut self.nodes[node].kernel;
         kernel.pulls = count(kernel.pulls, !is_in);
         let has_carrier = kernel.has_carrier();
+        self.checks.on_carrier(self.now, node);
         self.input(node, Input::Carrier(has_carrier));
     }
 
