@@ -5,13 +5,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use socket2::{Domain, Protocol, Socket, Type};
+use vipwarden::engine::CORE_THREAD;
 use vipwarden::sys::clock;
 use vipwarden::sys::netns;
 use vipwarden::sys::transmit::Transmitter;
@@ -67,6 +68,11 @@ impl Lab {
         netns::inside(&self.there, || Transmitter::open("a bench")).expect("the namespace is there").expect("root")
     }
 
+    /// A place for a file.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// The namespace of the far end.
     pub fn far(&self) -> &str {
         &self.there
@@ -87,14 +93,17 @@ impl Lab {
 
     /// Starts `vipwarden run` with this configuration, and waits until it captures.
     pub fn start(&self, config: &str) -> Daemon {
-        self.start_on(&[], config)
+        self.start_with(&[], config, None)
     }
 
     /// The same, of a daemon that is asked over the cable, too.
     pub fn start_on(&self, listen: &[SocketAddr], config: &str) -> Daemon {
-        let path = |name: &str| self.dir.path().join(name);
-        let (file, control) = (path("vipwarden.toml"), path("control.sock"));
-        let state = path("state");
+        self.start_with(listen, config, None)
+    }
+
+    /// The same, of a daemon that records, where a file is named.
+    pub fn start_with(&self, listen: &[SocketAddr], config: &str, recording: Option<&Path>) -> Daemon {
+        let [file, control, state] = ["vipwarden.toml", "control.sock", "state"].map(|name| self.path(name));
         let _ = fs::remove_dir_all(&state);
         let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
         let head =
@@ -114,8 +123,9 @@ impl Lab {
             .arg(&file)
             .arg("--control")
             .arg(&control)
+            .args(recording.into_iter().flat_map(|file| [Path::new("--record"), file]))
             .stdout(Stdio::null())
-            .stderr(fs::File::create(path("log")).expect("a directory of our own"))
+            .stderr(fs::File::create(self.path("log")).expect("a directory of our own"))
             .spawn()
             .expect("the release build is there");
         let daemon = Daemon { child, control };
@@ -208,24 +218,38 @@ impl Daemon {
         of_name.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// What all its threads together had of the processors so far, and how long they waited for one: the first two figures of each
-    /// one's schedstat, in nanoseconds.
-    fn processor_time(&self) -> [Duration; 2] {
+    /// What all its threads together, and its core thread alone, had of the processors so far, and how long they waited for one: the
+    /// first two figures of each one's schedstat, in nanoseconds.
+    fn processor_time(&self) -> [[Duration; 2]; 2] {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the daemon runs");
-        let texts = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
-        texts.fold([Duration::ZERO; 2], |sums, text| {
+        let mut sums = [[Duration::ZERO; 2]; 2];
+        for task in tasks.flatten() {
+            let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+            let (name, text) = (read("comm"), read("schedstat"));
             let mut figures = text.split(' ').filter_map(|figure| figure.parse().ok());
-            sums.map(|sum| sum + Duration::from_nanos(figures.next().unwrap_or(0)))
-        })
+            let its = [0; 2].map(|_| Duration::from_nanos(figures.next().unwrap_or(0)));
+            for sum in sums.iter_mut().take(if name.trim() == CORE_THREAD { 2 } else { 1 }) {
+                *sum = [sum[0] + its[0], sum[1] + its[1]];
+            }
+        }
+        sums
     }
 
     /// What it takes over a span from now on.
     pub fn load_over(&self, span: Duration) -> Load {
+        let [all, _] = self.loads_over(span);
+        all
+    }
+
+    /// The same, and what its core thread has of it.
+    pub fn loads_over(&self, span: Duration) -> [Load; 2] {
         let (start, before) = (clock::now(), self.processor_time());
         thread::sleep(span);
         let (after, took) = (self.processor_time(), clock::now().since(start).as_secs_f64());
-        let [ran, waited] = [0, 1].map(|i| (after[i] - before[i]).as_secs_f64() / took * 100.0);
-        Load { ran, waited }
+        [0, 1].map(|threads| {
+            let share = |i: usize| (after[threads][i] - before[threads][i]).as_secs_f64() / took * 100.0;
+            Load { ran: share(0), waited: share(1) }
+        })
     }
 
     /// Resident memory now and at its highest, in MiB.

@@ -9,6 +9,8 @@ mod load;
 mod readers;
 mod tap;
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::mpsc;
@@ -34,7 +36,7 @@ const SPAN: Duration = Duration::from_secs(20);
 /// How long a flood lasts.
 const FLOOD: Duration = Duration::from_secs(15);
 
-const SCENARIOS: [(&str, fn()); 10] = [
+const SCENARIOS: [(&str, fn()); 11] = [
     ("observer", observer),
     ("member", member),
     ("healthy-25k", healthy_25k),
@@ -45,6 +47,7 @@ const SCENARIOS: [(&str, fn()); 10] = [
     ("routers-5100", routers_5100),
     ("load-16", || under_load(16, 100)),
     ("load-255", || under_load(255, 1000)),
+    ("recording", recording),
 ];
 
 fn main() {
@@ -234,15 +237,8 @@ impl Rivals {
 /// A daemon that speaks `count` virtual routers over IPv4 and watches 255 over IPv6, without and with too many readers.
 fn under_load(count: u8, milliseconds: u64) {
     let lab = Lab::new();
-    let router = |vrid| {
-        format!(
-            "[[router]]\nmode = \"speak\"\ninterface = \"near\"\nvrid = {vrid}\naddresses = [\"{}/32\"]\nversion = 3\n\
-             advert_interval = \"{milliseconds}ms\"\npriority = 200\n",
-            load::vip(Family::V4, vrid)
-        )
-    };
     let server = SocketAddr::from((load::NEAR_ADDRESS, 10112));
-    let daemon = lab.start_on(&[server], &(1..=count).map(router).collect::<String>());
+    let daemon = lab.start_on(&[server], &speaking(count, milliseconds));
     let sender = Sender::start(lab.transmitter(), load::segment_of(Family::V6, 100).collect(), 255);
     daemon.wait_for_healthy(255 + usize::from(count));
     row_of_series(&daemon, "");
@@ -253,9 +249,7 @@ fn under_load(count: u8, milliseconds: u64) {
         let told = vrids.map(|vrid| rivals.appear(vrid)).map(|(sent, told)| told.since(sent)).collect();
         row(&format!("frame to event, {readers}"), "p99 50 ms", percentiles(told));
         row(&format!("of a core, {readers}"), "", daemon.load_over(end.since(clock::now())).to_string());
-        let (deviations, routers) = tap.stop().deviations(Duration::from_millis(milliseconds));
-        row(&format!("adverts off their interval, {readers}"), "", percentiles(deviations));
-        row("routers advertised", &count.to_string(), routers.to_string());
+        row_of_adverts(tap, readers, count, milliseconds);
     };
     measure("quiet", 1..=100);
     let readers = Readers::start(lab.far(), server, 1000, 500);
@@ -263,6 +257,70 @@ fn under_load(count: u8, milliseconds: u64) {
     row("scrapes answered", "1000/s", readers.stop());
     row_of_memory(&daemon, "bounded");
     sender.stop();
+}
+
+/// The configuration of `count` virtual routers over IPv4 that the daemon speaks.
+fn speaking(count: u8, milliseconds: u64) -> String {
+    let router = |vrid| {
+        format!(
+            "[[router]]\nmode = \"speak\"\ninterface = \"near\"\nvrid = {vrid}\naddresses = [\"{}/32\"]\nversion = 3\n\
+             advert_interval = \"{milliseconds}ms\"\npriority = 200\n",
+            load::vip(Family::V4, vrid)
+        )
+    };
+    (1..=count).map(router).collect()
+}
+
+fn row_of_adverts(tap: Tap, when: &str, count: u8, milliseconds: u64) {
+    let (deviations, routers) = tap.stop().deviations(Duration::from_millis(milliseconds));
+    row(&format!("adverts off their interval, {when}"), "", percentiles(deviations));
+    row("routers advertised", &count.to_string(), routers.to_string());
+}
+
+/// What `--record` adds: beside an advert a second of 510 routers, beside 25 000 adverts a second, and beside adverts of its own.
+fn recording() {
+    for is_recorded in [false, true] {
+        let when = if is_recorded { "recorded" } else { "not recorded" };
+        for per_second in [510, 25_500] {
+            let lab = Lab::new();
+            let file = is_recorded.then(|| lab.path("recording"));
+            let daemon = lab.start_with(&[], "", file.as_deref());
+            let sender =
+                Sender::start(lab.transmitter(), load::segment(if per_second == 510 { 100 } else { 2 }), per_second);
+            daemon.wait_for_healthy(505);
+            let [all, core] = daemon.loads_over(SPAN);
+            let sent = sender.stop();
+            row(&format!("of a core, {when}"), "", format!("{all} at {:.0} adverts/s", sent.per_second));
+            row(&format!("of a core, the core thread alone, {when}"), "", core.to_string());
+            row_of_drops(&daemon, "0");
+            row_of_memory(&daemon, "");
+            row_of_recording(&lab);
+        }
+        let lab = Lab::new();
+        let file = is_recorded.then(|| lab.path("recording"));
+        let daemon = lab.start_with(&[], &speaking(16, 100), file.as_deref());
+        let sender = Sender::start(lab.transmitter(), load::segment_of(Family::V6, 100).collect(), 255);
+        daemon.wait_for_healthy(255 + 16);
+        let tap = Tap::start(lab.far(), load::NEAR_ADDRESS.into());
+        let [all, core] = daemon.loads_over(SPAN);
+        row(&format!("of a core, speaking, {when}"), "", format!("{all}, the core thread {core}"));
+        row_of_adverts(tap, when, 16, 100);
+        row_of_recording(&lab);
+        sender.stop();
+    }
+}
+
+/// What was written, if anything was, and what of it was lost.
+fn row_of_recording(lab: &Lab) {
+    let Ok(file) = File::open(lab.path("recording")) else { return };
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let (mut records, mut lost) = (0_u64, 0);
+    for line in BufReader::new(file).lines().map_while(Result::ok) {
+        let record: Value = serde_json::from_str(&line).unwrap_or_default();
+        records += 1;
+        lost += record["do"]["lost"].as_u64().unwrap_or(0);
+    }
+    row("records, lost ones, size", "", format!("{records}, {lost}, {} MiB", size >> 20));
 }
 
 fn percentiles(mut delays: Vec<Duration>) -> String {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::observe::{Fact, Learned, Model, Notice, Request, Router, RouterId, Settings, Slot, Target, Testimony};
-use crate::time::{Instant, WallClock};
+use crate::time::{Duration, Instant, WallClock};
 use crate::wire::{Family, MacAddr, Version};
 
 use super::case::{Case, Outcome};
@@ -17,6 +17,9 @@ const MAX_EVENTS: usize = 4096;
 
 /// Addresses of this host that a snapshot names at most.
 const MAX_OWN: usize = 1024;
+
+/// How long before a deadline it is seen whether it was put off: no rest between two turns is longer.
+const SOON: Duration = Duration::from_millis(40);
 
 /// What is known around a router that this daemon speaks for.
 #[derive(Debug)]
@@ -172,16 +175,20 @@ impl Watcher {
         }
         self.take_notices(now);
         let mut dirty = self.model.poll_dirty();
-        for slot in self.deadlines.due(now).collect::<Vec<_>>() {
-            match self.model.router(slot).and_then(|router| router.steady_until(now)) {
-                Some(until) => self.deadlines.set(slot, Some(until)),
-                None => {
-                    dirty.insert(slot);
-                }
-            }
-        }
+        self.put_off(now);
+        dirty.extend(self.deadlines.due(now));
         for slot in dirty {
             self.judge(now, slot);
+        }
+    }
+
+    /// Gives routers in good standing the deadline that their newest adverts have earned them, a little before the one that they have
+    /// would wake anybody: there are hundreds, and nothing is due of any of them.
+    fn put_off(&mut self, now: Instant) {
+        for slot in self.deadlines.due(now + SOON).collect::<Vec<_>>() {
+            if let Some(until) = self.model.router(slot).and_then(|router| router.steady_until(now)) {
+                self.deadlines.set(slot, Some(until));
+            }
         }
     }
 

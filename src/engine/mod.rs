@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::thread;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
@@ -278,6 +279,8 @@ async fn turn(hub: Rc<Hub>) {
             () = hub.dirty.notified() => {}
         }
         yield_now().await;
+        // What was fed after the first of a batch is judged with it, and needs no turn of its own.
+        let _ = hub.dirty.notified().now_or_never();
         hub.core().turn(clock::now(), due);
         hub.follow_taps();
         if now.since(told) >= TELL_EVERY {

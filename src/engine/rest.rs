@@ -11,7 +11,7 @@ use crate::time::{Duration, Instant};
 /// With nothing left to do the core thread sleeps for so long before it waits for the next thing: what comes meanwhile is read
 /// in one go. To wake for each advert alone costs many times what judging it does. Frames carry the kernel's time, so none is
 /// taken for late. A verdict is, by at most this, but for those that are due at a time: the rest ends there, though not before it was
-/// worth it. With hundreds of routers something is due at each moment.
+/// worth it: where hundreds are in trouble something is due at each moment.
 const LENGTH: Duration = Duration::from_millis(30);
 const SHORTEST: Duration = Duration::from_millis(10);
 

@@ -9,7 +9,7 @@ use crate::wire::MacAddr;
 const MAX_CLAIMS: usize = 8;
 
 /// How long answers to a probe may take.
-const ROUND: Duration = Duration::from_millis(150);
+pub(super) const ROUND: Duration = Duration::from_millis(150);
 
 /// A virtual address, and who answers for it.
 #[derive(Clone, Debug)]

@@ -274,16 +274,19 @@ impl Router {
         for vip in self.asked() {
             ended |= vip.end_round(now);
         }
+        if !ended {
+            return false;
+        }
         let unexpected = |vip: &Vip| vip.claims().iter().any(|claim| !self.is_expected_claimant(now, claim.mac));
         let silent = self.vips.iter().any(|vip| vip.unanswered > 0) && self.active(now).iter().any(|s| !s.local);
-        if ended && silent {
+        if silent {
             // Does its host answer at all?
             self.ask_primaries(now);
-        } else if ended && !self.vips.iter().any(unexpected) {
+        } else if !self.vips.iter().any(unexpected) {
             self.primaries.clear();
             self.decoy = None;
         }
-        ended
+        true
     }
 
     /// Somebody unexpected answers, or nobody does: the speakers' own addresses are asked for from now on.

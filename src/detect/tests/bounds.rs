@@ -148,3 +148,27 @@ fn a_speaker_of_another_protocol_is_told_of_once_and_remembered_within_a_bound()
     assert_eq!(snapshot.others.len(), 64);
     assert!(snapshot.table_full.contains(&("others", 192)), "{:?}", snapshot.table_full);
 }
+
+#[test]
+fn healthy_routers_wake_nobody_between_their_adverts_however_many_they_are() {
+    let mut stage = Stage::new(Settings::default());
+    for family in [Family::V4, Family::V6] {
+        stage.fact(Fact::Daemon(Daemon { family, state: DaemonState::Absent }));
+    }
+    let address = |vrid| ip(&format!("10.9.9.{}", 100 + vrid));
+    let adverts: Vec<Advert> =
+        (1..=50).map(|vrid| Advert { vrid, addresses: vec![address(vrid)], ..advert(B, 100) }).collect();
+    let mut wakes = 0;
+    for now in (0..20_000).step_by(30) {
+        stage.now = now;
+        let is_due = |advert: &&Advert| (now + u64::from(advert.vrid) * 20) % 1000 < 30;
+        adverts.iter().filter(is_due).for_each(|advert| stage.hear(advert));
+        stage.turn();
+        let due = stage.watcher.poll_timeout().unwrap();
+        wakes += u32::from(now >= 10_000 && due <= at(now + 30));
+    }
+    let healthy =
+        stage.watcher.snapshot(at(stage.now)).routers.iter().filter(|r| r.verdict == Verdict::Healthy).count();
+    assert_eq!(healthy, 50);
+    assert!(wakes <= 10, "one a second, to look for the long silent; not {wakes} in ten seconds");
+}

@@ -40,13 +40,13 @@ impl Watched {
 
     /// Does what is due at `now`. What it has to say is fetched next.
     pub fn turn(&mut self, now: Instant) {
-        // Most turns change nothing.
+        // Many turns have nothing to do.
         let is_idle = self.is_still && self.watcher.poll_timeout().is_none_or(|due| due > now);
         if !is_idle {
             self.note(now, || Input::Turn);
+            self.watcher.handle_timeout(now);
+            self.is_still = true;
         }
-        self.is_still = true;
-        self.watcher.handle_timeout(now);
     }
 
     /// Does what is due at `now`. What it has to say is fetched after the next turn.

@@ -12,8 +12,8 @@ use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, OtherProtocol, Version};
 
 use super::{
-    Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Planner, Reach, Refusals, Request, Router,
-    RouterId, Sensor, Settings, Sight, TAP_LAG, Target, Told, Vip,
+    Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Planner, ROUND, Reach, Refusals, Request,
+    Router, RouterId, Sensor, Settings, Sight, TAP_LAG, Target, Told, Vip,
 };
 
 /// A router's number: unique within a life, never used again.
@@ -83,6 +83,8 @@ pub struct Model {
     takes_part: bool,
     next_slot: u32,
     planner: Planner,
+    /// When the first of the open probe rounds ends.
+    rounds_end: Option<Instant>,
     requests: Vec<Request>,
     notices: Vec<Notice>,
     dirty: BTreeSet<Slot>,
@@ -123,6 +125,7 @@ impl Model {
             takes_part: false,
             next_slot: 0,
             planner: Planner::default(),
+            rounds_end: None,
             requests: Vec::new(),
             notices: Vec::new(),
             dirty: BTreeSet::new(),
@@ -259,7 +262,8 @@ impl Model {
 
     /// When [`Self::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Instant {
-        [self.planner.due(), self.sight.expires_at(), self.look].into_iter().flatten().fold(self.sweep, Instant::min)
+        let may_be_due = [self.planner.due(), self.rounds_end, self.sight.expires_at(), self.look];
+        may_be_due.into_iter().flatten().fold(self.sweep, Instant::min)
     }
 
     /// Plans probes, ends rounds, clears passing blindness, forgets the long silent.
@@ -267,6 +271,9 @@ impl Model {
         for (sensor, interface) in self.sight.expire(now) {
             self.notices.push(Notice::Sensor(sensor, interface));
             self.touch_all();
+        }
+        if self.rounds_end.is_some_and(|at| at <= now) {
+            self.end_rounds(now);
         }
         if self.planner.due().is_some_and(|due| due <= now) {
             self.probe(now);
@@ -286,25 +293,32 @@ impl Model {
         }
     }
 
-    fn probe(&mut self, now: Instant) {
-        let (interval, budget) = (self.settings.probe_interval, self.settings.probe_budget);
-        let probing = !self.settings.passive && interval > Duration::ZERO;
-        let mut probed: Vec<(Slot, &mut Router)> =
-            self.routers.iter_mut().filter(|(_, r)| probing && r.member).map(|(slot, r)| (*slot, r)).collect();
-        for (slot, router) in &mut probed {
+    /// Ends the probe rounds whose time is over.
+    fn end_rounds(&mut self, now: Instant) {
+        for (slot, router) in &mut self.routers {
             if router.end_rounds(now) {
                 self.dirty.insert(*slot);
             }
         }
-        let witnesses: Vec<IpAddr> = self.settings.witnesses.iter().map(|witness| witness.address).collect();
-        second::ask_witnesses(&mut self.gateways, now, &witnesses, probed.iter().filter_map(|(_, r)| r.interface));
-        let routers = probed.iter_mut().map(|(_, r)| &mut **r);
-        let requests = self.planner.plan(now, &self.host, routers, &mut self.gateways, (interval, budget));
-        self.requests.extend(requests);
-        let witnesses = self.gateways.values().flatten().filter_map(Vip::round_ends);
-        if let Some(at) = probed.iter().filter_map(|(_, r)| r.round_ends()).chain(witnesses).min() {
-            self.planner.wake(at);
+        for witness in self.gateways.values_mut().flatten() {
+            witness.end_round(now);
         }
+        let witnesses = self.gateways.values().flatten().filter_map(Vip::round_ends);
+        self.rounds_end = self.routers.values().filter_map(Router::round_ends).chain(witnesses).min();
+    }
+
+    fn probe(&mut self, now: Instant) {
+        let (interval, budget) = (self.settings.probe_interval, self.settings.probe_budget);
+        let probing = !self.settings.passive && interval > Duration::ZERO;
+        let mut probed: Vec<&mut Router> = self.routers.values_mut().filter(|r| probing && r.member).collect();
+        let witnesses: Vec<IpAddr> = self.settings.witnesses.iter().map(|witness| witness.address).collect();
+        second::ask_witnesses(&mut self.gateways, now, &witnesses, probed.iter().filter_map(|r| r.interface));
+        let routers = probed.iter_mut().map(|r| &mut **r);
+        let requests = self.planner.plan(now, &self.host, routers, &mut self.gateways, (interval, budget));
+        if !requests.is_empty() {
+            self.rounds_end.get_or_insert(now + ROUND);
+        }
+        self.requests.extend(requests);
     }
 
     fn forget_silent(&mut self, now: Instant) {

@@ -82,9 +82,6 @@ pub(super) fn ask_witnesses(
         let asked = gateways.entry(interface);
         asked.or_insert_with(|| witnesses.iter().map(|address| Vip::new(*address, true, now)).collect());
     }
-    for witness in gateways.values_mut().flatten() {
-        witness.end_round(now);
-    }
 }
 
 /// The channels to those peers that are asked where they were before.
