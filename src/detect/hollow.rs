@@ -7,8 +7,6 @@ use super::party::Party;
 use super::rules::Row;
 use super::{Cause, Finding, Verdict, cause, remote};
 
-/// Probes without an answer that are no accident.
-const UNANSWERED: u32 = 2;
 /// How long a daemon may take to notice that its address was taken away.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -61,7 +59,8 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
             return Ok(Some(Hollow { verdict: Verdict::NoMaster, finding: finding(how) }));
         }
     }
-    let silent = |vip: &&Vip| vip.unanswered >= UNANSWERED && vip.probed.is_some_and(|probed| probed > speaker.spell);
+    // Nobody answers either what the host asks that holds the address itself: only what was asked since counts.
+    let silent = |vip: &&Vip| vip.is_silent_since(speaker.spell);
     let how = format!("nobody answers for {}", list(&advertised));
     let hollow = Hollow { verdict: Verdict::Degraded, finding: finding(how) };
     // A host that answers for nothing may be beyond a filter.
@@ -76,7 +75,7 @@ fn unserved(model: &Model, router: &Router, master: &Party<'_>, speaker: &Speake
         return None;
     }
     let served = own.iter().any(|vip| vip.held.is_some() || !vip.claims().is_empty());
-    let nobody = !served && own.iter().all(|vip| vip.unanswered >= UNANSWERED);
+    let nobody = !served && own.iter().all(|vip| vip.is_silent_since(Instant::ZERO));
     Some(Hollow {
         verdict: if nobody { Verdict::NoMaster } else { Verdict::Degraded },
         finding: Finding {

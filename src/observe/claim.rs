@@ -26,8 +26,8 @@ pub struct Vip {
     pub next_probe: Instant,
     /// Since when this host holds it no more.
     pub released: Option<Instant>,
-    /// Probes in a row that nobody answered.
-    pub unanswered: u32,
+    /// When the last two probes left, if nobody answered them: the one before the last, and the last.
+    unanswered: [Option<Instant>; 2],
     /// The last host that announced it unasked, and when: clients' caches point there.
     pub announced: Option<(MacAddr, Instant)>,
     /// The same of other hosts than this one: they may have the same MAC.
@@ -67,7 +67,7 @@ impl Vip {
             probed: None,
             next_probe: now,
             released: None,
-            unanswered: 0,
+            unanswered: [None; 2],
             announced: None,
             announced_elsewhere: None,
             claims: Vec::new(),
@@ -104,7 +104,7 @@ impl Vip {
         if !self.closed {
             self.closed = true;
             self.claims.retain(|claim| claim.answered);
-            self.unanswered = if self.claims.is_empty() { self.unanswered.saturating_add(1) } else { 0 };
+            self.unanswered = if self.claims.is_empty() { [self.unanswered[1], self.probed] } else { [None; 2] };
         }
     }
 
@@ -149,6 +149,16 @@ impl Vip {
         self.closed && self.probed.is_some_and(|probed| probed >= start)
     }
 
+    /// True if nobody answered the last probe.
+    pub fn is_silent(&self) -> bool {
+        self.unanswered[1].is_some()
+    }
+
+    /// True if nobody answered two probes in a row that left after `start`, which is no accident.
+    pub fn is_silent_since(&self, start: Instant) -> bool {
+        self.unanswered[0].is_some_and(|probed| probed > start)
+    }
+
     /// Asks again soon, because something unexpected was heard.
     pub fn hurry(&mut self, now: Instant) {
         let soon = self.probed.map_or(now, |probed| probed + ROUND + ROUND / 3).max(now);
@@ -166,7 +176,7 @@ impl Vip {
     /// Forgets all answers: the interface can't be probed now.
     pub fn reset(&mut self) {
         self.claims.clear();
-        self.unanswered = 0;
+        self.unanswered = [None; 2];
         self.probed = None;
         self.closed = true;
     }

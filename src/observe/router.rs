@@ -278,7 +278,7 @@ impl Router {
             return false;
         }
         let unexpected = |vip: &Vip| vip.claims().iter().any(|claim| !self.is_expected_claimant(now, claim.mac));
-        let silent = self.vips.iter().any(|vip| vip.unanswered > 0) && self.active(now).iter().any(|s| !s.local);
+        let silent = self.vips.iter().any(Vip::is_silent) && self.active(now).iter().any(|s| !s.local);
         if silent {
             // Does its host answer at all?
             self.ask_primaries(now);

@@ -223,6 +223,23 @@ fn a_master_whose_host_answers_for_itself_and_not_for_the_address_is_hollow_faul
     stage.expect(Verdict::Healthy, &[]);
 }
 
+/// While this host held the address nobody answered either.
+#[test]
+fn a_successor_is_not_hollow_before_it_was_asked_twice_in_vain_fault_1() {
+    let mut stage = Stage::member_with(settings());
+    stage.own(VIP);
+    stage.own_answers = vec![(ip(B), mac(B))];
+    stage.play(5 * SECOND, &[(&advert(A, 200), 0)]);
+    stage.disown(VIP);
+    stage.play(6500, &[(&advert(B, 250), 100)]);
+    stage.answers = vec![mac(B)];
+    stage.play(10 * SECOND, &[(&advert(B, 250), 600)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let causes: Vec<Cause> =
+        stage.events.iter().flat_map(|e| e.causes.clone()).filter(|c| *c != Cause::Transient).collect();
+    assert_eq!(causes, [], "{:?}", stage.events);
+}
+
 #[test]
 fn a_master_here_without_its_address_serves_nobody_fault_33() {
     let mut stage = Stage::master();

@@ -9,9 +9,6 @@ use crate::time::Instant;
 
 use super::{Model, Notice};
 
-/// Probes in a row without an answer after which a witness counts as cut off.
-const CUT_OFF: u32 = 2;
-
 impl Model {
     /// What a peer says may concern every router; who is in good standing is judged anew only where it concerns it.
     pub(super) fn handle_report(&mut self, peer: usize, url: usize, said: &Result<Arc<Report>, Mute>) {
@@ -65,7 +62,7 @@ impl Model {
 /// Whoever answers for anything is no witness.
 fn answer(router: &Router, witness: &Vip) -> Option<bool> {
     let honest = witness.claims().iter().any(|claim| !router.is_impostor(claim.mac));
-    let silent = witness.unanswered >= CUT_OFF || !witness.claims().is_empty();
+    let silent = witness.is_silent_since(Instant::ZERO) || !witness.claims().is_empty();
     if honest { Some(true) } else { silent.then_some(false) }
 }
 
