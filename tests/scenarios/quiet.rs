@@ -56,14 +56,17 @@ fn busy(side: &Side) -> Process {
 }
 
 /// Nothing but a takeover is named as a cause while somebody holds the address, and nobody's report is refused. keepalived may
-/// advertise before it has the address again when its link flapped, and FRR lets go before it says so: nobody serves then.
+/// advertise before it has the address again when its link flapped, and FRR lets go before it says so: nobody serves then. And while a
+/// reload lasts on a busy host a master may be silent for more than four adverts.
 fn assert_nothing_is_blamed(by: &str, events: &str, histories: &[History; 2]) {
     let events: Vec<serde_json::Value> = serde_json::from_str(events).expect("a list of events");
     for event in events {
         let at = event["at"].as_str().and_then(|at| at.trim_end_matches('Z').parse().ok()).expect("a date");
         let is_held = histories.iter().any(|history| history.held_at(at));
         let causes = event["causes"].as_array().expect("a list");
-        assert!(!is_held || causes.iter().all(|cause| cause == "transient"), "by {by}: {event:#}");
+        let is_paused = |cause: &serde_json::Value| cause == "muted_master" && event["to"] == "degraded";
+        let is_true = causes.iter().all(|cause| cause == "transient" || is_paused(cause));
+        assert!(!is_held || is_true, "by {by}: {event:#}");
         assert!(event["kind"] != "peer" || event["to"] != "refused", "by {by}: {event:#}");
     }
 }

@@ -10,6 +10,7 @@ mod interop;
 mod life;
 mod order;
 mod policy;
+mod quiet;
 mod scale;
 mod second;
 mod service;
