@@ -31,6 +31,23 @@ fn a_frozen_daemons_address_is_stale_until_it_wakes_fault_15() {
     stage.expect(Verdict::Healthy, &[]);
 }
 
+/// keepalived's first advert leaves a moment before it has the address. Whether it is frozen is told only by a second look.
+#[test]
+fn a_master_that_falls_silent_with_its_first_advert_is_muted_and_one_that_was_master_long_ago_has_a_stray_address_faults_15_and_16()
+{
+    for (since, cause) in [(20, Cause::MutedMaster), (1240, Cause::MutedMaster), (1260, Cause::StrayAddress)] {
+        let mut stage = Stage::member();
+        stage.hear(&advert(A, 200));
+        stage.idle(since);
+        stage.own(VIP);
+        stage.idle(3600);
+        stage.play(5500, &[(&advert(B, 100), 0)]);
+        stage.expect(Verdict::SplitBrain, &[cause]);
+        stage.daemon(DaemonState::Frozen);
+        stage.expect(Verdict::SplitBrain, &[Cause::StaleAddress]);
+    }
+}
+
 #[test]
 fn an_address_added_by_hand_on_a_backup_is_stray_fault_16() {
     let mut stage = Stage::member();
