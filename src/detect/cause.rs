@@ -278,7 +278,7 @@ fn tie(model: &Model, router: &Router, one: &Party<'_>, two: &Party<'_>) -> Opti
 /// This node holds an address and sends nothing.
 fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_>, now: Instant) -> Finding {
     let held = own.held.unwrap_or(now);
-    let spoke = own.speaker.is_some_and(|s| s.last >= held);
+    let spoke = router.has_spoken_for(held);
     let blocked = router.output.is_some_and(|(_, blocked)| blocked);
     let protocol = protocol(router);
     let finding = |row: Row, local: &str| Finding {

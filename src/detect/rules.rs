@@ -230,7 +230,7 @@ pub const TABLE: [Rule; 32] = [
         Row::StrayHere,
         Cause::StrayAddress,
         Proven,
-        "this node holds the address, its daemon runs, and has not advertised since the address appeared",
+        "this node holds the address, its daemon runs, and did not advertise when the address appeared, nor since",
         "{delete}",
     ),
     rule(

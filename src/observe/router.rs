@@ -151,6 +151,12 @@ impl Router {
         self.judged().filter(|s| s.local).max_by_key(|s| s.last)
     }
 
+    /// True if this host's speaker has advertised for what is here since `held`: since then, or a moment before, as keepalived does, whose
+    /// first advert leaves before it has the address.
+    pub fn has_spoken_for(&self, held: Instant) -> bool {
+        self.local().is_some_and(|s| s.last >= held || s.is_fresh(held))
+    }
+
     /// The speaker that this advert belongs to.
     pub fn speaker_of(&mut self, advert: &Advert, local: bool) -> Option<&mut Speaker> {
         self.speakers.iter_mut().find(|s| s.is_source_of(advert, local))

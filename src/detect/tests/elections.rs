@@ -360,6 +360,25 @@ fn a_tie_with_this_host_is_a_split_as_soon_as_the_two_meet_fault_13() {
     assert_ne!(beside(8600, 8600).router().verdict, Verdict::SplitBrain, "it took over");
 }
 
+/// It may send by a packet socket, and run where its table can't be seen.
+#[test]
+fn a_tie_with_a_daemon_that_is_not_found_here_is_one_for_as_long_as_it_advertises_fault_13() {
+    let own = advert(A, 200);
+    let twin = Seen::Advert(Advert { mac: Some(mac(B)), ..own.clone() });
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.play(5000, &[(&own, 0)]);
+    stage.daemon(DaemonState::Absent);
+    stage.idle(5500);
+    stage.frame(PacketKind::Multicast, twin.clone());
+    stage.expect(Verdict::SplitBrain, &[Cause::PriorityTie]);
+    for now in [6500, 7500, 8500, 9500] {
+        stage.idle(now);
+        stage.frame(PacketKind::Multicast, twin.clone());
+    }
+    stage.expect(Verdict::SplitBrain, &[Cause::StaleAddress]);
+}
+
 /// The verdict at its first advert, at `begins` ms, of one that `takes_hold` at 5100 ms beside a better one, which advertises at 5000
 /// and at 6000 ms. Both have the virtual MAC.
 fn late_beginner(here: bool, takes_hold: impl Fn(&mut Stage), begins: u64) -> Verdict {

@@ -18,7 +18,7 @@ impl Model {
 
     /// True if that daemon may be about to take hold of an address that is here since `held`. One that has advertised since is not.
     pub fn may_be_starting(&self, router: &Router, held: Instant, now: Instant) -> bool {
-        let spoke = router.speaking.is_some() || router.local().is_some_and(|s| s.last >= held);
+        let spoke = router.speaking.is_some() || router.has_spoken_for(held);
         !spoke && self.host.may_be_starting(router.id.family, held, now)
     }
 
