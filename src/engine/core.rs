@@ -147,7 +147,9 @@ impl Core {
             }
         }
         self.watcher.turn(now);
-        self.rest.heed(self.watcher.is_contested());
+        if self.rest.heed(self.watcher.is_contested()) {
+            self.daemons_doubted.notify_one();
+        }
         while let Some(request) = self.watcher.poll_request() {
             self.act(&request);
         }

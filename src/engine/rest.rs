@@ -38,9 +38,9 @@ impl Rest {
         self.speaks.store(config.routers.iter().any(|router| router.speak.is_some()), Ordering::Relaxed);
     }
 
-    /// Notes whether it is open of some router whether two hold it.
-    pub fn heed(&self, contested: bool) {
-        self.contested.store(contested, Ordering::Relaxed);
+    /// Notes whether it is open of some router whether two hold it. True if it has become so.
+    pub fn heed(&self, contested: bool) -> bool {
+        !self.contested.swap(contested, Ordering::Relaxed) && contested
     }
 
     /// How long a rest takes at least.

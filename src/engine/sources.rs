@@ -16,7 +16,7 @@ use crate::sys::clock;
 use crate::sys::daemon::DaemonWatch;
 use crate::sys::netlink::Netlink;
 use crate::sys::taps::{IpTap, RawTap};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::{self, Family, LinkLayer, Seen};
 
 use super::hub::Hub;
@@ -33,6 +33,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// How long a further tap lets adverts gather before it reads them. Nothing is concluded from what it lacks before it has lacked it
 /// for longer, and a wake for each advert on each tap would cost more than all the judging.
 const TAP_REST: Duration = Duration::from_millis(100);
+
+/// The wait before the daemons' queues are read again while it is open whether two hold: a frozen one is known by then when that is
+/// proven. Two readings must not both meet an advert on its way to one that is alive: this is no multiple of the intervals in use.
+const SOON: Duration = Duration::from_millis(225);
 
 /// How a source ended: it never does but by an error.
 type Ended = io::Result<Infallible>;
@@ -293,16 +297,19 @@ fn regroup(hub: &Hub, tap: &RawTap, family: Family, wanted: &BTreeSet<IfIndex>, 
 }
 
 async fn daemons(hub: Rc<Hub>) {
-    let mut second = interval(SECOND);
-    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut own = hub.own_sockets();
     let mut watch = DaemonWatch::new(own.clone());
     let doubted = hub.core().daemons_doubted();
+    let mut read_at = Instant::ZERO;
     loop {
+        let pause = if hub.core().watcher().is_contested() { SOON } else { SECOND };
         let is_due = tokio::select! {
-            _ = second.tick() => true,
+            () = sleep((read_at + pause).since(clock::now())) => true,
             () = doubted.notified() => false,
         };
+        if is_due {
+            read_at = clock::now();
+        }
         if own != hub.own_sockets() {
             own = hub.own_sockets();
             watch = DaemonWatch::new(own.clone());

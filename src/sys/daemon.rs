@@ -66,7 +66,8 @@ impl DaemonWatch {
         Self { own, v4: Queues::new(), v6: Queues::new() }
     }
 
-    /// Reads once. Call it about once a second: frozen is told from growth between two calls.
+    /// Reads once. Between two calls, from whose difference frozen is told, one that is alive must have had the time to read its queue: a
+    /// second, or where that matters a quarter of one.
     pub fn read(&mut self, family: Family) -> DaemonState {
         match table(family) {
             Ok(text) => self.judge(family, &text),
