@@ -1,6 +1,6 @@
 //! Do two hosts hold one address? Proof, and from when to when.
 
-use crate::observe::{Model, Router, Speaker};
+use crate::observe::{Claim, Model, Router, Speaker};
 use crate::time::{Duration, Instant};
 
 use super::cause;
@@ -48,7 +48,7 @@ fn between(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: In
     let (silent, other) = if a.active.is_none() && (b.active.is_some() || a.held.is_none()) { (a, b) } else { (b, a) };
     match silent.held {
         Some(held) => Some(held_beside(model, router, held, other, now)),
-        None => claimed_beside(silent, other).or_else(|| told_beside(silent, other, router)),
+        None => claimed_beside(silent, other, router).or_else(|| told_beside(silent, other, router)),
     }
 }
 
@@ -79,10 +79,12 @@ fn intrusion(one: &Speaker, better: &Speaker) -> bool {
     disobeys && one.intrudes_upon(better) && one.gives_way_to(&better.advert)
 }
 
-/// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go, and a
-/// daemon that starts one to take hold.
+/// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go, a
+/// daemon that starts one to take hold, and one with a virtual MAC may be about to begin.
 fn held_beside(model: &Model, router: &Router, held: Instant, other: &Party<'_>, now: Instant) -> Conflict {
-    let grace = grace(router);
+    let begins = router.interface.is_some_and(|on| model.host.has_macvlan(on, router.virtual_mac()))
+        && !router.has_spoken_for(held);
+    let grace = if begins { grace(router).max(beginning(router)) } else { grace(router) };
     let answered = other.claims.iter().filter_map(|(_, claim)| claim.before).min();
     let start = held.max(other.start().or(answered).unwrap_or(now));
     let sure = start + grace;
@@ -100,19 +102,28 @@ fn grace(router: &Router) -> Duration {
     router.interval().unwrap_or(Duration::from_secs(1)).clamp(Duration::from_millis(500), Duration::from_secs(1))
 }
 
+/// How long one with a virtual MAC may hold before its first advert: by IPv6 FRR lets its macvlan go an interval before that, since the
+/// kernel tries the address first.
+fn beginning(router: &Router) -> Duration {
+    let interval = router.interval().unwrap_or(Duration::from_secs(1));
+    interval + (interval / 4).max(Duration::from_millis(25))
+}
+
 /// A host of which nothing is heard or answered here says that it holds, while another advertises or holds. What it said before it
-/// had time to let go proves nothing.
+/// had time to let go proves nothing; nor does what one says that may be about to begin: as soon as it is not, it knows that itself.
 fn told_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option<Conflict> {
     let word = silent.says_held()?;
     let start = other.start()?;
-    let proven = word.report.as_of >= start + grace(router);
+    let begins =
+        word.report.macs.contains(&router.virtual_mac()) && !word.said.advertises() && word.said.findings.is_empty();
+    let proven = !begins && word.report.as_of >= start + grace(router);
     // Since when it holds it does not say: both did when it said so.
     let known = word.report.as_of.max(start);
     Some(Conflict { pair: (0, 0), proven, start: known, last: known, recheck: None })
 }
 
 /// A host that doesn't advertise answers for the address, while another advertises, holds or answers too.
-fn claimed_beside(silent: &Party<'_>, other: &Party<'_>) -> Option<Conflict> {
+fn claimed_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option<Conflict> {
     /// How long a loser may still answer after the winner's first advert.
     const RELEASE: Duration = Duration::from_millis(50);
     let answers_twice = |p: &Party<'_>| p.claims.iter().any(|(_, claim)| claim.before.is_some());
@@ -122,7 +133,9 @@ fn claimed_beside(silent: &Party<'_>, other: &Party<'_>) -> Option<Conflict> {
         None => return None,
     };
     let after = since + RELEASE;
-    let lasting = silent.claims.iter().filter(|(_, claim)| claim.persists_since(after)).map(|(_, claim)| *claim);
+    let begins = |claim: &Claim| claim.mac == router.virtual_mac() && claim.last < claim.since + beginning(router);
+    let is_lasting = |claim: &&Claim| claim.persists_since(after) && !begins(claim);
+    let lasting = silent.claims.iter().map(|(_, claim)| *claim).filter(is_lasting);
     let newest = silent.claims.iter().map(|(_, claim)| claim.last).max()?;
     let proven = lasting.clone().next().is_some();
     let begun = lasting.filter_map(|claim| claim.before).min().unwrap_or(newest);

@@ -41,6 +41,8 @@ pub struct Vip {
 pub struct Claim {
     /// Its hardware address.
     pub mac: MacAddr,
+    /// The first of its answers to one probe after the other.
+    pub since: Instant,
     /// Its newest answer.
     pub last: Instant,
     /// Its answer to the probe before that one.
@@ -126,7 +128,7 @@ impl Vip {
         if self.claims.len() == MAX_CLAIMS {
             return false;
         }
-        self.claims.push(Claim { mac, last: now, before: None, echoed: false, answered: true });
+        self.claims.push(Claim { mac, since: now, last: now, before: None, echoed: false, answered: true });
         true
     }
 

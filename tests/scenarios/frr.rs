@@ -1,12 +1,19 @@
 //! Rows 14 and 19 with FRR's vrrpd.
 
-use crate::lab::{Daemon, Frr, Instance, Keepalived, Lab, Node, Slot, VIP, Watch, any_of, holds, until, vipwarden};
+use crate::lab::{
+    Daemon, Flavour, Frr, History, Instance, Keepalived, Lab, Node, Pair, Slot, VIP, Watch, any_of, holds, second,
+    until, vipwarden,
+};
 
 struct Segment {
     a: (Node, Watch),
     b: (Node, Watch),
     _lab: Lab,
     _slot: Slot,
+}
+
+fn instance(priority: u8) -> Instance {
+    Instance::new(3, 0.1, priority)
 }
 
 fn segment() -> Segment {
@@ -23,7 +30,7 @@ fn segment() -> Segment {
 impl Segment {
     /// Two FRRs, the first of which is master.
     fn frrs(&self) -> (Frr, Frr) {
-        let pair = (Frr::start(&self.a.0, 200), Frr::start(&self.b.0, 100));
+        let pair = (Frr::start(&self.a.0, &instance(200)), Frr::start(&self.b.0, &instance(100)));
         until("a serves", || serves(&self.a.0) && !serves(&self.b.0));
         self.expect_healthy("10.9.9.1");
         pair
@@ -73,13 +80,31 @@ fn fault_14_a_killed_frr_leaves_a_stale_address() {
 #[test]
 fn keepalived_and_frr_share_a_virtual_router_in_health() {
     let segment = segment();
-    let _frr = Frr::start(&segment.b.0, 100);
+    let _frr = Frr::start(&segment.b.0, &instance(100));
     segment.expect_healthy("10.9.9.2");
-    let mut keepalived = Keepalived::start(&segment.a.0, &Instance::new(3, 0.1, 200)).expect("keepalived starts");
+    let mut keepalived = Keepalived::start(&segment.a.0, &instance(200)).expect("keepalived starts");
     until("keepalived serves", || holds(&segment.a.0, VIP) && !serves(&segment.b.0));
     segment.expect_healthy("10.9.9.1");
     keepalived.stop().expect("keepalived stops");
     segment.expect_healthy("10.9.9.2");
     let router = segment.a.1.router(51).expect("the router is known");
     assert!(!any_of(&router, &["checksum_mismatch", "foreign_claim"]), "{router:#}");
+}
+
+/// By IPv6 its first advert leaves an interval after it has let its macvlan go: until then the address is held by both.
+#[test]
+fn fault_1_an_frr_that_preempts_by_ipv6_and_holds_for_an_interval_before_it_advertises_is_no_split() {
+    let mut pair = Pair::with_nodes(Flavour::V6, &[], second::asks);
+    second::join(&pair.a.node, &pair.b.node);
+    for side in [&mut pair.a, &mut pair.b] {
+        side.prefers_frr = true;
+        side.instance.advert_int = 1.0;
+    }
+    let histories = [&pair.a, &pair.b].map(|side| History::record_carrier(&side.node, "vrrp6-51"));
+    pair.b.start();
+    pair.expect_master_b();
+    pair.a.start();
+    pair.expect_master_a();
+    println!("both held the VIP for {:?}", histories[0].overlap(&histories[1]));
+    pair.assert_never_split();
 }

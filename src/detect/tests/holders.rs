@@ -34,7 +34,7 @@ fn a_frozen_daemons_address_is_stale_until_it_wakes_fault_15() {
 /// keepalived's first advert leaves a moment before it has the address. Whether it is frozen is told only by a second look.
 #[test]
 fn a_master_that_falls_silent_with_its_first_advert_is_muted_and_one_that_was_master_long_ago_has_a_stray_address_faults_15_and_16()
-{
+ {
     for (since, cause) in [(20, Cause::MutedMaster), (1240, Cause::MutedMaster), (1260, Cause::StrayAddress)] {
         let mut stage = Stage::member();
         stage.hear(&advert(A, 200));
@@ -421,6 +421,42 @@ fn a_short_silence_between_two_who_refuse_each_other_mutes_nobody_fault_28() {
     assert_eq!(muted(&stage), 0, "{:?}", stage.events);
     stage.play(stage.now + 2000, &[(&other, 50)]);
     stage.expect(Verdict::SplitBrain, &[Cause::AddressesMismatch, Cause::MutedMaster]);
+}
+
+/// As FRR's by IPv6: its macvlan is let go an interval before its first advert leaves.
+#[test]
+fn one_that_holds_by_the_virtual_mac_for_an_interval_before_it_begins_is_no_split_and_one_that_never_begins_is_fault_1()
+{
+    let virtual_mac = |source, priority| Advert { mac: Some(VIRTUAL), ..advert(source, priority) };
+    for (here, begins) in [(true, true), (true, false), (false, true), (false, false)] {
+        let (old, new) = if here { (B, A) } else { (A, B) };
+        let hold = |stage: &mut Stage, source: &str, holds: bool| match (source == A, holds) {
+            (true, true) => stage.own(VIP),
+            (true, false) => stage.disown(VIP),
+            (false, true) => stage.answers = vec![VIRTUAL],
+            (false, false) => stage.answers.clear(),
+        };
+        let mut stage = Stage::member();
+        let plain = Link::plain(IfIndex(9), "vrrp4-51");
+        stage.fact(Fact::Link(Link { mac: Some(VIRTUAL), kind: LinkKind::Macvlan, parent: Some(ETH0), ..plain }));
+        hold(&mut stage, old, true);
+        stage.play(5100, &[(&virtual_mac(old, 100), 0)]);
+        hold(&mut stage, new, true);
+        let by = if here { PacketKind::Outgoing } else { PacketKind::Broadcast };
+        stage.frame(by, announcement(VIRTUAL));
+        stage.play(6110, &[(&virtual_mac(old, 100), 900)]);
+        assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+        if begins {
+            stage.hear(&virtual_mac(new, 200));
+            hold(&mut stage, old, false);
+            stage.play(12000, &[(&virtual_mac(new, 200), 1000)]);
+            stage.expect(Verdict::Healthy, &[]);
+            assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+        } else {
+            stage.play(8500, &[(&virtual_mac(old, 100), 890)]);
+            assert_eq!(stage.router().verdict, Verdict::SplitBrain, "{:#?}", stage.router());
+        }
+    }
 }
 
 /// By IPv6 FRR sends from the virtual link-local address and the virtual MAC, and its backups have both, on a macvlan held down.

@@ -57,8 +57,12 @@ impl Stage {
     }
 
     fn report(&mut self, said: &Reported) {
+        self.report_with(said, mac(B));
+    }
+
+    fn report_with(&mut self, said: &Reported, mac: MacAddr) {
         let mut report = Report::new("lb02".into(), "b".into(), true, at(self.now)).with_routers(vec![said.clone()]);
-        (report.addresses, report.macs) = (vec![ip(B)], vec![mac(B)]);
+        (report.addresses, report.macs) = (vec![ip(B)], vec![mac]);
         self.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
     }
 
@@ -195,6 +199,22 @@ fn a_takeover_with_a_late_report_of_the_old_master_is_no_split() {
         stage.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
     }
     assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+}
+
+/// FRR by IPv6 holds for an interval before its first advert leaves. That it will not leave its own vipwarden finds out.
+#[test]
+fn a_peer_with_the_virtual_mac_that_says_that_it_holds_may_be_about_to_begin_until_it_advertises_or_knows_why_not_fault_1()
+ {
+    let begins = Reported { sends: None, ..holder() };
+    for (said, verdict) in [
+        (holder(), Verdict::SplitBrain),
+        (Reported { findings: vec![input_drops()], ..begins.clone() }, Verdict::SplitBrain),
+        (begins, Verdict::Healthy),
+    ] {
+        let mut stage = Stage::master();
+        stage.report_with(&said, VIRTUAL);
+        assert_eq!(stage.router().verdict, verdict, "{said:?}");
+    }
 }
 
 #[test]

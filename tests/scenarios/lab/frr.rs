@@ -1,6 +1,6 @@
-//! A real FRR (zebra and vrrpd) on a host of the laboratory: VRID 51, VRRPv3, adverts every 100 ms.
+//! A real FRR (zebra and vrrpd) on a host of the laboratory: VRID 51, VRRPv3.
 
-use super::{INTERFACE, Node, Process};
+use super::{INTERFACE, Instance, Node, Process};
 use std::path::PathBuf;
 use vipwarden::sys::netns;
 
@@ -13,25 +13,18 @@ pub struct Frr {
 }
 
 impl Frr {
-    /// Makes the macvlan that FRR wants to find, and starts zebra and vrrpd, for IPv4.
-    pub fn start(node: &Node, priority: u8) -> Self {
-        Self::start_for(node, priority, &V4)
-    }
-
-    /// The same for IPv6.
-    pub fn start_v6(node: &Node, priority: u8) -> Self {
-        Self::start_for(node, priority, &V6)
-    }
-
-    fn start_for(node: &Node, priority: u8, family: &'static Family) -> Self {
+    /// Makes the macvlan that FRR wants to find, and starts zebra and vrrpd, with the priority, the interval and the family of `instance`.
+    pub fn start(node: &Node, instance: &Instance) -> Self {
+        let family = if instance.addresses[0].contains(':') { &V6 } else { &V4 };
         family.make_link(node);
         let directory = directory(node);
         std::fs::create_dir_all(&directory).expect("a directory");
         // FRR's daemons give up being root, and make their sockets after that.
         node.exec(&format!("chown frr:frr {}", directory.display())).expect("there is a user frr");
         let addresses: String = family.addresses.iter().map(|address| format!(" vrrp 51 {address}\n")).collect();
+        let (priority, interval) = (instance.priority, instance.advert_int * 1000.0);
         let vrrp = format!(
-            "interface {INTERFACE}\n vrrp 51 version 3\n vrrp 51 priority {priority}\n vrrp 51 advertisement-interval 100\n{addresses}"
+            "interface {INTERFACE}\n vrrp 51 version 3\n vrrp 51 priority {priority}\n vrrp 51 advertisement-interval {interval}\n{addresses}"
         );
         std::fs::write(directory.join("vrrpd.conf"), vrrp).expect("the configuration is written");
         let socket = directory.join("zserv.api");

@@ -77,10 +77,7 @@ impl Side {
     pub fn start(&mut self) {
         match &mut self.frr {
             Some(killed) => killed.restart(),
-            None if self.prefers_frr => {
-                let start = if self.instance.addresses[0].contains(':') { Frr::start_v6 } else { Frr::start };
-                self.frr = Some(start(&self.node, self.instance.priority));
-            }
+            None if self.prefers_frr => self.frr = Some(Frr::start(&self.node, &self.instance)),
             None => self.vrrp = Some(Keepalived::start(&self.node, &self.instance).expect("keepalived starts")),
         }
     }

@@ -1,6 +1,6 @@
 //! Beside real daemons, as backup and as master: failover, failback, preemption, and packets that others call sound.
 
-use crate::lab::{Flavour, Frr, Keepalived, Node, Recording, Stage, Watch};
+use crate::lab::{Flavour, Frr, Keepalived, Recording, Stage, Watch};
 
 /// A stage, and what both sides are told beyond the flavour.
 struct Match {
@@ -163,17 +163,9 @@ fn with_a_virtual_mac_over_ipv6_the_address_moves_and_its_mac_stays() {
     stage.expect_holders(false, true);
 }
 
-/// FRR on `node`, over the stage's family.
-fn frr(stage: &Stage, node: &Node, priority: u8) -> Frr {
-    match stage.flavour {
-        Flavour::V6 => Frr::start_v6(node, priority),
-        _ => Frr::start(node, priority),
-    }
-}
-
 fn as_backup_beside_frr(flavour: Flavour) {
     let stage = Stage::new(flavour);
-    let frr = frr(&stage, &stage.a, 200);
+    let frr = Frr::start(&stage.a, &stage.instance(&stage.a, 200));
     // A frozen FRR has no gate, and goes on answering for the address.
     let vipwarden = stage.speaker(&stage.b, 100, &["[router.fence]", "probe_before_promote = false"]);
     let follows = |router: &serde_json::Value| {
@@ -189,7 +181,7 @@ fn as_backup_beside_frr(flavour: Flavour) {
 fn as_master_beside_frr(flavour: Flavour) {
     let stage = Stage::new(flavour);
     let mut recording = Recording::start(&stage.b);
-    let _frr = frr(&stage, &stage.a, 100);
+    let _frr = Frr::start(&stage.a, &stage.instance(&stage.a, 100));
     let mut vipwarden = stage.speaker(&stage.b, 200, &[]);
     let is_master = |router: &serde_json::Value| router["state"] == "master" && router["verdict"] == "healthy";
     vipwarden.expect("it is master", is_master);
