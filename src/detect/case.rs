@@ -305,6 +305,11 @@ impl Case {
             return waiting.again(quiet);
         }
         let last = router.judged().max_by_key(|s| s.last);
+        if let Some(speaker) = last.filter(|speaker| is_overheard(model, router, speaker)) {
+            let to = speaker.advert.destination;
+            let says = format!("{} advertises to {to} alone: no more of it need come here", speaker.advert.source);
+            return Judgement::of(Verdict::Unknown).says("advert", now, says);
+        }
         if router.expected.is_none() && last.is_none_or(Speaker::resigned) {
             let says = match last {
                 Some(speaker) => {
@@ -514,6 +519,13 @@ fn witness(mut found: Judgement, model: &Model, parties: &[&Party<'_>]) -> Judge
         }
     }
     found
+}
+
+/// True if its adverts are for another host, and this one is no mirror port: a switch floods them until it knows where that host is.
+fn is_overheard(model: &Model, router: &Router, speaker: &Speaker) -> bool {
+    let advert = &speaker.advert;
+    let is_elsewhere = !advert.is_multicast() && !speaker.local && !model.host.has_address(advert.destination);
+    is_elsewhere && !router.member && !model.settings.passive
 }
 
 /// What keeps this node from judging a router, if anything does.

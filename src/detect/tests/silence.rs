@@ -109,3 +109,21 @@ fn while_blind_the_last_known_holder_is_still_named_fault_22() {
     stage.expect(Verdict::Unknown, &[]);
     assert_eq!(stage.router().holders[0].node.as_deref(), Some(B));
 }
+
+/// A switch floods the first of them.
+#[test]
+fn a_bystander_that_overhears_a_unicast_advert_knows_nothing_when_no_more_come_fault_31() {
+    let unicast = Advert { destination: ip(B), ..advert("10.9.9.3", 200) };
+    let after_one = |settings: Settings| {
+        let mut stage = Stage::new(settings);
+        stage.play(500, &[(&unicast, 0)]);
+        stage.idle(9000);
+        stage.router().verdict
+    };
+    assert_eq!(after_one(Settings::default()), Verdict::Unknown);
+    assert_eq!(
+        after_one(Settings { passive: true, ..Settings::default() }),
+        Verdict::NoMaster,
+        "a mirror port sees all"
+    );
+}
