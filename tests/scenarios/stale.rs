@@ -170,10 +170,13 @@ fn the_laboratory_removes_all_that_it_made() {
     until("the nodes reach each other", || node.exec("ping -c1 -W1 10.9.9.2").is_ok());
     assert!(holds(&node, &node.link_local()));
     let (namespace, scratch) = (node.namespace().to_owned(), lab.scratch().to_owned());
-    let sleeper = node.command("sleep").arg("1000").spawn();
+    let mut sleeper = node.command("sleep").arg("1000").spawn().expect("sleep starts");
+    // Before that it is an ip that has not entered the namespace yet, and nothing in it.
+    let named = format!("/proc/{}/comm", sleeper.id());
+    until("it sleeps", || std::fs::read_to_string(&named).is_ok_and(|name| name.trim() == "sleep"));
     drop(lab);
     assert!(!std::path::Path::new("/run/netns").join(namespace).exists());
     assert!(!scratch.exists());
-    let ended = sleeper.expect("sleep starts").wait().expect("it can be waited for");
+    let ended = sleeper.wait().expect("it can be waited for");
     assert!(!ended.success(), "processes in it were killed");
 }
