@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::observe::{DaemonState, Model, Router, Speaker};
+use crate::observe::{DaemonState, Model, Router, Speaker, advert_margin};
 use crate::time::{Duration, Instant};
 
 use super::announce;
@@ -250,7 +250,7 @@ impl Case {
         let Some(speaker) = master.active else { return Judgement::of(Verdict::Unknown) };
         let interval = speaker.interval();
         let listening = listening_since(model, router, interval);
-        let enough = listening + interval + (interval / 4).max(Duration::from_millis(25));
+        let enough = listening + speaker.patience();
         if now < enough {
             let passing = router.interface.and_then(|interface| model.sight.passing(interface));
             let says = format!(
@@ -336,7 +336,7 @@ impl Case {
     fn silent_since(&self, model: &Model, router: &Router) -> Option<Instant> {
         let interval = router.interval()?;
         let from = listening_since(model, router, interval).max(router.last_advert.unwrap_or(router.known_since));
-        Some(from + interval * 4 + (interval / 4).max(Duration::from_millis(25)))
+        Some(from + interval * 4 + advert_margin(interval))
     }
 
     /// Keeps the books on overlaps. One that is proven and outlasts a takeover is a split from its first moment on; what the
@@ -549,7 +549,7 @@ fn listening_since(model: &Model, router: &Router, interval: Duration) -> Instan
 fn recheck(router: &Router, conflict: Option<Conflict>, found: &Judgement, now: Instant) -> Option<Instant> {
     let steady = found.verdict == Verdict::Healthy;
     let speakers = router.judged().flat_map(|s| {
-        let silent = s.last + s.interval() * 4 + (s.interval() / 4).max(Duration::from_millis(25));
+        let silent = s.last + s.interval() * 4 + advert_margin(s.interval());
         if steady { [s.gone_at(); 3] } else { [s.overdue_at(), s.gone_at(), silent] }
     });
     let speakers = speakers.filter(|at| *at >= now);

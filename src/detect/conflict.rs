@@ -1,6 +1,6 @@
 //! Do two hosts hold one address? Proof, and from when to when.
 
-use crate::observe::{Claim, Model, Router, Speaker};
+use crate::observe::{Claim, Model, Router, Speaker, advert_margin};
 use crate::time::{Duration, Instant};
 
 use super::cause;
@@ -106,7 +106,7 @@ fn grace(router: &Router) -> Duration {
 /// kernel tries the address first.
 fn beginning(router: &Router) -> Duration {
     let interval = router.interval().unwrap_or(Duration::from_secs(1));
-    interval + (interval / 4).max(Duration::from_millis(25))
+    interval + advert_margin(interval)
 }
 
 /// A host of which nothing is heard or answered here says that it holds, while another advertises or holds. What it said before it

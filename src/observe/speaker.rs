@@ -120,15 +120,14 @@ impl Speaker {
         !self.resigned() && now <= self.overdue_at()
     }
 
-    /// When a missing next advert becomes conspicuous: a quarter of an interval late, and never less than a scheduler's hiccup.
+    /// When a missing next advert becomes conspicuous.
     pub fn overdue_at(&self) -> Instant {
         self.last + self.patience()
     }
 
     /// From one of its adverts until the next one is conspicuously late.
     pub fn patience(&self) -> Duration {
-        let interval = self.interval();
-        interval + (interval / 4).max(Duration::from_millis(25))
+        self.interval() + advert_margin(self.interval())
     }
 
     /// When its backups stop waiting, at the earliest: three intervals (RFC 9568 §6.1 adds the skew, which depends on them).
@@ -183,6 +182,11 @@ impl Speaker {
     pub fn mac(&self) -> Option<MacAddr> {
         self.advert.mac
     }
+}
+
+/// By how much an advert is conspicuously late: a quarter of its interval, and never less than a scheduler's hiccup.
+pub fn advert_margin(interval: Duration) -> Duration {
+    (interval / 4).max(Duration::from_millis(25))
 }
 
 /// How long silence may last within one spell: beyond that a next advert begins a new one.

@@ -1,6 +1,6 @@
 //! What happens in a month, in half a minute: no false alarm, measured against the kernels' own word on who held when.
 
-use crate::lab::{Daemon, Flavour, History, Pair, Process, Side, Watch, second, vipwarden};
+use crate::lab::{Daemon, Flavour, History, Pair, Watch, press, second, vipwarden};
 
 /// All of it, once: starts, stops, reloads, priorities, preemption, a flapping link, a rebooting peer, a busy host.
 fn a_months_events(pair: &mut Pair) {
@@ -18,7 +18,7 @@ fn a_months_events(pair: &mut Pair) {
     pair.expect_master_a();
     reboot_b(pair);
     pair.expect_master_a();
-    let busy: Vec<Process> = (0..4).map(|_| busy(&pair.b)).collect();
+    let busy = press(&pair.b.node);
     pair.a.stop();
     pair.expect_master_b();
     pair.a.start();
@@ -47,12 +47,6 @@ fn reboot_b(pair: &mut Pair) {
     let sections = second::asks(&pair.b.node, &pair.a.node);
     pair.b.watch = Watch(Daemon::start(&pair.b.node, vipwarden(), &sections).expect("vipwarden starts"));
     pair.b.start();
-}
-
-fn busy(side: &Side) -> Process {
-    let mut command = side.node.command("timeout");
-    command.args(["30", "sh", "-c", "while :; do :; done"]);
-    Process::spawn(&side.node, "busy", command).expect("it runs")
 }
 
 /// Nothing but a takeover is named as a cause while somebody holds the address, and nobody's report is refused. keepalived may

@@ -40,6 +40,15 @@ pub fn vipwarden() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_vipwarden"))
 }
 
+/// Four that take all the processor time that they get on a node's host, for half a minute or until they are dropped.
+pub fn press(node: &Node) -> [Process; 4] {
+    [(); 4].map(|()| {
+        let mut command = node.command("timeout");
+        command.args(["30", "sh", "-c", "while :; do :; done"]);
+        Process::spawn(node, "busy", command).expect("it runs")
+    })
+}
+
 /// Waits until `condition` holds; fails the test if it doesn't.
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     if let Err(error) = wait_until(what, PATIENCE, || condition().then_some(())) {

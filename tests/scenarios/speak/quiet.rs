@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::lab::{Daemon, Flavour, Process, Stage, Watch, second, until, verdict, vipwarden};
+use crate::lab::{Daemon, Flavour, Process, Stage, Watch, press, second, until, verdict, vipwarden};
 
 /// The two, and whoever watches them. What was said is kept beyond a restart.
 struct Two {
@@ -49,12 +49,6 @@ impl Two {
     }
 }
 
-fn busy(two: &Two) -> Process {
-    let mut command = two.stage.b.command("timeout");
-    command.args(["30", "sh", "-c", "while :; do :; done"]);
-    Process::spawn(&two.stage.b, "busy", command).expect("it runs")
-}
-
 /// By hand, by the service manager, by the cable, and on a busy host.
 fn a_months_events(two: &mut Two) {
     Two::ask(&two.a, &["handover", "web"]);
@@ -77,7 +71,7 @@ fn a_months_events(two: &mut Two) {
         process.signal(libc::SIGKILL).expect("it runs");
         process.wait(crate::lab::PATIENCE).expect("it dies");
     });
-    let busy: Vec<Process> = (0..4).map(|_| busy(two)).collect();
+    let busy = press(&two.stage.b);
     two.without_a(stop);
     drop(busy);
 }
