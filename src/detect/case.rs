@@ -231,14 +231,14 @@ impl Case {
     /// A split is over when the loser had time for two more adverts and a probe, and gave neither.
     fn heals_at(&self, model: &Model, router: &Router) -> Option<Instant> {
         let overlap = self.overlap.as_ref().filter(|_| self.verdict == Verdict::SplitBrain)?;
-        if router.judged().any(|s| s.resigned() && s.last >= overlap.last) {
+        if router.cluster().any(|s| s.resigned() && s.last >= overlap.last) {
             return None;
         }
-        let interval = router.judged().map(Speaker::interval).max().or(router.interval()).unwrap_or_default();
+        let interval = router.cluster().map(Speaker::interval).max().or(router.interval()).unwrap_or_default();
         let deaf = self.findings.iter().any(|f| f.cause.deafens());
         if deaf && !model.is_probed(router) {
             // Two who refuse each other's adverts keep re-arming each other's timers: seconds of silence of one prove nothing.
-            let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(interval * 4);
+            let takeover = router.cluster().map(Speaker::master_down).max().unwrap_or(interval * 4);
             return Some(overlap.last + takeover * 3);
         }
         let probe = if model.is_probed(router) { model.settings.probe_interval } else { Duration::ZERO };
@@ -268,6 +268,7 @@ impl Case {
             return witness(Judgement::of(verdict), model, &[master]).with(Some(finding));
         }
         let latent = hollow::latent(model, router, master, now);
+        let latent = latent.or_else(|| hollow::beside(router, master.name(model), now));
         let misdirection = announce::misdirection(model, router, speaker);
         let elsewhere = misdirection.filter(|m| m.sure <= now).map(|m| announce::finding(model, router, master, m));
         let verdict = if latent.is_some() || elsewhere.is_some() { Verdict::Degraded } else { Verdict::Healthy };
@@ -304,7 +305,7 @@ impl Case {
                 if self.verdict == Verdict::SplitBrain { Judgement::of(Verdict::Unknown) } else { self.as_before() };
             return waiting.again(quiet);
         }
-        let last = router.judged().max_by_key(|s| s.last);
+        let last = router.cluster().max_by_key(|s| s.last);
         if router.expected.is_none() && last.is_none_or(Speaker::resigned) {
             let says = match last {
                 Some(speaker) => {
@@ -344,7 +345,7 @@ impl Case {
             if conflict.proven && overlap.proven.is_none() {
                 overlap.proven = Some(Episode { start: overlap.start, end: None, causes: Vec::new() });
             }
-            let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(Duration::from_secs(4));
+            let takeover = router.cluster().map(Speaker::master_down).max().unwrap_or(Duration::from_secs(4));
             if overlap.proven.is_some() && !overlap.split && overlap.last.since(overlap.start) > takeover {
                 overlap.split = true;
                 self.episode_count += 1;
