@@ -34,13 +34,14 @@ pub fn is_misdirected(model: &Model, router: &Router, vip: &Vip, now: Instant) -
 }
 
 fn of(model: &Model, router: &Router, vip: &Vip, master: &Speaker) -> Option<Misdirection> {
-    let (to, at) = vip.announced?;
+    // Whoever does not serve is not the one to whom clients should be sent.
+    let (to, at) = vip.announced.filter(|_| !router.is_idle_talk(master))?;
     let interface = router.interface?;
     // After a gap in what was seen, the right announcement may have been missed.
     let is_last = at > model.sight.clear_since(interface, master.interval());
     let is_right = master.mac() == Some(to) || to == router.virtual_mac() || master.local && model.host.has_mac(to);
     let advertised = master.advert.addresses.contains(&vip.address);
-    let sure = at.max(master.spell) + GRACE;
+    let sure = vip.misled.unwrap_or(at).max(master.spell) + GRACE;
     (is_last && !is_right && advertised).then_some(Misdirection { address: vip.address, to, sure })
 }
 
@@ -62,8 +63,8 @@ pub fn finding(model: &Model, router: &Router, master: &Party<'_>, found: Misdir
         cause: Cause::Misdirected,
         node: Some(name.clone()),
         here: master.here,
-        local: format!("{name} advertises {address}, and was not the last to announce it"),
-        remote: format!("{who} was: clients' caches point there"),
+        local: format!("{name} advertises {address}, and {who} was the last to announce it"),
+        remote: format!("clients' caches point to {who}"),
         remedy: Row::Misdirected.remedy(&[("announce", &command)]),
     }
 }

@@ -231,14 +231,14 @@ impl Case {
     /// A split is over when the loser had time for two more adverts and a probe, and gave neither.
     fn heals_at(&self, model: &Model, router: &Router) -> Option<Instant> {
         let overlap = self.overlap.as_ref().filter(|_| self.verdict == Verdict::SplitBrain)?;
-        if router.judged().any(|s| s.resigned() && s.last >= overlap.last) {
+        if router.cluster().any(|s| s.resigned() && s.last >= overlap.last) {
             return None;
         }
-        let interval = router.judged().map(Speaker::interval).max().or(router.interval()).unwrap_or_default();
+        let interval = router.cluster().map(Speaker::interval).max().or(router.interval()).unwrap_or_default();
         let deaf = self.findings.iter().any(|f| f.cause.deafens());
         if deaf && !model.is_probed(router) {
             // Two who refuse each other's adverts keep re-arming each other's timers: seconds of silence of one prove nothing.
-            let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(interval * 4);
+            let takeover = router.cluster().map(Speaker::master_down).max().unwrap_or(interval * 4);
             return Some(overlap.last + takeover * 3);
         }
         let probe = if model.is_probed(router) { model.settings.probe_interval } else { Duration::ZERO };
@@ -304,7 +304,7 @@ impl Case {
                 if self.verdict == Verdict::SplitBrain { Judgement::of(Verdict::Unknown) } else { self.as_before() };
             return waiting.again(quiet);
         }
-        let last = router.judged().max_by_key(|s| s.last);
+        let last = router.cluster().max_by_key(|s| s.last);
         if let Some(speaker) = last.filter(|speaker| is_overheard(model, router, speaker)) {
             let to = speaker.advert.destination;
             let says = format!("{} advertises to {to} alone: no more of it need come here", speaker.advert.source);
@@ -349,7 +349,7 @@ impl Case {
             if conflict.proven && overlap.proven.is_none() {
                 overlap.proven = Some(Episode { start: overlap.start, end: None, causes: Vec::new() });
             }
-            let takeover = router.judged().map(Speaker::master_down).max().unwrap_or(Duration::from_secs(4));
+            let takeover = router.cluster().map(Speaker::master_down).max().unwrap_or(Duration::from_secs(4));
             if overlap.proven.is_some() && !overlap.split && overlap.last.since(overlap.start) > takeover {
                 overlap.split = true;
                 self.episode_count += 1;

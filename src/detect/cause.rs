@@ -160,7 +160,7 @@ fn spoken(router: &Router) -> Option<Dialect> {
 /// The local daemon is no master, and was told something that makes it refuse the master's adverts: it will take over beside it, or
 /// did, and was fenced.
 pub fn latent_told(model: &Model, router: &Router, master: &Party<'_>) -> Option<Finding> {
-    let speaker = master.active.filter(|_| !master.here)?;
+    let speaker = master.active.filter(|s| !master.here && !router.is_stranger(s))?;
     let told = model.told_of(router).map(Dialect::told).or_else(|| spoken(router))?;
     let (row, local, remote) = difference(&told, &Dialect::of(speaker))?;
     let node = &model.settings.node;
@@ -385,7 +385,7 @@ pub fn dropped_here(model: &Model, router: &Router, now: Instant) -> Option<Find
     if !deaf_ears {
         return None;
     }
-    let heard = router.judged().filter(|s| !s.local && s.is_fresh(now));
+    let heard = router.cluster().filter(|s| !s.local && s.is_fresh(now));
     let (speaker, tap) = heard.filter_map(|s| model.dropped_before(s, now).map(|tap| (s, tap))).next()?;
     let (row, place) = match tap {
         Tap::Ip => (Row::IngressHere, "ingress (netdev or tc)"),

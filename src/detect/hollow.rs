@@ -27,7 +27,16 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
     }
     let advertised: Vec<&Vip> =
         router.vips.iter().filter(|vip| speaker.advert.addresses.contains(&vip.address)).collect();
+    if router.is_idle_talk(speaker) {
+        let asked = advertised.iter().any(|vip| vip.is_probed_since(speaker.spell));
+        let finding = idle_talk(speaker, "nobody else advertises".into());
+        return Ok(finding.filter(|_| asked).map(|finding| Hollow { verdict: Verdict::Degraded, finding }));
+    }
     if advertised.is_empty() || advertised.iter().any(|vip| !vip.claims().is_empty()) {
+        return Ok(None);
+    }
+    let yields_to = |s: &Speaker| s.is_fresh(now) && router.is_idle_talk(s) && speaker.gives_way_to(&s.advert);
+    if router.judged().any(yields_to) {
         return Ok(None);
     }
     let finding = |how: String| Finding {
@@ -43,6 +52,10 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
             return Ok(None);
         }
         let since = advertised.iter().filter_map(|vip| vip.released).max().unwrap_or(speaker.spell).max(speaker.spell);
+        if speaker.last < since {
+            // It let go, and said nothing since: it gave way.
+            return Ok(None);
+        }
         if now < since + GRACE {
             return Err(since + GRACE);
         }
@@ -93,10 +106,34 @@ fn list(vips: &[&Vip]) -> String {
     cause::list(&vips.iter().map(|vip| vip.address).collect::<Vec<_>>())
 }
 
+/// A stranger who has advertised beside the master for longer than it takes to answer for an address, and does not.
+fn beside(router: &Router, master: String, now: Instant) -> Option<Finding> {
+    let asked = |s: &Speaker| {
+        let of_its = |vip: &&Vip| s.advert.addresses.contains(&vip.address);
+        router.vips.iter().filter(of_its).any(|vip| vip.is_probed_since(s.spell))
+    };
+    let stranger = router.judged().find(|s| s.is_fresh(now) && router.is_idle_talk(s) && asked(s))?;
+    idle_talk(stranger, format!("{master} is master"))
+}
+
+fn idle_talk(stranger: &Speaker, remote: String) -> Option<Finding> {
+    let mac = stranger.mac()?.to_string();
+    let (source, priority) = (stranger.advert.source, stranger.advert.priority);
+    Some(Finding {
+        cause: Cause::HollowMaster,
+        node: Some(mac.clone()),
+        here: false,
+        local: format!("{mac} advertises priority {priority} from {source}, and does not answer for the address"),
+        remote,
+        remedy: Row::IdleTalk.remedy(&[("mac", &mac)]),
+    })
+}
+
 /// A lone master's peer knows of something that will be a split once the master is gone.
 pub fn latent(model: &Model, router: &Router, master: &Party<'_>, now: Instant) -> Option<Finding> {
     cause::dropped_here(model, router, now)
         .or_else(|| cause::latent_ttl(model, master))
         .or_else(|| cause::latent_told(model, router, master))
         .or_else(|| remote::latent(model, router, now))
+        .or_else(|| beside(router, master.name(model), now))
 }

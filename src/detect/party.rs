@@ -70,7 +70,7 @@ impl<'a> Party<'a> {
         let peer = told.or(self.speaker.and_then(|s| s.peer)).or(self.mac.and_then(|mac| model.peer_by_mac(mac)));
         match (peer.and_then(|i| model.settings.peers.get(i)), self.speaker, self.mac) {
             (Some(peer), ..) => peer.name.clone(),
-            (None, Some(speaker), _) => speaker.advert.source.to_string(),
+            (None, Some(speaker), _) => stated(model, speaker),
             (None, None, Some(mac)) => mac.to_string(),
             (None, None, None) => "a host".into(),
         }
@@ -111,12 +111,18 @@ pub fn parties<'a>(model: &'a Model, router: &'a Router, standing: Option<Standi
     for word in remote::words_in(model, router, standing, now) {
         add_word(&mut parties, router, word);
     }
+    let is_idle = |p: &Party<'_>| p.active.is_some_and(|s| router.is_idle_talk(s));
+    if !parties.iter().all(is_idle) {
+        // Its adverts may keep the one that holds from sending its own.
+        parties.retain(|p| !is_idle(p));
+    }
     parties
 }
 
 /// A peer's word belongs to the host that it speaks of, and makes one where it holds and nothing else shows it.
 fn add_word<'a>(parties: &mut Vec<Party<'a>>, router: &'a Router, word: Word<'a>) {
-    let is_source = |s: &Speaker| s.peer == Some(word.peer) || word.report.addresses.contains(&s.advert.source);
+    let is_source =
+        |s: &Speaker| !s.stranger && (s.peer == Some(word.peer) || word.report.addresses.contains(&s.advert.source));
     let has_mac = |mac: MacAddr| mac != router.virtual_mac() && word.report.macs.contains(&mac);
     let theirs = parties
         .iter_mut()
@@ -141,9 +147,11 @@ fn add_own<'a>(parties: &mut Vec<Party<'a>>, router: &'a Router) {
 fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router, address: IpAddr, claim: &'a Claim) {
     let virtual_mac = router.virtual_mac();
     // The last advert counts also when nobody is master at the moment: its sender has just stopped.
-    let last = router.judged().max_by_key(|s| s.last);
+    let last = router.cluster().max_by_key(|s| s.last);
     let by_virtual_mac = parties.iter().filter_map(|p| p.active).chain(last).any(|s| s.mac() == Some(virtual_mac));
-    if by_virtual_mac && claim.mac != virtual_mac && !router.is_impostor(claim.mac) {
+    let is_strange = router.is_impostor(claim.mac)
+        || parties.iter().any(|p| p.speaker.is_some_and(|s| s.stranger && s.mac() == Some(claim.mac)));
+    if by_virtual_mac && claim.mac != virtual_mac && !is_strange {
         // The parent of a virtual MAC's interface may answer too, with its own: FRR's backups do, and hold nothing.
         return;
     }
@@ -153,7 +161,7 @@ fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router
         true => claim.mac != virtual_mac && model.host.has_mac(claim.mac),
         false => {
             p.mac == Some(claim.mac)
-                || p.speaker.is_some_and(|s| router.is_mac_of(s, claim.mac))
+                || p.speaker.is_some_and(|s| is_mac_of(model, router, s, claim.mac))
                 || claim.mac == virtual_mac && masters == 1 && p.active.is_some()
         }
     });
@@ -161,12 +169,27 @@ fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router
         party.claims.push((address, claim));
         return;
     }
-    let past = router.judged().filter(|s| !s.local && router.is_mac_of(s, claim.mac)).max_by_key(|s| s.last);
-    if past.is_some_and(|s| s.mac() == Some(virtual_mac)) && claim.mac != virtual_mac && !router.is_impostor(claim.mac)
-    {
+    let past = router.judged().filter(|s| !s.local && is_mac_of(model, router, s, claim.mac)).max_by_key(|s| s.last);
+    if past.is_some_and(|s| s.mac() == Some(virtual_mac)) && claim.mac != virtual_mac && !is_strange {
         // That parent again, told by its own address although the master of today has no virtual MAC.
         return;
     }
     let claims = vec![(address, claim)];
     parties.push(Party { mac: Some(claim.mac), claims, ..Party::new(past, false) });
+}
+
+/// True if a MAC is that speaker's, and its host does not say otherwise.
+fn is_mac_of(model: &Model, router: &Router, speaker: &Speaker, mac: MacAddr) -> bool {
+    router.is_mac_of(speaker, mac) && !speaker.peer.is_some_and(|peer| model.is_disowned(peer, mac))
+}
+
+/// Who a speaker is that is no peer: its address, or its MAC if the address is this host's or a peer's.
+fn stated(model: &Model, speaker: &Speaker) -> String {
+    let source = speaker.advert.source;
+    let is_borrowed = model.host.has_address(source)
+        || model.settings.peers.iter().any(|peer| peer.address == source || peer.vrrp_addresses.contains(&source));
+    match speaker.mac().filter(|_| speaker.stranger && is_borrowed) {
+        Some(mac) => mac.to_string(),
+        None => source.to_string(),
+    }
 }

@@ -61,7 +61,8 @@ pub fn words_in<'a>(
 /// True if the segment has shown since, or showed then, that its host is not cut off: nothing is heard of it now because there is
 /// nothing to hear.
 fn is_outdated(model: &Model, router: &Router, peer: usize, report: &Report) -> bool {
-    let is_theirs = |s: &&Speaker| !s.local && (s.peer == Some(peer) || report.addresses.contains(&s.advert.source));
+    let is_theirs =
+        |s: &&Speaker| !s.local && !s.stranger && (s.peer == Some(peer) || report.addresses.contains(&s.advert.source));
     let heard = router.judged().filter(is_theirs).any(|s| s.gone_at() >= report.as_of);
     let is_on_segment = |address| {
         let from = |interface| model.host.source_for(interface, address, |_| Vipness::None);

@@ -88,6 +88,8 @@ pub enum Row {
     Foreign,
     /// Advertises and does not hold.
     Hollow,
+    /// A stranger advertises beside a master, and does not hold.
+    IdleTalk,
     /// Another cluster's adverts under the VRID of this one.
     Unserved,
     /// Somebody else announced the address last.
@@ -120,7 +122,7 @@ const fn rule(row: Row, cause: Cause, confidence: Confidence, symptoms: &'static
 use Confidence::{Likely, Possible, Proven};
 
 /// All rows, in the order in which they are tried.
-pub const TABLE: [Rule; 32] = [
+pub const TABLE: [Rule; 33] = [
     rule(
         Row::TwoVrids,
         Cause::VridMismatch,
@@ -316,6 +318,13 @@ pub const TABLE: [Rule; 32] = [
         Proven,
         "one advertises, its host answers for its own address, and nobody for the virtual one; or its own netlink says so",
         "on {node}: restart its VRRP daemon, and find out who deletes its addresses",
+    ),
+    rule(
+        Row::IdleTalk,
+        Cause::HollowMaster,
+        Proven,
+        "a host that is none of the peers advertises beside the master, and does not answer for the address",
+        "find the host with MAC {mac} and stop what sends VRRP adverts there: it is none of this router's nodes",
     ),
     rule(
         Row::Unserved,

@@ -32,7 +32,11 @@ pub struct Vip {
     pub announced: Option<(MacAddr, Instant)>,
     /// The same of other hosts than this one: they may have the same MAC.
     pub announced_elsewhere: Option<(MacAddr, Instant)>,
+    /// Since when all who announced it were others than those of whom it was expected.
+    pub misled: Option<Instant>,
     claims: Vec<Claim>,
+    /// When the last round that is over began.
+    heard: Option<Instant>,
     closed: bool,
 }
 
@@ -72,7 +76,9 @@ impl Vip {
             unanswered: [None; 2],
             announced: None,
             announced_elsewhere: None,
+            misled: None,
             claims: Vec::new(),
+            heard: None,
             closed: true,
         }
     }
@@ -105,6 +111,7 @@ impl Vip {
     fn close_round(&mut self) {
         if !self.closed {
             self.closed = true;
+            self.heard = self.probed;
             self.claims.retain(|claim| claim.answered);
             self.unanswered = if self.claims.is_empty() { [self.unanswered[1], self.probed] } else { [None; 2] };
         }
@@ -148,7 +155,7 @@ impl Vip {
 
     /// True once a whole round has been heard since `start`.
     pub fn is_probed_since(&self, start: Instant) -> bool {
-        self.closed && self.probed.is_some_and(|probed| probed >= start)
+        self.heard.is_some_and(|probed| probed >= start)
     }
 
     /// True if nobody answered the last probe.
@@ -167,8 +174,9 @@ impl Vip {
         self.next_probe = self.next_probe.min(soon);
     }
 
-    /// Somebody announces it unasked, this host or another. True if that is another than the last time.
-    pub fn announce(&mut self, now: Instant, mac: MacAddr, own: bool) -> bool {
+    /// Somebody announces it unasked, this host or another, of whom that is expected or not. True if that is another than the last time.
+    pub fn announce(&mut self, now: Instant, mac: MacAddr, own: bool, expected: bool) -> bool {
+        self.misled = if expected { None } else { self.misled.or(Some(now)) };
         if !own {
             self.announced_elsewhere = Some((mac, now));
         }
@@ -179,7 +187,7 @@ impl Vip {
     pub fn reset(&mut self) {
         self.claims.clear();
         self.unanswered = [None; 2];
-        self.probed = None;
+        (self.probed, self.heard) = (None, None);
         self.closed = true;
     }
 }

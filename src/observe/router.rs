@@ -138,12 +138,19 @@ impl Router {
     }
 
     /// Speakers believed to be masters at `now`: those whose adverts are on time, and those for whom the backups still wait and whom
-    /// nobody succeeded.
+    /// nobody succeeded. Beside one of the cluster none who merely says so.
     pub fn active(&self, now: Instant) -> Vec<&Speaker> {
         let succeeds = |other: &Speaker, s: &Speaker| other.is_fresh(now) || other.last > s.overdue_at();
-        let succeeded = |s: &Speaker| self.judged().any(|other| succeeds(other, s) && !other.intrudes_upon(s));
+        let may = |other: &Speaker, s: &Speaker| {
+            !other.intrudes_upon(s) && (s.gives_way_to(&other.advert) || !self.is_idle_talk(other))
+        };
+        let succeeded = |s: &Speaker| self.judged().any(|other| succeeds(other, s) && may(other, s));
         let awaited = |s: &Speaker| !s.resigned() && now <= s.gone_at() && !succeeded(s);
-        self.judged().filter(|s| s.is_fresh(now) || awaited(s)).collect()
+        let mut active: Vec<&Speaker> = self.judged().filter(|s| s.is_fresh(now) || awaited(s)).collect();
+        if active.iter().any(|s| !self.is_stranger(s)) {
+            active.retain(|s| !self.is_idle_talk(s));
+        }
+        active
     }
 
     /// The speaker on this host, whether it still speaks or not.
@@ -162,16 +169,36 @@ impl Router {
         self.speakers.iter_mut().find(|s| s.is_source_of(advert, local))
     }
 
-    /// Counts an advert.
-    pub fn count(&mut self, now: Instant, advert: &Advert, local: bool) {
+    /// True if this speaker is none of the cluster, and others are.
+    pub fn is_stranger(&self, speaker: &Speaker) -> bool {
+        speaker.stranger && self.speakers.iter().any(|s| !s.stranger)
+    }
+
+    /// True if a stranger advertises an address for which it was asked and does not answer: it is nobody's rival.
+    pub fn is_idle_talk(&self, speaker: &Speaker) -> bool {
+        let of_its = |vip: &&Vip| vip.probed.is_some() && speaker.advert.addresses.contains(&vip.address);
+        let answers = || self.vips.iter().flat_map(Vip::claims).any(|claim| speaker.mac() == Some(claim.mac));
+        self.is_stranger(speaker) && self.vips.iter().any(|vip| of_its(&vip)) && !answers()
+    }
+
+    /// The speakers of the cluster, who may have to let go, and are waited for.
+    pub fn cluster(&self) -> impl Iterator<Item = &Speaker> {
+        self.judged().filter(|s| !self.is_stranger(s))
+    }
+
+    /// Counts an advert. Beside the cluster's own, a stranger's tells neither the interval nor that somebody is master.
+    pub fn count(&mut self, now: Instant, advert: &Advert, local: bool, stranger: bool) {
+        let stranger = stranger && self.speakers.iter().any(|s| !s.stranger);
         self.adverts += 1;
-        self.last_advert = Some(now);
+        if !stranger || advert.priority > 0 {
+            self.last_advert = Some(now);
+        }
         if local {
             self.adverts_sent += 1;
         }
-        if advert.priority > 0 {
+        if advert.priority > 0 && !stranger {
             self.last_known = Some((advert.interval.into(), advert.version));
-        } else if !local {
+        } else if advert.priority == 0 && !local {
             self.priority_zero_received += 1;
         }
     }
@@ -211,7 +238,7 @@ impl Router {
     /// Remembers each speaker's first advert since two were on time at once: what each of them sends a moment after the
     /// other's was sent in the knowledge of it, if it can hear at all.
     fn note_contest(&mut self, now: Instant, advert: &Advert, local: bool) {
-        let contested = self.judged().filter(|s| s.is_fresh(now)).nth(1).is_some();
+        let contested = self.judged().filter(|s| s.is_fresh(now) && !self.is_idle_talk(s)).nth(1).is_some();
         if !contested {
             self.speakers.iter_mut().for_each(|s| s.contested = None);
         } else if let Some(speaker) = self.speaker_of(advert, local) {
@@ -328,15 +355,20 @@ impl Router {
 
     /// True if an answer from `mac` is what the adverts of others lead one to expect.
     pub fn is_expected_claimant(&self, now: Instant, mac: MacAddr) -> bool {
-        self.active(now).iter().filter(|s| !s.local).any(|s| s.mac() == Some(mac) || mac == self.virtual_mac())
+        self.active(now)
+            .iter()
+            .filter(|s| !s.local && !s.stranger)
+            .any(|s| s.mac() == Some(mac) || mac == self.virtual_mac())
     }
 
-    /// Makes room for one more speaker: the one that has been silent longest goes, if it is gone for good. False if there is none.
-    pub fn make_room(&mut self, now: Instant, max_speakers: usize) -> bool {
+    /// Makes room for one more speaker: the one that has been silent longest goes, if it is gone for good, or a stranger and the new one is
+    /// none. False if there is none.
+    pub fn make_room(&mut self, now: Instant, max_speakers: usize, stranger: bool) -> bool {
         if self.speakers.len() < max_speakers {
             return true;
         }
-        let silent = self.speakers.iter().enumerate().filter(|(_, s)| !s.local && now > s.gone_at() + s.interval());
+        let goes = |s: &Speaker| s.stranger && !stranger || !s.local && now > s.gone_at() + s.interval();
+        let silent = self.speakers.iter().enumerate().filter(|(_, s)| goes(s));
         match silent.min_by_key(|(_, s)| (s.peer.is_some(), s.last)).map(|(i, _)| i) {
             Some(oldest) => {
                 self.speakers.remove(oldest);

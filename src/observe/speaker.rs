@@ -17,6 +17,8 @@ pub struct Speaker {
     pub local: bool,
     /// Index of the `[[peer]]` whose address it uses.
     pub peer: Option<usize>,
+    /// True if it is none of the cluster: what it sends proves nothing of what it holds.
+    pub stranger: bool,
     /// False if `only_known_speakers` is set and nobody named it: shown, never judged.
     pub known: bool,
     /// When its newest advert was seen.
@@ -50,6 +52,7 @@ impl Speaker {
             advert,
             local,
             peer,
+            stranger: false,
             known,
             last: now,
             spell: now,

@@ -5,6 +5,7 @@ mod elections;
 mod holders;
 mod second;
 mod silence;
+mod strangers;
 
 use std::net::IpAddr;
 

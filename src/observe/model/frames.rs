@@ -6,6 +6,7 @@ use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, TAP
 use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
 
+use super::strangers::is_stranger;
 use super::{MAX_OTHERS, Model, Notice, Slot, is_known, peer_of};
 
 impl Model {
@@ -86,17 +87,22 @@ impl Model {
 
     fn hear(&mut self, now: Instant, slot: Slot, advert: &Advert, local: bool, expected: &[Tap]) {
         let Some(router) = self.routers.get_mut(&slot) else { return };
-        router.count(now, advert, local);
-        let content_changed = match router.speaker_of(advert, local) {
-            Some(speaker) => speaker.advert != *advert,
+        let known = router.speaker_of(advert, local).map(|speaker| (speaker.advert != *advert, speaker.stranger));
+        let is_strange = || is_stranger(&self.settings, &self.channels, router.expected.as_ref(), advert);
+        let stranger = known.map_or_else(|| !local && is_strange(), |(_, stranger)| stranger);
+        router.count(now, advert, local, stranger);
+        let content_changed = match known {
+            Some((changed, _)) => changed,
             None => {
-                if !router.make_room(now, self.settings.max_speakers) {
+                if !router.make_room(now, self.settings.max_speakers, stranger) {
                     self.count_full("speakers");
                     return;
                 }
-                let peer = peer_of(&self.settings, advert.source);
+                let peer = peer_of(&self.settings, advert.source).filter(|_| !stranger);
                 let known = is_known(router.expected.as_ref(), local, peer, advert.source);
-                router.speakers.push(Speaker::new(now, advert.clone(), local, peer, known));
+                let mut speaker = Speaker::new(now, advert.clone(), local, peer, known);
+                speaker.stranger = stranger;
+                router.speakers.push(speaker);
                 if !known {
                     self.notices.push(Notice::Stranger(slot, advert.source));
                 }
@@ -266,7 +272,7 @@ impl Model {
         for (slot, router) in self.routers.iter_mut().filter(|(_, r)| concerned(r)) {
             let expected = own || router.is_expected_claimant(now, mac);
             let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
-            if vip.announce(now, mac, own) {
+            if vip.announce(now, mac, own, expected) {
                 self.dirty.insert(*slot);
             }
             if !expected {

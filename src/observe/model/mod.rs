@@ -3,6 +3,7 @@
 mod frames;
 mod members;
 mod second;
+mod strangers;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,11 +185,7 @@ impl Model {
         if dropped {
             router.expect(now, None);
         }
-        let expected = router.expected.clone();
-        for speaker in &mut router.speakers {
-            speaker.peer = peer_of(settings, speaker.advert.source);
-            speaker.known = is_known(expected.as_ref(), speaker.local, speaker.peer, speaker.advert.source);
-        }
+        self.introduce(slot);
         self.refresh(slot);
     }
 
@@ -232,10 +229,11 @@ impl Model {
         self.routers.keys().copied().collect()
     }
 
-    /// The peer that uses a MAC. Who answers for anything answers for a peer's address, too, and is none.
+    /// The peer that uses a MAC. Who answers for anything answers for a peer's address, too, and is none; nor is who has a MAC that the
+    /// peer has not.
     pub fn peer_by_mac(&self, mac: MacAddr) -> Option<usize> {
         let peer = self.peer_macs.iter().position(|known| *known == Some(mac))?;
-        (!self.routers.values().any(|router| router.is_impostor(mac))).then_some(peer)
+        (!self.is_disowned(peer, mac) && !self.routers.values().any(|router| router.is_impostor(mac))).then_some(peer)
     }
 
     // ---- poll -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ mod pair;
 mod prometheus;
 pub mod second;
 mod speaker;
+pub mod stranger;
 mod watch;
 
 pub use alarm::Alarm;
@@ -23,6 +24,7 @@ pub use liar::Liar;
 pub use pair::{Flavour, Pair, Side};
 pub use prometheus::{Prometheus, http_get, promtool};
 pub use speaker::{Recording, Stage};
+pub use stranger::Stranger;
 pub use vipwarden::cli::demo::daemon::Daemon;
 pub use vipwarden::cli::demo::keepalived::{Instance, Keepalived};
 pub use vipwarden::cli::demo::lab::{INTERFACE, Lab, Node, PATIENCE, nft, wait_until};

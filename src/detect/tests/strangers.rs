@@ -1,0 +1,198 @@
+//! Who is none of the cluster says what it likes: it is named, and nobody else is blamed.
+
+use super::*;
+
+const X: MacAddr = MacAddr(2, 0, 0, 0, 0xba, 0xd);
+const OWN: &str = "10.9.9.3";
+
+/// A pair: this node and lb02, which said, signed, what its MACs are.
+fn pair() -> Stage {
+    let peer = Peer { name: "lb02".into(), address: ip(B), vrrp_addresses: vec![], urls: vec!["http://lb02".into()] };
+    let mut stage = Stage::member_with(Settings { peers: vec![peer], ..Settings::default() });
+    let mut report = Report::new("lb02".into(), "b".into(), true, at(0));
+    report.macs = vec![mac(B)];
+    stage.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
+    stage
+}
+
+/// This node is a backup of the peer, which answers.
+fn backup() -> Stage {
+    let mut stage = pair();
+    stage.answers = vec![mac(B)];
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    stage
+}
+
+fn forged(source: &str, priority: u8) -> Advert {
+    Advert { mac: Some(X), ..advert(source, priority) }
+}
+
+/// In the peer's name: its list, its version, its interval, its secret, its checksum, its TTL, or all of it, as if it were cloned.
+#[test]
+fn what_comes_from_a_peers_address_and_not_from_its_host_is_told_as_the_strangers_fault_13() {
+    let changes: [fn(&mut Advert); 8] = [
+        |_| (),
+        |a| a.priority = 100,
+        |a| a.addresses.push(ip("10.9.9.101")),
+        |a| a.version = Version::V3,
+        |a| a.interval = Interval::Seconds(Seconds(2)),
+        |a| a.auth = Auth::Password(*b"geheim\0\0"),
+        |a| a.checksum = ChecksumForm::MessageOnly,
+        |a| a.ttl = 64,
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        for source in [B, OWN] {
+            let mut other = forged(source, 200);
+            change(&mut other);
+            let mut stage = backup();
+            stage.play(10000, &[(&advert(B, 200), 1000), (&other, 500)]);
+            stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+            let router = stage.router();
+            assert_eq!(router.findings[0].node.as_deref(), Some(&*X.to_string()), "{n}: {:?}", router.findings);
+            assert_eq!((router.masters.as_slice(), router.holders.len()), (&[ip(B)][..], 1), "{n}");
+            stage.play(14000, &[(&advert(B, 200), 1000)]);
+            stage.expect(Verdict::Healthy, &[]);
+            let told = |event: &&Event| event.kind == "verdict" && !event.causes.is_empty();
+            assert!(stage.events.iter().filter(told).all(|e| e.causes == [Cause::HollowMaster]), "{:?}", stage.events);
+            assert_eq!(stage.router().split_brain_time, Duration::ZERO);
+        }
+    }
+}
+
+/// It may be a third router that nobody named.
+#[test]
+fn a_stranger_that_advertises_and_answers_is_a_split() {
+    let mut stage = backup();
+    stage.answers.push(X);
+    stage.play(10000, &[(&advert(B, 200), 1000), (&forged(OWN, 100), 500)]);
+    assert_eq!(stage.router().verdict, Verdict::SplitBrain);
+}
+
+#[test]
+fn a_peers_second_card_that_it_says_is_its_own_is_no_strangers() {
+    let mut stage = pair();
+    let own = Advert { mac: Some(mac(B)), ..advert(OWN, 100) };
+    stage.play(10000, &[(&advert(B, 200), 0), (&own, 500)]);
+    assert_eq!(stage.router().verdict, Verdict::SplitBrain);
+}
+
+/// keepalived sends anew when it hears a lower one, and may be late with it.
+#[test]
+fn a_stranger_succeeds_nobody_who_misses_an_advert() {
+    let mut stage = pair();
+    stage.own(VIP);
+    stage.play(5000, &[(&advert(A, 200), 0), (&forged(OWN, 50), 500)]);
+    stage.play(7600, &[(&forged(OWN, 50), 500)]);
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+    assert_eq!(stage.router().masters, [ip(A)]);
+    stage.play(9600, &[(&forged(OWN, 50), 500)]);
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+}
+
+#[test]
+fn a_stranger_that_the_pair_obeys_is_named_and_misleads_nobody() {
+    let mut stage = backup();
+    stage.frame(PacketKind::Broadcast, announcement(mac(B)));
+    stage.answers.clear();
+    stage.play(10000, &[(&forged(OWN, 250), 0)]);
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+    assert!(stage.router().findings[0].local.contains(&X.to_string()));
+}
+
+/// An interval of 40 s would keep a split of two minutes from being one, and eight of them the peer from being heard.
+#[test]
+fn a_strangers_interval_is_nobody_elses_and_it_takes_no_peers_place() {
+    let mut stage = pair();
+    stage.own(VIP);
+    stage.play(3000, &[(&advert(A, 200), 0)]);
+    for n in 1..=9 {
+        let mac = Some(MacAddr(2, 0, 0, 0, 0xba, n));
+        stage.hear(&Advert { interval: Interval::Seconds(Seconds(40)), mac, ..advert(OWN, 50) });
+    }
+    stage.play(12000, &[(&advert(A, 200), 0), (&advert(B, 100), 500)]);
+    let router = stage.router();
+    assert_eq!(router.verdict, Verdict::SplitBrain, "{router:#?}");
+    assert_eq!(router.split_brain_episodes, 1);
+}
+
+/// It keeps resigning, so that it might seem that somebody will take over in a moment.
+#[test]
+fn a_strangers_farewells_hide_no_silence_fault_20() {
+    let mut stage = backup();
+    stage.answers.clear();
+    stage.play(12000, &[(&forged(OWN, 0), 0)]);
+    assert_eq!(stage.router().verdict, Verdict::NoMaster, "{:#?}", stage.router());
+}
+
+/// Here and behind a firewall that is right to drop it.
+#[test]
+fn a_strangers_adverts_that_get_no_further_blame_no_firewall_fault_34() {
+    let mut stage = backup();
+    for second in 5..10 {
+        stage.idle(second * 1000);
+        stage.hear(&advert(B, 200));
+        stage.delivers = [false; 2];
+        stage.hear(&forged(OWN, 50));
+        stage.delivers = [true; 2];
+    }
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+}
+
+/// It answers for the address and for the peer's own, and not for ours.
+#[test]
+fn a_stranger_that_answers_in_the_peers_name_is_no_second_card_of_its() {
+    let mut stage = backup();
+    stage.answers.push(X);
+    stage.own_answers = vec![(ip(B), mac(B)), (ip(B), X)];
+    stage.play(10000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+    assert_eq!(stage.router().findings[0].node.as_deref(), Some(&*X.to_string()));
+}
+
+#[test]
+fn a_flood_of_announcements_does_not_put_off_that_clients_are_misled_fault_29() {
+    let mut stage = pair();
+    stage.own(VIP);
+    stage.frame(PacketKind::Outgoing, announcement(mac(A)));
+    stage.play(4000, &[(&advert(A, 200), 0)]);
+    for n in 0..40 {
+        stage.frame(PacketKind::Broadcast, announcement(X));
+        let phase = if n % 10 == 0 { 0 } else { 1000 };
+        stage.play(4000 + (n + 1) * 100, &[(&advert(A, 200), phase)]);
+    }
+    stage.expect(Verdict::Degraded, &[Cause::Misdirected]);
+    assert!(stage.events.iter().any(|e| e.reason.contains(&X.to_string())), "{:?}", stage.events);
+}
+
+/// Nobody answered before it began: its first probe is still under way.
+#[test]
+fn a_master_that_begins_after_a_silence_is_not_hollow_before_it_was_asked_fault_33() {
+    let mut stage = backup();
+    stage.own_answers = vec![(ip(B), mac(B))];
+    for phase in [0, 300, 600, 900] {
+        stage.answers.clear();
+        stage.idle(stage.now + 8000 + phase);
+        stage.answers = vec![mac(B)];
+        let before = stage.events.len();
+        stage.play(stage.now + 4000, &[(&advert(B, 200), 50)]);
+        stage.expect(Verdict::Healthy, &[]);
+        let news = &stage.events[before..];
+        assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{phase}: {news:?}");
+    }
+}
+
+/// With a second for an interval its own last advert is on time for longer than it keeps the address.
+#[test]
+fn a_master_that_gives_way_to_a_stranger_is_not_hollow_itself_fault_33() {
+    let mut stage = pair();
+    stage.own(VIP);
+    stage.play(5000, &[(&advert(A, 200), 0)]);
+    stage.disown(VIP);
+    stage.idle(5050);
+    for step in 0..14 {
+        stage.hear(&forged(OWN, 250));
+        stage.idle(5050 + (step + 1) * 100);
+    }
+    assert!(!stage.verdicts().contains(&"no_master"), "{:?}", stage.events);
+}
