@@ -278,15 +278,14 @@ impl Case {
         }
     }
 
-    /// Nobody advertises, and somebody still holds.
+    /// Nobody advertises, and somebody still holds. A stranger's adverts may keep it from sending its own.
     fn silent_holder(&self, model: &Model, router: &Router, holder: &Party<'_>, now: Instant) -> Judgement {
-        match self.silent_since(model, router) {
-            Some(quiet) if quiet <= now => {
-                let found = witness(Judgement::of(Verdict::Degraded), model, &[holder]);
-                found.with(Some(cause::silent_alone(model, router, holder, now)))
-            }
-            Some(quiet) => self.as_before().again(quiet),
-            None => Judgement::of(Verdict::Unknown),
+        let degraded = |finding| witness(Judgement::of(Verdict::Degraded), model, &[holder]).with(Some(finding));
+        match (hollow::beside(model, router, holder, now), self.silent_since(model, router)) {
+            (Some(talk), _) => degraded(talk),
+            (None, Some(quiet)) if quiet <= now => degraded(cause::silent_alone(model, router, holder, now)),
+            (None, Some(quiet)) => self.as_before().again(quiet),
+            (None, None) => Judgement::of(Verdict::Unknown),
         }
     }
 

@@ -38,7 +38,9 @@ pub fn find(model: &Model, router: &Router, parties: &[Party<'_>], now: Instant)
 
 fn between(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: Instant) -> Option<Conflict> {
     if let (Some(x), Some(y)) = (a.active, b.active) {
-        return Some(contest(x, y));
+        let start = x.spell.max(y.spell);
+        let awaited = [x, y].into_iter().filter_map(|s| model.awaits_word(router, s, start, now)).max();
+        return Some(contest(x, y, awaited));
     }
     let overlapping = router.vips.iter().any(|v| a.covers(v.address, router) && b.covers(v.address, router));
     if !overlapping {
@@ -55,8 +57,8 @@ fn between(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: In
 /// Two who advertise. In an election the loser falls silent as soon as it hears the winner; two who both went on after they must
 /// have heard each other do not hear, or do not obey. One that goes on is enough where neither gives way, or where one must refuse what
 /// the other sends; and none where each must, or where neither gives way and one is this host: a third can't tell the two from one that
-/// has changed its MAC.
-fn contest(x: &Speaker, y: &Speaker) -> Conflict {
+/// has changed its MAC. Nothing is proven while a peer is `awaited` to say that it sends what is heard of it.
+fn contest(x: &Speaker, y: &Speaker, awaited: Option<Instant>) -> Conflict {
     let start = x.spell.max(y.spell);
     let went_on =
         |one: &Speaker, other: &Speaker| other.contested.is_some_and(|first| one.last > first + other.reaction());
@@ -66,7 +68,8 @@ fn contest(x: &Speaker, y: &Speaker) -> Conflict {
         _ => cause::is_tie(x, y) || cause::refuse_each_other(x, y),
     };
     let proven = proven || cause::each_refuses(x, y) || intrusion(x, y) || intrusion(y, x);
-    Conflict { pair: (0, 0), proven, start, last: x.last.min(y.last).max(start), recheck: None }
+    let last = x.last.min(y.last).max(start);
+    Conflict { pair: (0, 0), proven: proven && awaited.is_none(), start, last, recheck: awaited }
 }
 
 /// One began although it must have heard a better one. It does not obey it, if it had taken hold before, as FRR does an interval before its

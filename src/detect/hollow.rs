@@ -29,7 +29,7 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
         router.vips.iter().filter(|vip| speaker.advert.addresses.contains(&vip.address)).collect();
     if router.is_idle_talk(speaker) {
         let asked = advertised.iter().any(|vip| vip.is_probed_since(speaker.spell));
-        let finding = idle_talk(speaker, "nobody else advertises".into());
+        let finding = idle_talk(model, router, speaker, "nobody else advertises".into());
         return Ok(finding.filter(|_| asked).map(|finding| Hollow { verdict: Verdict::Degraded, finding }));
     }
     if advertised.is_empty() || advertised.iter().any(|vip| !vip.claims().is_empty()) {
@@ -106,27 +106,28 @@ fn list(vips: &[&Vip]) -> String {
     cause::list(&vips.iter().map(|vip| vip.address).collect::<Vec<_>>())
 }
 
-/// A stranger who has advertised beside the master for longer than it takes to answer for an address, and does not.
-fn beside(router: &Router, master: String, now: Instant) -> Option<Finding> {
+/// A stranger who has advertised beside the one that holds for longer than it takes to answer for an address, and does not.
+pub fn beside(model: &Model, router: &Router, holder: &Party<'_>, now: Instant) -> Option<Finding> {
     let asked = |s: &Speaker| {
         let of_its = |vip: &&Vip| s.advert.addresses.contains(&vip.address);
         router.vips.iter().filter(of_its).any(|vip| vip.is_probed_since(s.spell))
     };
     let stranger = router.judged().find(|s| s.is_fresh(now) && router.is_idle_talk(s) && asked(s))?;
-    idle_talk(stranger, format!("{master} is master"))
+    idle_talk(model, router, stranger, format!("{} {}", holder.name(model), cause::does(holder)))
 }
 
-fn idle_talk(stranger: &Speaker, remote: String) -> Option<Finding> {
+fn idle_talk(model: &Model, router: &Router, stranger: &Speaker, remote: String) -> Option<Finding> {
     let mac = stranger.mac()?.to_string();
     let (source, priority) = (stranger.advert.source, stranger.advert.priority);
-    Some(Finding {
-        cause: Cause::HollowMaster,
-        node: Some(mac.clone()),
-        here: false,
-        local: format!("{mac} advertises priority {priority} from {source}, and does not answer for the address"),
-        remote,
-        remedy: Row::IdleTalk.remedy(&[("mac", &mac)]),
-    })
+    let says = format!("{mac} advertises priority {priority} from {source}");
+    let (local, remedy) = match model.namesake(router, stranger) {
+        Some(node) => (
+            format!("{says}, and {node}, which has that MAC, did not send it"),
+            Row::PlayedBack.remedy(&[("mac", &mac), ("node", node)]),
+        ),
+        None => (format!("{says}, and does not answer for the address"), Row::IdleTalk.remedy(&[("mac", &mac)])),
+    };
+    Some(Finding { cause: Cause::HollowMaster, node: Some(mac), here: false, local, remote, remedy })
 }
 
 /// A lone master's peer knows of something that will be a split once the master is gone.
@@ -135,5 +136,5 @@ pub fn latent(model: &Model, router: &Router, master: &Party<'_>, now: Instant) 
         .or_else(|| cause::latent_ttl(model, master))
         .or_else(|| cause::latent_told(model, router, master))
         .or_else(|| remote::latent(model, router, now))
-        .or_else(|| beside(router, master.name(model), now))
+        .or_else(|| beside(model, router, master, now))
 }

@@ -90,6 +90,8 @@ pub enum Row {
     Hollow,
     /// A stranger advertises beside a master, and does not hold.
     IdleTalk,
+    /// A node's adverts are heard that it does not send.
+    PlayedBack,
     /// Another cluster's adverts under the VRID of this one.
     Unserved,
     /// Somebody else announced the address last.
@@ -122,7 +124,7 @@ const fn rule(row: Row, cause: Cause, confidence: Confidence, symptoms: &'static
 use Confidence::{Likely, Possible, Proven};
 
 /// All rows, in the order in which they are tried.
-pub const TABLE: [Rule; 33] = [
+pub const TABLE: [Rule; 34] = [
     rule(
         Row::TwoVrids,
         Cause::VridMismatch,
@@ -325,6 +327,13 @@ pub const TABLE: [Rule; 33] = [
         Proven,
         "a host that is none of the peers advertises beside the master, and does not answer for the address",
         "find the host with MAC {mac} and stop what sends VRRP adverts there: it is none of this router's nodes",
+    ),
+    rule(
+        Row::PlayedBack,
+        Cause::HollowMaster,
+        Proven,
+        "adverts come with a node's own MAC, and that node holds nothing and sends none, as its signed report says",
+        "on the switch, find the port besides {node}'s through which frames of {mac} come in, and stop what plays {node}'s adverts back",
     ),
     rule(
         Row::Unserved,

@@ -177,7 +177,9 @@ impl Router {
     /// True if a stranger advertises an address for which it was asked and does not answer: it is nobody's rival.
     pub fn is_idle_talk(&self, speaker: &Speaker) -> bool {
         let of_its = |vip: &&Vip| vip.probed.is_some() && speaker.advert.addresses.contains(&vip.address);
-        let answers = || self.vips.iter().flat_map(Vip::claims).any(|claim| speaker.mac() == Some(claim.mac));
+        // The virtual MAC is everyone's: what it answers is the cluster's.
+        let own = speaker.mac().filter(|mac| *mac != self.virtual_mac());
+        let answers = || self.vips.iter().flat_map(Vip::claims).any(|claim| own == Some(claim.mac));
         self.is_stranger(speaker) && self.vips.iter().any(|vip| of_its(&vip)) && !answers()
     }
 

@@ -46,14 +46,14 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// A speaker at its first advert.
-    pub fn new(now: Instant, advert: Advert, local: bool, peer: Option<usize>, known: bool) -> Self {
+    /// A speaker at its first advert, of whom nothing else is known.
+    pub fn new(now: Instant, advert: Advert, local: bool) -> Self {
         Self {
             advert,
             local,
-            peer,
+            peer: None,
             stranger: false,
-            known,
+            known: true,
             last: now,
             spell: now,
             contested: None,

@@ -9,10 +9,107 @@ const OWN: &str = "10.9.9.3";
 fn pair() -> Stage {
     let peer = Peer { name: "lb02".into(), address: ip(B), vrrp_addresses: vec![], urls: vec!["http://lb02".into()] };
     let mut stage = Stage::member_with(Settings { peers: vec![peer], ..Settings::default() });
-    let mut report = Report::new("lb02".into(), "b".into(), true, at(0));
-    report.macs = vec![mac(B)];
-    stage.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
+    stage.says(Vec::new());
     stage
+}
+
+impl Stage {
+    /// The peer's word, signed.
+    fn says(&mut self, routers: Vec<Reported>) {
+        let mut report = Report::new("lb02".into(), "b".into(), true, at(self.now)).with_routers(routers);
+        (report.addresses, report.macs) = (vec![ip(B)], vec![mac(B), VIRTUAL]);
+        self.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
+    }
+
+    /// The peer is asked ten times a second, and says that; meanwhile somebody advertises beside this node.
+    fn hears_beside(&mut self, said: &Reported, other: &Advert, ms: u64) {
+        for _ in 0..ms / 100 {
+            let phase = (1000 - self.now % 1000) % 1000;
+            self.play(self.now + 99, &[(&advert(A, 200), phase), (other, 50)]);
+            self.idle(self.now + 1);
+            self.says(vec![said.clone()]);
+        }
+    }
+}
+
+/// This node is master, and its peer a backup.
+fn master() -> Stage {
+    let mut stage = pair();
+    stage.own(VIP);
+    stage.play(5000, &[(&advert(A, 200), 0)]);
+    stage.says(vec![quiet()]);
+    stage.expect(Verdict::Healthy, &[]);
+    stage
+}
+
+fn quiet() -> Reported {
+    Reported::backup(Family::V4, 51, vec![ip(VIP)])
+}
+
+fn sending(active: bool, last: u64) -> Reported {
+    let sent = Sent { source: ip(B), priority: 100, active, last: at(last) };
+    let held = if active { vec![ip(VIP)] } else { Vec::new() };
+    Reported { sends: Some(sent), held, ..quiet() }
+}
+
+/// With the peer's own MAC or the virtual one, whether it never sent any or was master until a moment ago.
+#[test]
+fn a_backups_adverts_that_are_played_back_are_no_split_and_it_is_not_blamed() {
+    for by in [mac(B), VIRTUAL] {
+        for said in [quiet(), sending(false, 4900)] {
+            let mut stage = master();
+            stage.hears_beside(&said, &Advert { mac: Some(by), ..advert(B, 100) }, 4000);
+            stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+            let finding = stage.router().findings[0].clone();
+            assert_eq!(finding.node.as_deref(), Some(&*by.to_string()), "{finding:?}");
+            assert!(finding.local.contains("lb02") && finding.remedy.contains("find the port"), "{finding:?}");
+            assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+            let told = stage.events.iter().flat_map(|e| &e.causes);
+            assert!(
+                told.into_iter().all(|c| [Cause::HollowMaster, Cause::Transient].contains(c)),
+                "{:?}",
+                stage.events
+            );
+        }
+    }
+}
+
+/// It is not taken for one whose adverts are played back: it says that it sends them, or says nothing any more.
+#[test]
+fn a_peer_that_goes_on_and_says_so_or_answers_no_more_is_a_split_fault_2() {
+    let mut stage = master();
+    stage.hears_beside(&sending(true, 5000), &advert(B, 100), 1200);
+    assert_eq!(stage.router().verdict, Verdict::SplitBrain, "{:#?}", stage.router());
+    let mut stage = master();
+    stage.play(8000, &[(&advert(A, 200), 0), (&advert(B, 100), 100)]);
+    assert_eq!(stage.router().verdict, Verdict::SplitBrain, "{:#?}", stage.router());
+}
+
+/// What was said before it began anew says nothing of that.
+#[test]
+fn a_backup_that_takes_over_while_its_adverts_are_played_back_is_master() {
+    let mut stage = master();
+    stage.hears_beside(&quiet(), &advert(B, 100), 3000);
+    stage.disown(VIP);
+    stage.answers = vec![mac(B)];
+    for _ in 0..30 {
+        stage.play(stage.now + 100, &[(&advert(B, 100), 0)]);
+        stage.says(vec![sending(true, stage.now - 100)]);
+    }
+    stage.expect(Verdict::Healthy, &[]);
+    assert_eq!(stage.router().masters, [ip(B)]);
+}
+
+/// Its last advert was on time for another second.
+#[test]
+fn a_peer_that_was_master_for_one_advert_was_not_played_back_fault_1() {
+    let mut stage = master();
+    let before = stage.events.len();
+    stage.hear(&advert(B, 100));
+    stage.hears_beside(&sending(false, 4990), &Advert { priority: 200, ..advert(A, 200) }, 2000);
+    stage.expect(Verdict::Healthy, &[]);
+    let news = &stage.events[before..];
+    assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{news:?}");
 }
 
 /// This node is a backup of the peer, which answers.
@@ -195,4 +292,31 @@ fn a_master_that_gives_way_to_a_stranger_is_not_hollow_itself_fault_33() {
         stage.idle(5050 + (step + 1) * 100);
     }
     assert!(!stage.verdicts().contains(&"no_master"), "{:?}", stage.events);
+}
+
+/// keepalived takes what comes from its own address for an equal's, by IPv6, and sends nothing itself.
+#[test]
+fn a_master_that_its_own_adverts_mute_when_they_are_played_back_is_not_blamed() {
+    let mut stage = master();
+    for step in 0..60 {
+        stage.frame(PacketKind::Multicast, Seen::Advert(advert(A, 200)));
+        stage.idle(5000 + (step + 1) * 100);
+    }
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+    let finding = stage.router().findings[0].clone();
+    assert_eq!(finding.node.as_deref(), Some(&*mac(A).to_string()), "{finding:?}");
+    assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::MutedMaster)), "{:?}", stage.events);
+}
+
+/// They come back within a moment: over a bridge, or another of its cards.
+#[test]
+fn a_masters_adverts_that_come_back_at_once_are_its_own_fault_32() {
+    let mut stage = master();
+    for step in 0..5 {
+        stage.hear(&advert(A, 200));
+        stage.idle(5002 + step * 1000);
+        stage.frame(PacketKind::Multicast, Seen::Advert(advert(A, 200)));
+        stage.idle(5000 + (step + 1) * 1000);
+    }
+    stage.expect(Verdict::Healthy, &[]);
 }

@@ -6,8 +6,8 @@ use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, TAP
 use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
 
-use super::strangers::is_stranger;
-use super::{MAX_OTHERS, Model, Notice, Slot, is_known, peer_of};
+use super::strangers::{introduce, is_stranger};
+use super::{MAX_OTHERS, Model, Notice, Slot};
 
 impl Model {
     pub(super) fn handle_frame(&mut self, now: Instant, frame: &Frame) {
@@ -50,7 +50,7 @@ impl Model {
             }
         }
         let local = frame.kind == PacketKind::Outgoing && self.host.has_address(advert.source);
-        if !local && frame.kind != PacketKind::Outgoing && self.is_own(advert) {
+        if !local && frame.kind != PacketKind::Outgoing && self.is_own(now, advert) {
             return;
         }
         let key = (frame.interface, frame.vlan, advert.family(), advert.vrid);
@@ -60,9 +60,10 @@ impl Model {
     }
 
     /// True if it is this host's own advert, come back over a bridge or another of its interfaces. Another's may have the same source
-    /// and the same MAC: FRR's come from the virtual router's, which its backups have, too.
-    fn is_own(&self, advert: &Advert) -> bool {
-        let is_same = |s: &Speaker| s.advert == *advert;
+    /// and the same MAC: FRR's come from the virtual router's, which its backups have, too. Nor is it one when none was sent: somebody
+    /// plays it back.
+    fn is_own(&self, now: Instant, advert: &Advert) -> bool {
+        let is_same = |s: &Speaker| s.advert == *advert && s.is_fresh(now);
         self.host.has_address(advert.source)
             && advert.mac.is_some_and(|mac| self.host.has_mac(mac))
             && self.routers.values().any(|router| router.local().is_some_and(is_same))
@@ -87,28 +88,33 @@ impl Model {
 
     fn hear(&mut self, now: Instant, slot: Slot, advert: &Advert, local: bool, expected: &[Tap]) {
         let Some(router) = self.routers.get_mut(&slot) else { return };
-        let known = router.speaker_of(advert, local).map(|speaker| (speaker.advert != *advert, speaker.stranger));
-        let is_strange = || is_stranger(&self.settings, &self.channels, router.expected.as_ref(), advert);
-        let stranger = known.map_or_else(|| !local && is_strange(), |(_, stranger)| stranger);
-        router.count(now, advert, local, stranger);
-        let content_changed = match known {
-            Some((changed, _)) => changed,
+        let content_changed = match router.speaker_of(advert, local) {
+            Some(speaker) => speaker.advert != *advert,
             None => {
+                let speaker = Speaker::new(now, advert.clone(), local);
+                let stranger = is_stranger(&self.settings, &self.channels, router, &speaker);
                 if !router.make_room(now, self.settings.max_speakers, stranger) {
+                    router.count(now, advert, local, stranger);
                     self.count_full("speakers");
                     return;
                 }
-                let peer = peer_of(&self.settings, advert.source).filter(|_| !stranger);
-                let known = is_known(router.expected.as_ref(), local, peer, advert.source);
-                let mut speaker = Speaker::new(now, advert.clone(), local, peer, known);
-                speaker.stranger = stranger;
                 router.speakers.push(speaker);
-                if !known {
-                    self.notices.push(Notice::Stranger(slot, advert.source));
-                }
+                introduce(&self.settings, &self.channels, router, router.speakers.len() - 1);
                 true
             }
         };
+        router.hear(now, advert, local, expected);
+        let heard = router.speakers.iter().position(|speaker| speaker.is_source_of(advert, local));
+        let Some((index, speaker)) = heard.and_then(|index| Some((index, router.speakers.get(index)?))) else { return };
+        let (is_new, begins) = (speaker.received == 1, speaker.spell == now);
+        if begins {
+            introduce(&self.settings, &self.channels, router, index);
+        }
+        let Some(&Speaker { stranger, known, .. }) = router.speakers.get(index) else { return };
+        router.count(now, advert, local, stranger);
+        if is_new && !known {
+            self.notices.push(Notice::Stranger(slot, advert.source));
+        }
         router.hear(now, advert, local, expected);
         if !expected.is_empty() {
             self.look.get_or_insert(now + TAP_LAG);

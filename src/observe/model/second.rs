@@ -18,12 +18,8 @@ impl Model {
             self.notices.push(Notice::Channel(peer));
         }
         let Ok(report) = said else { return };
-        let whose = |report: &Arc<Report>| (report.signed, report.macs.clone());
-        if before.as_ref().map(whose) != Some(whose(report)) {
-            for slot in self.slots() {
-                self.introduce(slot);
-                self.refresh(slot);
-            }
+        for slot in self.slots() {
+            self.introduce(slot);
         }
         for (slot, router) in &self.routers {
             let (was, is) = (before.as_ref().and_then(|b| router.reported_in(b)), router.reported_in(report));

@@ -1,11 +1,14 @@
-//! Who on the wire is none of the cluster, as far as that can be told: a peer's signed report names the MACs of its host.
+//! Who on the wire is none of the cluster, as far as that can be told: a peer's signed report names the MACs and the addresses of its
+//! host, and says what that host sends. Anybody can send in its name, and play back what it sent once.
 
-use std::sync::Arc;
-
-use crate::observe::{Channel, Expected, Report, Settings};
-use crate::wire::{Advert, MacAddr, frame::virtual_mac};
+use crate::observe::{Channel, Report, Router, Sent, Settings, Speaker, TAP_LAG};
+use crate::time::{Duration, Instant};
+use crate::wire::MacAddr;
 
 use super::{Model, Slot, is_known, peer_of};
+
+/// How long a peer that answers may take, beside an interval, to say whether it sends what seems to be its own.
+const WORD: Duration = Duration::from_millis(500);
 
 impl Model {
     /// True if that peer says, signed, that its host has other MACs than this.
@@ -15,39 +18,94 @@ impl Model {
 
     /// Works out anew who the speakers of a router are.
     pub(super) fn introduce(&mut self, slot: Slot) {
-        let (settings, channels) = (&self.settings, &self.channels);
         let Some(router) = self.routers.get_mut(&slot) else { return };
-        let expected = router.expected.as_ref();
-        for speaker in &mut router.speakers {
-            let source = speaker.advert.source;
-            speaker.stranger = !speaker.local && is_stranger(settings, channels, expected, &speaker.advert);
-            speaker.peer = peer_of(settings, source).filter(|_| !speaker.stranger);
-            speaker.known = is_known(expected, speaker.local, speaker.peer, source);
+        for index in 0..router.speakers.len() {
+            if introduce(&self.settings, &self.channels, router, index) {
+                self.dirty.insert(slot);
+            }
         }
+    }
+
+    /// The node, this one or a peer, whose host has the MAC of a stranger, or, where all have that, its address.
+    pub fn namesake(&self, router: &Router, stranger: &Speaker) -> Option<&str> {
+        let (mac, source) = (stranger.mac()?, stranger.advert.source);
+        let is_here = if mac == router.virtual_mac() { self.host.has_address(source) } else { self.host.has_mac(mac) };
+        let is_its = |channel: &Channel| signed(channel).is_some_and(|report| !is_elsewhere(router, report, stranger));
+        let peer = || self.settings.peers.get(self.channels.iter().position(is_its)?).map(|peer| &*peer.name);
+        if is_here { Some(&self.settings.node) } else { peer() }
+    }
+
+    /// Until when a peer's word on a speaker is waited for, that it went on after `start`: its adverts seem to be that peer's, which
+    /// answers, and has not said yet whether they are.
+    pub fn awaits_word(&self, router: &Router, speaker: &Speaker, start: Instant, now: Instant) -> Option<Instant> {
+        let until = start + speaker.interval() + WORD;
+        if speaker.local || until <= now {
+            return None;
+        }
+        let fresh = self.channels.iter().filter(|channel| channel.is_trusted(now)).filter_map(signed);
+        let may_be_its =
+            |report: &&Report| !is_elsewhere(router, report, speaker) && router.reported_in(report).is_some();
+        let mut words = fresh.filter(may_be_its).peekable();
+        words.peek()?;
+        let went_on = |report: &Report| report.as_of >= start + speaker.reaction() && sends(router, report, speaker);
+        (!words.any(went_on)).then_some(until)
     }
 }
 
-/// A peer's word on its own MACs, if it is to be believed.
-fn signed(channel: &Channel) -> Option<&Arc<Report>> {
-    channel.newest().filter(|report| report.signed && !report.macs.is_empty())
+/// Says of one of a router's speakers who it is. True if that is news.
+pub(super) fn introduce(settings: &Settings, channels: &[Channel], router: &mut Router, index: usize) -> bool {
+    let Some(speaker) = router.speakers.get(index) else { return false };
+    let stranger = is_stranger(settings, channels, router, speaker);
+    let peer = peer_of(settings, speaker.advert.source).filter(|_| !stranger);
+    let known = is_known(router.expected.as_ref(), speaker.local, peer, speaker.advert.source);
+    let Some(speaker) = router.speakers.get_mut(index) else { return false };
+    let before = (speaker.stranger, speaker.peer, speaker.known);
+    (speaker.stranger, speaker.peer, speaker.known) = (stranger, peer, known);
+    before != (stranger, peer, known)
 }
 
-/// True if a received advert is none of the cluster's: from a peer's address with a MAC that the peer has not, or from another with one
-/// that no peer has. What comes from the virtual MAC may be anybody's, and where a peer has not said what it has, so may everything.
-pub(super) fn is_stranger(
-    settings: &Settings,
-    channels: &[Channel],
-    expected: Option<&Expected>,
-    advert: &Advert,
-) -> bool {
-    let Some(mac) = advert.mac.filter(|mac| *mac != virtual_mac(advert.family(), advert.vrid)) else { return false };
-    let has = |channel: &Channel| signed(channel).map(|report| report.macs.contains(&mac));
-    match peer_of(settings, advert.source) {
-        Some(peer) => channels.get(peer).and_then(has) == Some(false),
-        None => {
-            let is_named = expected.is_some_and(|expected| expected.unicast_peers.contains(&advert.source));
-            let is_nobodys = !channels.is_empty() && channels.iter().all(|channel| has(channel) == Some(false));
-            is_nobodys && !is_named
+/// A peer's word on its own host, if it is to be believed.
+fn signed(channel: &Channel) -> Option<&Report> {
+    channel.newest().map(|report| &**report).filter(|report| report.signed && !report.macs.is_empty())
+}
+
+/// True if what is received of a speaker is none of the cluster's: from a peer's address, and that peer has not sent it, or from
+/// another, and none has. Where a peer has not said what it has, so may everything.
+pub(super) fn is_stranger(settings: &Settings, channels: &[Channel], router: &Router, speaker: &Speaker) -> bool {
+    let source = speaker.advert.source;
+    let disowns = |channel: &Channel| {
+        signed(channel).is_some_and(|report| is_elsewhere(router, report, speaker) || denies(router, report, speaker))
+    };
+    let is_named = || router.expected.as_ref().is_some_and(|expected| expected.unicast_peers.contains(&source));
+    !speaker.local
+        && match peer_of(settings, source) {
+            Some(peer) => channels.get(peer).is_some_and(disowns),
+            None => !channels.is_empty() && channels.iter().all(disowns) && !is_named(),
         }
+}
+
+/// True if the host of a report is another than the speaker's: that is told by its MAC, or, where all have the virtual one, by its address.
+fn is_elsewhere(router: &Router, report: &Report, speaker: &Speaker) -> bool {
+    match speaker.mac() {
+        None => false,
+        Some(mac) if mac == router.virtual_mac() => {
+            report.as_of >= speaker.spell && !report.addresses.contains(&speaker.advert.source)
+        }
+        Some(mac) => !report.macs.contains(&mac),
     }
+}
+
+/// True if the host of a report holds nothing, and sent its last advert too long before a speaker's newest for that to be its own, as it
+/// would know by now.
+fn denies(router: &Router, report: &Report, speaker: &Speaker) -> bool {
+    let knows = report.as_of >= speaker.spell + TAP_LAG;
+    let said = router.reported_in(report).filter(|said| knows && !said.blind && said.held.is_empty());
+    let is_others = |sent: &Sent| !sent.active && sent.last + speaker.patience() + TAP_LAG < speaker.last;
+    said.is_some_and(|said| said.sends.as_ref().is_none_or(is_others))
+}
+
+/// True if the host of a report says that it sends what is heard of a speaker.
+fn sends(router: &Router, report: &Report, speaker: &Speaker) -> bool {
+    let said = router.reported_in(report).filter(|said| said.advertises());
+    said.and_then(|said| said.sends.as_ref()).is_some_and(|sent| sent.source == speaker.advert.source)
 }
