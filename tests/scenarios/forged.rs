@@ -204,7 +204,7 @@ fn is_obeyed(flavour: Flavour, frr: bool) {
     let siege = Siege::begin(flavour, frr);
     let (x, a) = (&siege.x, &siege.pair.a.node);
     let better = x.advert(&x.node, 21, 250);
-    let mac = stranger::mac(21).to_string();
+    let mac = siege.blame(&better);
     let speakers = x.speak(&better);
     siege.pair.expect_holders(false, false);
     for side in siege.sides() {
@@ -216,9 +216,11 @@ fn is_obeyed(flavour: Flavour, frr: bool) {
     }
     drop(speakers);
     siege.pair.expect_master_a();
-    x.say(&x.advert(a, 22, 0));
+    let farewell = x.advert(a, 22, 0);
+    let mac = siege.blame(&farewell);
+    x.say(&farewell);
     for side in siege.sides() {
-        side.watch.expect("it is heard", |router| router["speakers"].to_string().contains("02:00:00:f0:00:16"));
+        side.watch.expect("it is heard", |router| router["speakers"].to_string().contains(&mac));
     }
     siege.pair.expect_master_a();
     if !matches!(flavour, Flavour::Vmac) {
@@ -232,6 +234,7 @@ fn is_obeyed(flavour: Flavour, frr: bool) {
 /// Clients are misled, whoever did it; the master is to announce itself again.
 fn misdirects(siege: &Siege) {
     let at = stranger::mac(31);
+    siege.blamed.borrow_mut().insert(at.to_string());
     for side in siege.sides() {
         side.watch.expect("clients are misled", |router| {
             // A master that has begun a moment ago announces itself once more.
