@@ -220,12 +220,8 @@ impl Case {
 
     /// The judgement stays what it was.
     fn as_before(&self) -> Judgement {
-        Judgement {
-            verdict: self.verdict,
-            findings: self.findings.clone(),
-            evidence: self.evidence.clone(),
-            recheck: None,
-        }
+        let (findings, evidence) = (self.findings.clone(), self.evidence.clone());
+        Judgement { verdict: self.verdict, findings, evidence, recheck: None }
     }
 
     /// A split is over when the loser had time for two more adverts and a probe, and gave neither.
@@ -281,7 +277,9 @@ impl Case {
     /// Nobody advertises, and somebody still holds. A stranger's adverts may keep it from sending its own.
     fn silent_holder(&self, model: &Model, router: &Router, holder: &Party<'_>, now: Instant) -> Judgement {
         let degraded = |finding| witness(Judgement::of(Verdict::Degraded), model, &[holder]).with(Some(finding));
-        match (hollow::beside(model, router, holder, now), self.silent_since(model, router)) {
+        let begins = holder.held.map(|held| held + conflict::beginning_here(model, router, held).unwrap_or_default());
+        let silent_since = self.silent_since(model, router).map(|quiet| quiet.max(begins.unwrap_or_default()));
+        match (hollow::beside(model, router, holder, now), silent_since) {
             (Some(talk), _) => degraded(talk),
             (None, Some(quiet)) if quiet <= now => degraded(cause::silent_alone(model, router, holder, now)),
             (None, Some(quiet)) => self.as_before().again(quiet),

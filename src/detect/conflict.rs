@@ -85,9 +85,7 @@ fn intrusion(one: &Speaker, better: &Speaker) -> bool {
 /// This host holds the address and sends nothing, while another advertises or answers. A loser needs a moment to let go, a
 /// daemon that starts one to take hold, and one with a virtual MAC may be about to begin.
 fn held_beside(model: &Model, router: &Router, held: Instant, other: &Party<'_>, now: Instant) -> Conflict {
-    let begins = router.interface.is_some_and(|on| model.host.has_macvlan(on, router.virtual_mac()))
-        && !router.has_spoken_for(held);
-    let grace = if begins { grace(router).max(beginning(router)) } else { grace(router) };
+    let grace = beginning_here(model, router, held).map_or(grace(router), |beginning| grace(router).max(beginning));
     let answered = other.claims.iter().filter_map(|(_, claim)| claim.before).min();
     let start = held.max(other.start().or(answered).unwrap_or(now));
     let sure = start + grace;
@@ -110,6 +108,12 @@ fn grace(router: &Router) -> Duration {
 fn beginning(router: &Router) -> Duration {
     let interval = router.interval().unwrap_or(Duration::from_secs(1));
     interval + advert_margin(interval)
+}
+
+/// The same of this host, if it has one and has not advertised since it holds.
+pub fn beginning_here(model: &Model, router: &Router, held: Instant) -> Option<Duration> {
+    let has_virtual_mac = router.interface.is_some_and(|on| model.host.has_macvlan(on, router.virtual_mac()));
+    (has_virtual_mac && !router.has_spoken_for(held)).then(|| beginning(router))
 }
 
 /// A host of which nothing is heard or answered here says that it holds, while another advertises or holds. What it said before it

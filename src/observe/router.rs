@@ -147,9 +147,11 @@ impl Router {
         let succeeded = |s: &Speaker| self.judged().any(|other| succeeds(other, s) && may(other, s));
         let awaited = |s: &Speaker| !s.resigned() && now <= s.gone_at() && !succeeded(s);
         let mut active: Vec<&Speaker> = self.judged().filter(|s| s.is_fresh(now) || awaited(s)).collect();
-        if active.iter().any(|s| !self.is_stranger(s)) {
-            active.retain(|s| !self.is_idle_talk(s));
+        if active.iter().all(|s| self.is_idle_talk(s)) {
+            // Nor are several who merely say so each other's rivals.
+            return active.into_iter().max_by_key(|s| (s.advert.priority, s.advert.source)).into_iter().collect();
         }
+        active.retain(|s| !self.is_idle_talk(s));
         active
     }
 

@@ -223,9 +223,7 @@ fn is_obeyed(flavour: Flavour, frr: bool) {
         side.watch.expect("it is heard", |router| router["speakers"].to_string().contains(&mac));
     }
     siege.pair.expect_master_a();
-    if !matches!(flavour, Flavour::Vmac) {
-        misdirects(&siege);
-    }
+    misdirects(&siege);
     siege.assert_truth_was_told(&[]);
     answers_for_everything(&siege);
     siege.assert_truth_was_told(&["foreign_claim"]);
@@ -292,9 +290,6 @@ besieged! {
     with_virtual_macs: Flavour::Vmac, false;
     by_unicast: Flavour::Unicast, false;
     with_frr: Flavour::V3, true;
-}
-
-#[test]
-fn with_v2_what_the_election_refuses_is_told_as_the_strangers_and_the_pair_is_not_blamed() {
-    is_refused(Flavour::V2, false);
+    with_frr_and_ipv6: Flavour::V6, true;
+    with_v2: Flavour::V2, false;
 }

@@ -255,6 +255,47 @@ fn an_announcement_by_the_new_master_or_from_the_virtual_mac_or_before_a_gap_mis
     stage.expect(Verdict::Healthy, &[]);
 }
 
+/// This host, which lets the address go a moment later, answers the announcement: that goes to the new master alone.
+#[test]
+fn who_answers_an_announcement_has_announced_nothing_fault_29() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.play(3000, &[(&advert(A, 100), 0)]);
+    let Seen::Arp(arp) = announcement(mac(A)) else { unreachable!() };
+    let answer = Arp { frame_destination: mac(B), operation: ArpOperation::Reply, ..arp };
+    stage.hear(&advert(B, 200));
+    stage.frame(PacketKind::Broadcast, announcement(mac(B)));
+    stage.frame(PacketKind::Outgoing, Seen::Arp(answer));
+    stage.disown(VIP);
+    stage.answers = vec![mac(B)];
+    stage.play(8000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::Misdirected)), "{:?}", stage.events);
+}
+
+/// By IPv6 FRR lets its macvlan go an interval before its first advert, when four of the old master's are overdue already.
+#[test]
+fn a_successor_with_the_virtual_mac_may_hold_for_an_interval_before_it_begins_fault_1() {
+    let mut stage = Stage::member();
+    let own = IfIndex(7);
+    stage.fact(Fact::Link(Link {
+        mac: Some(VIRTUAL),
+        parent: Some(ETH0),
+        kind: LinkKind::Macvlan,
+        ..Link::plain(own, "vrrp4-51")
+    }));
+    stage.answers = vec![VIRTUAL];
+    let by_virtual = |source, priority| Advert { mac: Some(VIRTUAL), ..advert(source, priority) };
+    stage.play(5000, &[(&by_virtual(B, 200), 0)]);
+    stage.answers.clear();
+    stage.idle(8700);
+    stage.fact(Fact::Address(Address { interface: own, address: ip(VIP), prefix: 24, usable: true }));
+    stage.idle(9700);
+    stage.play(13000, &[(&by_virtual(A, 100), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(stage.events.iter().all(|e| e.causes.is_empty()), "{:?}", stage.events);
+}
+
 #[test]
 fn a_master_with_two_cards_on_the_segment_is_one_host_and_a_stranger_beside_it_is_still_told_faults_18_and_32() {
     let (second_card, stranger) = (mac("10.9.9.7"), mac("10.9.9.8"));

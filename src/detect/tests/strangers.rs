@@ -213,6 +213,18 @@ fn a_strangers_interval_is_nobody_elses_and_it_takes_no_peers_place() {
     assert_eq!(router.split_brain_episodes, 1);
 }
 
+/// The one that holds falls silent for a moment, since it hears them.
+#[test]
+fn two_strangers_who_merely_say_so_are_no_split() {
+    let mut stage = backup();
+    stage.answers.clear();
+    let other = Advert { mac: Some(MacAddr(2, 0, 0, 0, 0xba, 0xe)), ttl: 64, ..advert(B, 100) };
+    stage.play(12000, &[(&forged(OWN, 250), 0), (&other, 50)]);
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+    assert_eq!(stage.router().findings[0].node.as_deref(), Some(&*X.to_string()));
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+}
+
 /// It keeps resigning, so that it might seem that somebody will take over in a moment.
 #[test]
 fn a_strangers_farewells_hide_no_silence_fault_20() {

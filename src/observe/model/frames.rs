@@ -169,7 +169,7 @@ impl Model {
         let answers_us = arp.operation == ArpOperation::Reply && frame.kind == PacketKind::Host;
         if answers_us {
             self.handle_answer(now, frame.interface, address, mac);
-        } else if arp.is_gratuitous() {
+        } else if arp.is_gratuitous() && is_to_all(arp.frame_destination) {
             self.handle_announcement(now, frame, address, mac);
         }
     }
@@ -295,6 +295,11 @@ impl Model {
             }
         }
     }
+}
+
+/// Kernels answer an announcement of an address that they hold, too: that looks like one, and goes to its sender alone.
+const fn is_to_all(destination: MacAddr) -> bool {
+    destination.0 & 1 == 1
 }
 
 /// An address of the router's is none that could be asked from.
