@@ -27,11 +27,6 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
     }
     let advertised: Vec<&Vip> =
         router.vips.iter().filter(|vip| speaker.advert.addresses.contains(&vip.address)).collect();
-    if router.is_idle_talk(speaker) {
-        let asked = advertised.iter().any(|vip| vip.is_probed_since(speaker.spell));
-        let finding = idle_talk(model, router, speaker, "nobody else advertises".into());
-        return Ok(finding.filter(|_| asked).map(|finding| Hollow { verdict: Verdict::Degraded, finding }));
-    }
     if advertised.is_empty() || advertised.iter().any(|vip| !vip.claims().is_empty()) {
         return Ok(None);
     }
@@ -106,14 +101,19 @@ fn list(vips: &[&Vip]) -> String {
     cause::list(&vips.iter().map(|vip| vip.address).collect::<Vec<_>>())
 }
 
-/// A stranger who has advertised beside the one that holds for longer than it takes to answer for an address, and does not.
-pub fn beside(model: &Model, router: &Router, holder: &Party<'_>, now: Instant) -> Option<Finding> {
+/// A stranger who has advertised for longer than it takes to answer for an address, and does not.
+pub fn talk(model: &Model, router: &Router, remote: String, now: Instant) -> Option<Finding> {
     let asked = |s: &Speaker| {
         let of_its = |vip: &&Vip| s.advert.addresses.contains(&vip.address);
         router.vips.iter().filter(of_its).any(|vip| vip.is_probed_since(s.spell))
     };
     let stranger = router.judged().find(|s| s.is_fresh(now) && router.is_idle_talk(s) && asked(s))?;
-    idle_talk(model, router, stranger, format!("{} {}", holder.name(model), cause::does(holder)))
+    idle_talk(model, router, stranger, remote)
+}
+
+/// The same, and who it is that holds.
+pub fn beside(model: &Model, router: &Router, holder: &Party<'_>, now: Instant) -> Option<Finding> {
+    talk(model, router, format!("{} {}", holder.name(model), cause::does(holder)), now)
 }
 
 fn idle_talk(model: &Model, router: &Router, stranger: &Speaker, remote: String) -> Option<Finding> {
