@@ -127,3 +127,22 @@ fn a_bystander_that_overhears_a_unicast_advert_knows_nothing_when_no_more_come_f
         "a mirror port sees all"
     );
 }
+
+/// Whoever knows whether somebody holds is asked then, and answers before the verdict is due.
+#[test]
+fn that_a_master_falls_silent_is_shown_before_it_is_a_verdict_faults_20_and_21() {
+    let mut stage = Stage::new(Settings::default());
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    let settled = |stage: &mut Stage| {
+        let snapshot = stage.watcher.snapshot(at(stage.now));
+        (snapshot.verdict(), snapshot.is_settled())
+    };
+    assert_eq!(settled(&mut stage), (Verdict::Healthy, true));
+    stage.idle(7999);
+    assert!(!stage.watcher.is_urgent());
+    stage.idle(8001);
+    assert!(stage.watcher.is_urgent());
+    assert_eq!(settled(&mut stage), (Verdict::Healthy, false));
+    stage.idle(9000);
+    assert!(!stage.watcher.is_urgent(), "it is shown once");
+}
