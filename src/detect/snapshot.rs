@@ -54,6 +54,11 @@ impl Snapshot {
             None => Verdict::Healthy,
         }
     }
+
+    /// True while all is well, and no router's master has fallen silent.
+    pub fn is_settled(&self) -> bool {
+        self.verdict() == Verdict::Healthy && self.routers.iter().all(|router| !router.masters.is_empty())
+    }
 }
 
 /// One virtual router.

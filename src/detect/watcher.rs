@@ -197,13 +197,18 @@ impl Watcher {
         self.contested.remove(&slot);
         let Some(router) = self.model.router(slot) else { return self.deadlines.set(slot, None) };
         let case = self.cases.entry(slot).or_insert_with(|| Case::new(now));
+        let was_led = !case.masters.is_empty();
         let Outcome { events, recheck, steady, test_output, urgent, contested } = case.judge(&self.model, router, now);
+        let falls_silent = was_led && case.masters.is_empty();
         self.deadlines.set(slot, recheck);
         self.model.set_steady(slot, steady);
         if test_output {
             self.model.test_output(now, slot);
         }
-        self.urgent |= urgent;
+        if falls_silent {
+            self.model.ask_soon(now, slot);
+        }
+        self.urgent |= urgent || falls_silent;
         if contested {
             self.contested.insert(slot);
         }

@@ -45,6 +45,7 @@ pub(super) struct Core {
     published_at: Instant,
     /// Earlier views that somebody still read when they were replaced.
     retired: Vec<Arc<View>>,
+    settled: watch::Sender<bool>,
     learned: watch::Sender<Vec<Learned>>,
     kept_at: Instant,
     rest: Rest,
@@ -57,6 +58,7 @@ impl Core {
         watcher: Watched,
         prober: Prober,
         shared: Shared,
+        settled: watch::Sender<bool>,
         learned: watch::Sender<Vec<Learned>>,
         rest: Rest,
     ) -> Self {
@@ -72,6 +74,7 @@ impl Core {
             reloaded_at: started,
             published_at: started,
             retired: Vec::new(),
+            settled,
             learned,
             kept_at: started,
             rest,
@@ -198,7 +201,9 @@ impl Core {
             reloaded_at: self.reloaded_at,
             ..View::first(self.watcher.snapshot(now))
         };
+        let is_settled = view.snapshot.is_settled();
         let before = self.shared.view.swap(Arc::new(view));
+        self.settled.send_if_modified(|known| std::mem::replace(known, is_settled) != is_settled);
         self.retire(before);
     }
 

@@ -100,6 +100,7 @@ pub struct Engine {
     orders: mpsc::Sender<Order>,
     origin: Origin,
     config: watch::Sender<Arc<Config>>,
+    settled: watch::Receiver<bool>,
     learned: watch::Receiver<Vec<Learned>>,
     ended: oneshot::Receiver<()>,
     thread: thread::JoinHandle<()>,
@@ -133,6 +134,7 @@ impl Engine {
 
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let (order, orders) = mpsc::channel(ORDERS_MAX);
+        let (settle, settled) = watch::channel(true);
         let (learn, learned) = watch::channel(watcher.learned());
         let (end, ended) = oneshot::channel();
         let shared = Shared {
@@ -144,7 +146,7 @@ impl Engine {
             seal: Arc::new(ArcSwap::from_pointee(config.cluster_key.as_ref().map(Seal::new))),
         };
         let rest = Rest::of(&config);
-        let core = Core::new(watcher, prober, shared.clone(), learn, rest.clone());
+        let core = Core::new(watcher, prober, shared.clone(), settle, learn, rest.clone());
         let config = Arc::new(config);
         let core_config = config.clone();
         let runtime =
@@ -160,6 +162,7 @@ impl Engine {
             orders: order,
             origin,
             config,
+            settled,
             learned,
             ended,
             thread,
@@ -184,12 +187,8 @@ impl Engine {
         let hand =
             edge::Hand { orders: self.orders.clone(), origin: self.origin, config: self.config, fences: self.fences };
         let telling = told::follow(self.orders.clone(), hand.config.subscribe());
-        let asking = peers::ask(
-            self.orders.clone(),
-            hand.config.subscribe(),
-            self.shared.identity.clone(),
-            self.shared.view.clone(),
-        );
+        let asking =
+            peers::ask(self.orders.clone(), hand.config.subscribe(), self.shared.identity.clone(), self.settled);
         let obeying = edge::obey(self.commands, hand, self.shared);
         let checking = edge::track(self.orders.clone(), checks_config);
         let chores = async { tokio::join!(pings, keeping, telling, asking, obeying, checking) };

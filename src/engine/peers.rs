@@ -1,6 +1,6 @@
 //! The second channel, from the side that asks: every peer's vipwarden is asked what it holds, hears and sends, over each of its
-//! URLs, twice a second, and more often while something is wrong. Each way has a task of its own on the edge thread: one that
-//! hangs, lies or answers slowly costs nothing but its own evidence.
+//! URLs, twice a second, and more often while something is wrong or a master is silent. Each way has a task of its own on the edge
+//! thread: one that hangs, lies or answers slowly costs nothing but its own evidence.
 
 pub mod document;
 pub mod seal;
@@ -8,18 +8,16 @@ pub mod seal;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use hyper::Uri;
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use self::document::Question;
 use self::seal::Seal;
 use super::http::{Client, Error};
-use super::{Identity, Order, View};
+use super::{Identity, Order};
 use crate::config::{Config, TlsFiles, Unreachable};
-use crate::detect::Verdict;
 use crate::observe::{Fact, Mute, Report};
 use crate::sys::clock;
 use crate::sys::tls::{self, ClientFiles};
@@ -38,7 +36,7 @@ pub(super) async fn ask(
     orders: mpsc::Sender<Order>,
     mut config: watch::Receiver<Arc<Config>>,
     identity: Arc<Identity>,
-    view: Arc<ArcSwap<View>>,
+    settled: watch::Receiver<bool>,
 ) {
     loop {
         let taken = config.borrow_and_update().clone();
@@ -47,7 +45,7 @@ pub(super) async fn ask(
             // A peer is an index into the configuration: no answer may outlive the one that it belongs to.
             biased;
             changed = config.changed() => if changed.is_err() { return },
-            _ = join_all(ways.iter().map(|way| way.keep_asking(&orders, &view))) => {
+            _ = join_all(ways.iter().map(|way| way.keep_asking(&orders, settled.clone()))) => {
                 // There is nobody to ask.
                 if config.changed().await.is_err() {
                     return;
@@ -101,17 +99,29 @@ fn client(base: &Uri, files: &TlsFiles) -> Result<Client, String> {
     Ok(client.with_tls(tls))
 }
 
+/// Waits for the time of the next question, where the last one took so long. It is asked sooner once something is wrong: the answer to
+/// the last one is from before.
+async fn pause(took: Duration, every: Duration, settled: &mut watch::Receiver<bool>) {
+    let least = least_pause(took);
+    sleep(least).await;
+    // If the core has ended, so does the daemon.
+    let _ = timeout(every.saturating_sub(took + least), settled.wait_for(|is_settled| !is_settled)).await;
+}
+
+/// However much happens, nobody is asked more often; and who answers slowly has time for other things.
+fn least_pause(took: Duration) -> Duration {
+    ASK_OFTEN.saturating_sub(took).max(ASK_OFTEN / 3)
+}
+
 impl Way {
-    async fn keep_asking(&self, orders: &mpsc::Sender<Order>, view: &ArcSwap<View>) {
+    async fn keep_asking(&self, orders: &mpsc::Sender<Order>, mut settled: watch::Receiver<bool>) {
         loop {
             let asked = clock::now();
             let said = self.ask().await.map(Arc::new);
             let fact = Fact::PeerReport { peer: self.peer, url: self.url, said };
             // A core that is behind has better things to do than old reports.
             let _ = orders.try_send(Order::Feed(fact));
-            let all_is_well = view.load().snapshot.verdict() == Verdict::Healthy;
-            let pause = if all_is_well { self.every } else { ASK_OFTEN };
-            sleep(pause.saturating_sub(clock::now().since(asked)).max(ASK_OFTEN / 3)).await;
+            pause(clock::now().since(asked), self.every, &mut settled).await;
         }
     }
 
@@ -134,5 +144,37 @@ impl Way {
             seal: self.seal.as_ref(),
         };
         question.read(&answer.body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// Longer than any test.
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn two_questions_are_never_nearer_than_often_and_a_slow_answer_is_given_a_rest() {
+        for took in [0, 1, 99, 100, 149, 150, 1000].map(Duration::from_millis) {
+            let least = least_pause(took);
+            assert!(took + least >= ASK_OFTEN && least >= ASK_OFTEN / 3, "{took:?}: {least:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_is_asked_anew_when_a_master_falls_silent_and_not_before_its_time_faults_20_and_21() {
+        let (settle, mut settled) = watch::channel(false);
+        assert!(pause(Duration::ZERO, HOUR, &mut settled).now_or_never().is_none(), "it has just been asked");
+        settle.send_replace(true);
+        let falls_silent = async {
+            settle.send_replace(false);
+            settle
+        };
+        let (asked, _core) =
+            tokio::join!(timeout(Duration::from_secs(10), pause(ASK_OFTEN, HOUR, &mut settled)), falls_silent);
+        asked.expect("it is asked");
     }
 }
