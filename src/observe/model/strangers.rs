@@ -47,7 +47,7 @@ impl Model {
             |report: &&Report| !is_elsewhere(router, report, speaker) && router.reported_in(report).is_some();
         let mut words = fresh.filter(may_be_its).peekable();
         words.peek()?;
-        let went_on = |report: &Report| report.as_of >= start + speaker.reaction() && sends(router, report, speaker);
+        let went_on = |report: &Report| report.as_of >= start && sends(router, report, speaker);
         (!words.any(went_on)).then_some(until)
     }
 }
