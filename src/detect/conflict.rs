@@ -38,8 +38,9 @@ pub fn find(model: &Model, router: &Router, parties: &[Party<'_>], now: Instant)
 
 fn between(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: Instant) -> Option<Conflict> {
     if let (Some(x), Some(y)) = (a.active, b.active) {
-        let start = x.spell.max(y.spell);
-        let awaited = [x, y].into_iter().filter_map(|s| model.awaits_word(router, s, start, now)).max();
+        let began = |s: &Speaker| s.taken.unwrap_or(s.spell);
+        let both = began(x).max(began(y));
+        let awaited = [x, y].into_iter().filter_map(|s| model.awaits_word(router, s, both, now)).max();
         return Some(contest(x, y, awaited));
     }
     let overlapping = router.vips.iter().any(|v| a.covers(v.address, router) && b.covers(v.address, router));

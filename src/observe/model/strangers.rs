@@ -35,8 +35,8 @@ impl Model {
         if is_here { Some(&self.settings.node) } else { peer() }
     }
 
-    /// Until when a peer's word on a speaker is waited for, that it went on after `start`: its adverts seem to be that peer's, which
-    /// answers, and has not said yet whether they are.
+    /// Until when a peer's word on a speaker is waited for, that it holds or sends after `start`: its adverts seem to be that peer's,
+    /// which answers, and has not said yet whether they are.
     pub fn awaits_word(&self, router: &Router, speaker: &Speaker, start: Instant, now: Instant) -> Option<Instant> {
         let until = start + speaker.interval() + WORD;
         if speaker.local || until <= now {
@@ -47,7 +47,7 @@ impl Model {
             |report: &&Report| !is_elsewhere(router, report, speaker) && router.reported_in(report).is_some();
         let mut words = fresh.filter(may_be_its).peekable();
         words.peek()?;
-        let went_on = |report: &Report| report.as_of >= start && sends(router, report, speaker);
+        let went_on = |report: &Report| report.as_of >= start && owns_up(router, report, speaker);
         (!words.any(went_on)).then_some(until)
     }
 }
@@ -104,8 +104,10 @@ fn denies(router: &Router, report: &Report, speaker: &Speaker) -> bool {
     said.is_some_and(|said| said.sends.as_ref().is_none_or(is_others))
 }
 
-/// True if the host of a report says that it sends what is heard of a speaker.
-fn sends(router: &Router, report: &Report, speaker: &Speaker) -> bool {
-    let said = router.reported_in(report).filter(|said| said.advertises());
-    said.and_then(|said| said.sends.as_ref()).is_some_and(|sent| sent.source == speaker.advert.source)
+/// True if the host of a report says that it holds, or that it sends what is heard of a speaker.
+fn owns_up(router: &Router, report: &Report, speaker: &Speaker) -> bool {
+    router.reported_in(report).is_some_and(|said| {
+        let is_source = said.sends.as_ref().is_some_and(|sent| sent.source == speaker.advert.source);
+        !said.held.is_empty() || said.advertises() && is_source
+    })
 }
