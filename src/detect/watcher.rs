@@ -205,6 +205,9 @@ impl Watcher {
         if test_output {
             self.model.test_output(now, slot);
         }
+        if falls_silent {
+            self.model.ask_soon(now, slot);
+        }
         self.urgent |= urgent || falls_silent;
         if contested {
             self.contested.insert(slot);

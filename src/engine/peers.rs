@@ -1,6 +1,6 @@
 //! The second channel, from the side that asks: every peer's vipwarden is asked what it holds, hears and sends, over each of its
-//! URLs, twice a second, and more often while something is wrong or a master is silent. Each way has a task of its own on the edge thread: one that
-//! hangs, lies or answers slowly costs nothing but its own evidence.
+//! URLs, twice a second, and more often while something is wrong or a master is silent. Each way has a task of its own on the edge
+//! thread: one that hangs, lies or answers slowly costs nothing but its own evidence.
 
 pub mod document;
 pub mod seal;

@@ -146,3 +146,36 @@ fn that_a_master_falls_silent_is_shown_before_it_is_a_verdict_faults_20_and_21()
     stage.idle(9000);
     assert!(!stage.watcher.is_urgent(), "it is shown once");
 }
+
+/// The last answer is from before: a round of probes is a second, and the silence of a fast router is no verdict for longer.
+#[test]
+fn a_silent_masters_address_is_asked_for_at_once_and_not_a_second_later_fault_20() {
+    let fast = Interval::CentiSeconds(CentiSeconds(10));
+    let b = Advert { interval: fast, version: Version::V3, ..advert(B, 200) };
+    for phase in [0, 200, 400, 600, 800] {
+        let mut stage = Stage::member();
+        stage.answers = vec![mac(B)];
+        stage.play(5000 + phase, &[(&b, 0)]);
+        let last = stage.now;
+        stage.answers.clear();
+        stage.idle(last + 424);
+        stage.expect(Verdict::Healthy, &[]);
+        // A round that began in time ends a moment after the silence is long enough.
+        stage.idle(last + 455);
+        stage.expect(Verdict::NoMaster, &[]);
+    }
+}
+
+#[test]
+fn one_that_falls_silent_again_and_again_is_asked_for_no_faster_than_a_round_allows() {
+    let mut stage = Stage::member();
+    stage.play(3000, &[(&advert(B, 200), 0)]);
+    for _ in 0..8 {
+        stage.hear(&advert(B, 200));
+        stage.hear(&advert(B, 0));
+        stage.idle(stage.now + 60);
+    }
+    let probes = stage.requests.iter().filter(|(_, request)| matches!(request, Request::Arp { .. }));
+    let asked: Vec<u64> = probes.map(|(at, _)| *at).filter(|at| *at >= 3000).collect();
+    assert_eq!(asked, [3000, 3200, 3400]);
+}

@@ -2,6 +2,7 @@
 
 mod frames;
 mod members;
+mod rounds;
 mod second;
 mod strangers;
 mod table;
@@ -13,8 +14,8 @@ use crate::time::{Duration, Instant};
 use crate::wire::{Family, MacAddr, OtherProtocol, Version};
 
 use super::{
-    Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Planner, ROUND, Reach, Refusals, Request,
-    Router, RouterId, Sensor, Settings, Sight, TAP_LAG, Target, Told, Vip,
+    Channel, DaemonState, Expected, Fact, Host, IfIndex, Learned, Link, Planner, Reach, Refusals, Request, Router,
+    RouterId, Sensor, Settings, Sight, TAP_LAG, Target, Told, Vip,
 };
 
 /// A router's number: unique within a life, never used again.
@@ -289,34 +290,6 @@ impl Model {
             self.forget_silent(now);
             self.takes_part = self.routers.values().any(|router| router.member);
         }
-    }
-
-    /// Ends the probe rounds whose time is over.
-    fn end_rounds(&mut self, now: Instant) {
-        for (slot, router) in &mut self.routers {
-            if router.end_rounds(now) {
-                self.dirty.insert(*slot);
-            }
-        }
-        for witness in self.gateways.values_mut().flatten() {
-            witness.end_round(now);
-        }
-        let witnesses = self.gateways.values().flatten().filter_map(Vip::round_ends);
-        self.rounds_end = self.routers.values().filter_map(Router::round_ends).chain(witnesses).min();
-    }
-
-    fn probe(&mut self, now: Instant) {
-        let (interval, budget) = (self.settings.probe_interval, self.settings.probe_budget);
-        let probing = !self.settings.passive && interval > Duration::ZERO;
-        let mut probed: Vec<&mut Router> = self.routers.values_mut().filter(|r| probing && r.member).collect();
-        let witnesses: Vec<IpAddr> = self.settings.witnesses.iter().map(|witness| witness.address).collect();
-        second::ask_witnesses(&mut self.gateways, now, &witnesses, probed.iter().filter_map(|r| r.interface));
-        let routers = probed.iter_mut().map(|r| &mut **r);
-        let requests = self.planner.plan(now, &self.host, routers, &mut self.gateways, (interval, budget));
-        if !requests.is_empty() {
-            self.rounds_end.get_or_insert(now + ROUND);
-        }
-        self.requests.extend(requests);
     }
 
     fn forget_silent(&mut self, now: Instant) {
