@@ -11,6 +11,9 @@ const MAX_CLAIMS: usize = 8;
 /// How long answers to a probe may take.
 pub(super) const ROUND: Duration = Duration::from_millis(150);
 
+/// From one probe to the next at least.
+const APART: Duration = Duration::from_millis(200);
+
 /// A virtual address, and who answers for it.
 #[derive(Clone, Debug)]
 pub struct Vip {
@@ -24,6 +27,8 @@ pub struct Vip {
     pub probed: Option<Instant>,
     /// When it is to be probed next.
     pub next_probe: Instant,
+    /// When it would be, but for one in between.
+    planned: Option<Instant>,
     /// Since when this host holds it no more.
     pub released: Option<Instant>,
     /// When the last two probes left, if nobody answered them: the one before the last, and the last.
@@ -72,6 +77,7 @@ impl Vip {
             held: None,
             probed: None,
             next_probe: now,
+            planned: None,
             released: None,
             unanswered: [None; 2],
             announced: None,
@@ -90,7 +96,8 @@ impl Vip {
             claim.answered = false;
         }
         self.probed = Some(now);
-        self.next_probe = now + interval;
+        let planned = self.planned.take().filter(|at| *at > now);
+        self.next_probe = planned.map_or(now + interval, |at| at.max(now + APART));
         self.closed = false;
     }
 
@@ -170,8 +177,14 @@ impl Vip {
 
     /// Asks again soon, because something unexpected was heard.
     pub fn hurry(&mut self, now: Instant) {
-        let soon = self.probed.map_or(now, |probed| probed + ROUND + ROUND / 3).max(now);
+        let soon = self.probed.map_or(now, |probed| probed + APART).max(now);
         self.next_probe = self.next_probe.min(soon);
+    }
+
+    /// Asks once more in between: what comes next comes no later for that.
+    pub fn interpose(&mut self, now: Instant) {
+        self.planned.get_or_insert(self.next_probe);
+        self.hurry(now);
     }
 
     /// Somebody announces it unasked, this host or another, of whom that is expected or not. True if that is another than the last time.
@@ -259,5 +272,19 @@ mod tests {
         assert_eq!(vip.next_probe, at(200));
         vip.hurry(at(150));
         assert_eq!(vip.next_probe, at(200));
+    }
+
+    #[test]
+    fn a_probe_in_between_puts_the_next_one_off_no_further_than_until_it_is_answered() {
+        for (asked, next) in [(300, 1000), (900, 1100)] {
+            let mut vip = vip();
+            vip.begin_round(at(0), SECOND);
+            vip.interpose(at(asked));
+            assert_eq!(vip.next_probe, at(asked));
+            vip.begin_round(at(asked), SECOND);
+            assert_eq!(vip.next_probe, at(next));
+            vip.begin_round(at(next), SECOND);
+            assert_eq!(vip.next_probe, at(next + 1000));
+        }
     }
 }

@@ -41,7 +41,7 @@ impl Model {
     pub fn ask_soon(&mut self, now: Instant, slot: Slot) {
         let Some(router) = self.routers.get_mut(&slot).filter(|router| router.member) else { return };
         for vip in &mut router.vips {
-            vip.hurry(now);
+            vip.interpose(now);
             self.planner.wake(vip.next_probe);
         }
     }
