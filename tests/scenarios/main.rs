@@ -17,6 +17,7 @@ mod hostile;
 mod import;
 mod imported;
 mod lab;
+mod liars;
 mod lifecycle;
 mod matrix;
 mod mismatch;

@@ -3,6 +3,7 @@
 mod bounds;
 mod elections;
 mod holders;
+mod liars;
 mod second;
 mod silence;
 mod strangers;
