@@ -100,8 +100,9 @@ fn held_beside(model: &Model, router: &Router, held: Instant, other: &Party<'_>,
         || other.claims.iter().any(|(_, claim)| claim.persists_since(held))
         || other.says_held().is_some_and(|word| word.report.as_of >= sure);
     let starts = model.may_be_starting(router, held, now);
-    let again = if starts { sure.max(now + grace / 4) } else { sure };
-    let proven = persists && sure <= now && !starts;
+    let awaited = other.awaited.filter(|until| other.active.is_none() && now < *until);
+    let again = if starts { sure.max(now + grace / 4) } else { sure.max(awaited.unwrap_or(sure)) };
+    let proven = persists && sure <= now && !starts && awaited.is_none();
     Conflict { pair: (0, 0), proven, start, last: now, recheck: Some(again).filter(|again| now < *again) }
 }
 
@@ -147,13 +148,13 @@ fn claimed_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router, master
     let is_lasting = |claim: &&Claim| claim.persists_since(after) && !begins(claim);
     let lasting = silent.claims.iter().map(|(_, claim)| *claim).filter(is_lasting);
     let newest = silent.claims.iter().map(|(_, claim)| claim.last).max()?;
-    let proven = lasting.clone().next().is_some();
+    let proven = lasting.clone().next().is_some() && silent.awaited.is_none();
     let begun = lasting.filter_map(|claim| claim.before).min().unwrap_or(newest);
     (newest > after).then_some(Conflict {
         pair: (0, 0),
         proven,
         start: begun.max(since),
         last: newest.max(since),
-        recheck: None,
+        recheck: silent.awaited,
     })
 }

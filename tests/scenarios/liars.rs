@@ -1,6 +1,6 @@
 //! A third host answers for what is not its own: it is named, and neither of the pair is blamed for it, whichever of them is master.
 
-use crate::lab::{Flavour, Liar, Lie, Siege, any_of, verdict};
+use crate::lab::{Flavour, Liar, Lie, Siege, any_of, stranger};
 use std::net::IpAddr;
 
 const LIAR: &str = "02:00:00:ba:d0:01";
@@ -27,6 +27,11 @@ fn answers_for_everything(flavour: Flavour, frr: bool) {
     siege.pair.expect_holders(true, false);
     siege.expect_foreign_claim("the liar alone is blamed after a failover, too", LIAR);
     drop(liar);
+    if frr {
+        // It announces itself once, and the liar has answered to that.
+        let own = siege.pair.a.watch.router(51).expect("it is known")["holders"][0]["mac"].clone();
+        stranger::announce(&siege.pair.a.node, flavour, own.as_str().and_then(|mac| mac.parse().ok()).expect("a MAC"));
+    }
     siege.pair.expect_master_a();
     siege.assert_truth_was_told(&[LIAR]);
 }
@@ -59,23 +64,63 @@ fn answers_in_the_backups_name(flavour: Flavour) {
     let siege = Siege::begin(flavour, false);
     let (vip, mac): (IpAddr, _) = (flavour.vip().parse().expect("an address"), bytes(&siege.pair.b.node.mac()));
     for from in [Liar::MAC, mac] {
-        let _liar = Liar::telling(&siege.x, Lie { at: mac, from, of: Some(vip) });
-        for side in siege.sides() {
-            side.watch.expect("the forged answer is heard", |router| {
-                side.node.name() == "b" || verdict(router) != "healthy"
-            });
-        }
+        let liar = Liar::telling(&siege.x, Lie { at: mac, from, of: Some(vip) });
+        siege.pair.a.watch.expect("it is told that they are none of its own", |router| {
+            let says = router["findings"][0]["remote"].as_str().unwrap_or_default();
+            let named = if from == Liar::MAC { router["findings"][0]["node"] == LIAR } else { true };
+            named && any_of(router, &["foreign_claim"]) && says.contains("in the name of b")
+        });
+        drop(liar);
+        siege.pair.expect_master_a();
     }
-    siege.pair.expect_master_a();
-    siege.assert_truth_was_told(&[LIAR]);
+    siege.assert_truth_was_told(&[LIAR, "in the name of b"]);
 }
 
 #[test]
-fn answers_in_the_backups_name_are_not_told_as_the_backups() {
+fn fault_16_answers_in_the_backups_name_are_not_told_as_the_backups() {
     answers_in_the_backups_name(Flavour::V3);
 }
 
 #[test]
-fn advertisements_in_the_backups_name_are_not_told_as_the_backups() {
+fn fault_16_advertisements_in_the_backups_name_are_not_told_as_the_backups() {
     answers_in_the_backups_name(Flavour::V6);
+}
+
+#[test]
+fn fault_16_answers_in_the_backups_name_by_unicast_are_not_told_as_the_backups() {
+    answers_in_the_backups_name(Flavour::Unicast);
+}
+
+/// The master stopped properly, and somebody goes on to answer with its MAC, or with the virtual one.
+fn answers_in_the_name_of_one_that_is_gone(flavour: Flavour) {
+    let mut siege = Siege::begin(flavour, false);
+    let mac = match flavour {
+        Flavour::Vmac => [0, 0, 0x5e, 0, 1, 51],
+        _ => bytes(&siege.pair.a.node.mac()),
+    };
+    siege.pair.a.stop();
+    siege.pair.expect_master_b();
+    let vip = flavour.vip().parse().expect("an address");
+    let liar = Liar::telling(&siege.x, Lie { at: mac, from: Liar::MAC, of: Some(vip) });
+    siege.pair.b.watch.expect("it is told that it is not there any more", |router| {
+        any_of(router, &["foreign_claim"]) && router["findings"][0]["node"] == LIAR
+    });
+    drop(liar);
+    siege.pair.expect_master_b();
+    siege.assert_truth_was_told(&[LIAR]);
+}
+
+#[test]
+fn fault_14_answers_in_the_name_of_a_master_that_stopped_are_no_stale_address() {
+    answers_in_the_name_of_one_that_is_gone(Flavour::V3);
+}
+
+#[test]
+fn fault_14_advertisements_in_the_name_of_a_master_that_stopped_are_no_stale_address() {
+    answers_in_the_name_of_one_that_is_gone(Flavour::V6);
+}
+
+#[test]
+fn fault_14_answers_from_the_virtual_mac_when_its_master_stopped_are_no_stale_address() {
+    answers_in_the_name_of_one_that_is_gone(Flavour::Vmac);
 }

@@ -162,7 +162,7 @@ impl Model {
         self.learn_peer_mac(address, mac);
         let answers_us = arp.operation == ArpOperation::Reply && frame.kind == PacketKind::Host;
         if answers_us {
-            self.handle_answer(now, frame.interface, address, mac);
+            self.handle_answer(now, frame.interface, address, (mac, arp.frame_source));
         } else if arp.is_gratuitous() {
             self.handle_announcement(now, frame, address, mac);
         }
@@ -180,7 +180,7 @@ impl Model {
         let mac = neighbour.link_address.unwrap_or(neighbour.frame_source);
         self.learn_peer_mac(address, mac);
         if solicited && frame.kind == PacketKind::Host {
-            self.handle_answer(now, frame.interface, address, mac);
+            self.handle_answer(now, frame.interface, address, (mac, neighbour.frame_source));
         } else if !solicited && override_ {
             self.handle_announcement(now, frame, address, mac);
         }
@@ -223,12 +223,13 @@ impl Model {
         }
     }
 
-    fn handle_answer(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+    /// Somebody answers that an address is at a MAC, in a frame from one.
+    fn handle_answer(&mut self, now: Instant, interface: IfIndex, address: IpAddr, (mac, from): (MacAddr, MacAddr)) {
         if self.host.answers_as(interface, mac) {
             return;
         }
         for witness in self.gateways.get_mut(&interface).into_iter().flatten().filter(|w| w.address == address) {
-            witness.answer(now, mac);
+            witness.answer(now, mac, from);
         }
         let mut echo = false;
         let concerned = |r: &Router| r.interface == Some(interface) && r.asks_about(address);
@@ -236,11 +237,11 @@ impl Model {
             let expected = router.is_expected_claimant(now, mac);
             let spell = router.active(now).iter().map(|s| s.spell).max().unwrap_or_default();
             let asked_beside = router.primaries.iter_mut().chain(&mut router.decoy);
-            if asked_beside.filter(|p| p.address == address).any(|p| p.answer(now, mac)) {
+            if asked_beside.filter(|p| p.address == address).any(|p| p.answer(now, mac, from)) {
                 self.dirty.insert(*slot);
             }
             let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
-            if !vip.answer(now, mac) {
+            if !vip.answer(now, mac, from) {
                 continue;
             }
             if let Some(claim) = vip.claims().iter().find(|c| c.mac == mac && !expected) {

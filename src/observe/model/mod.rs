@@ -6,6 +6,8 @@ mod second;
 mod strangers;
 mod table;
 
+pub use second::Vouched;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -229,10 +231,11 @@ impl Model {
         self.routers.keys().copied().collect()
     }
 
-    /// The peer that uses a MAC. Who answers for anything answers for a peer's address, too, and is none; nor is who has a MAC that the
+    /// The peer that uses a MAC, as it says itself, signed, or as ARP and ND show it. Who answers for anything answers for a peer's address, too, and is none; nor is who has a MAC that the
     /// peer has not.
     pub fn peer_by_mac(&self, mac: MacAddr) -> Option<usize> {
-        let peer = self.peer_macs.iter().position(|known| *known == Some(mac))?;
+        let seen = || self.peer_macs.iter().position(|known| *known == Some(mac));
+        let peer = self.owner_of(mac).or_else(seen)?;
         (!self.is_disowned(peer, mac) && !self.routers.values().any(|router| router.is_impostor(mac))).then_some(peer)
     }
 

@@ -17,12 +17,7 @@ impl Siege {
     }
 
     /// The same with further nodes, the first of which is `x`, and with configuration sections by (node, peer).
-    pub fn begin_with(
-        flavour: Flavour,
-        frr: bool,
-        more: &[&str],
-        sections: impl Fn(&Node, &Node) -> String,
-    ) -> Self {
+    pub fn begin_with(flavour: Flavour, frr: bool, more: &[&str], sections: impl Fn(&Node, &Node) -> String) -> Self {
         let mut pair = Pair::with_nodes(flavour, more, sections);
         second::join(&pair.a.node, &pair.b.node);
         (pair.a.prefers_frr, pair.b.prefers_frr) = (frr, frr);
