@@ -1,6 +1,6 @@
 //! A third host answers for what is not its own: it is named, and neither of the pair is blamed for it, whichever of them is master.
 
-use crate::lab::{Flavour, Liar, Lie, Siege, any_of, stranger};
+use crate::lab::{Flavour, Liar, Lie, Siege, any_of};
 use std::net::IpAddr;
 
 const LIAR: &str = "02:00:00:ba:d0:01";
@@ -29,8 +29,7 @@ fn answers_for_everything(flavour: Flavour, frr: bool) {
     drop(liar);
     if frr {
         // It announces itself once, and the liar has answered to that.
-        let own = siege.pair.a.watch.router(51).expect("it is known")["holders"][0]["mac"].clone();
-        stranger::announce(&siege.pair.a.node, flavour, own.as_str().and_then(|mac| mac.parse().ok()).expect("a MAC"));
+        siege.announce_master();
     }
     siege.pair.expect_master_a();
     siege.assert_truth_was_told(&[LIAR]);

@@ -11,6 +11,7 @@ mod drill;
 #[path = "../support/etcd.rs"]
 mod etcd;
 mod firewall;
+mod floods;
 mod forged;
 mod frr;
 mod hostile;

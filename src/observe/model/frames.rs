@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, TAP_LAG, Tap, Vipness};
+use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Sensor, Speaker, TAP_LAG, Tap, Vipness};
 use crate::time::{Duration, Instant};
 use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
 
@@ -150,6 +150,19 @@ impl Model {
         self.stale.insert(slot);
         if router.steady != Some(delivered.source) {
             self.dirty.insert(slot);
+        }
+    }
+
+    /// What a further tap lacks from before it was overrun, nothing on this host need have dropped.
+    pub(super) fn handle_overrun(&mut self, now: Instant, interface: Option<IfIndex>) {
+        self.taps_lag_until = now + TAP_LAG;
+        let concerned = |router: &&mut Router| interface.is_none() || router.interface == interface;
+        for speaker in self.routers.values_mut().filter(concerned).flat_map(|router| &mut router.speakers) {
+            speaker.forgive(now);
+        }
+        let says = "adverts come faster than they can be compared with what this host's filters let pass".to_owned();
+        if self.sight.flash(now, Sensor::Delivered, interface, says) {
+            self.notices.push(Notice::Sensor(Sensor::Delivered, interface));
         }
     }
 

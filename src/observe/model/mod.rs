@@ -356,6 +356,7 @@ impl Model {
             Fact::PeerReport { peer, url, said } => self.handle_report(*peer, *url, said),
             Fact::Capture { interface, frames, dropped } => self.handle_capture(now, *interface, *frames, *dropped),
             Fact::Sensor { sensor, interface, state } => self.set_sensor(now, *sensor, *interface, state.clone()),
+            Fact::TapOverrun(interface) => self.handle_overrun(now, *interface),
             Fact::LoopLate(by) => self.handle_late(now, *by),
             Fact::Speaking { router, report } => {
                 let named = |r: &Router| r.expected.as_ref().is_some_and(|e| e.name == *router);

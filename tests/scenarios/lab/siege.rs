@@ -1,12 +1,13 @@
 //! A pair with a third host beside it, and the kernels' own word on who held when: what both vipwardens told is measured by that.
 
-use super::{Flavour, History, Node, Pair, Side, any_of, second, verdict};
+use super::{Flavour, History, Node, Pair, Side, any_of, second, stranger, verdict};
 use serde_json::Value;
 
 /// A pair that is well, as both say, and asks over a second network, too.
 pub struct Siege {
     pub pair: Pair,
     pub x: Node,
+    flavour: Flavour,
     histories: [History; 2],
 }
 
@@ -25,7 +26,7 @@ impl Siege {
         pair.start();
         pair.expect_master_a();
         let x = pair.lab.node("x").clone();
-        let siege = Self { pair, x, histories };
+        let siege = Self { pair, x, flavour, histories };
         for side in siege.sides() {
             side.watch
                 .expect("the address is probed", |router| router["addresses"].to_string().contains("\"claimants\":["));
@@ -36,6 +37,14 @@ impl Siege {
     /// Both of the pair.
     pub fn sides(&self) -> [&Side; 2] {
         [&self.pair.a, &self.pair.b]
+    }
+
+    /// Has the master `a` announce the address, for those who were misled.
+    pub fn announce_master(&self) {
+        let router = self.pair.a.watch.router(51).expect("it is known");
+        let speakers = router["speakers"].as_array().expect("a list");
+        let own = speakers.iter().find(|s| s["local"] == true).and_then(|s| s["mac"].as_str()).expect("it speaks");
+        stranger::announce(&self.pair.a.node, self.flavour, own.parse().expect("a MAC"));
     }
 
     /// Waits until both blame `mac` alone for a split, and say that there is one master.
@@ -72,7 +81,8 @@ impl Siege {
 
     fn assert_true(&self, side: &Side, event: &Value, strangers: &[&str]) {
         let at = event["at"].as_str().and_then(|at| at.trim_end_matches('Z').parse().ok()).expect("a date");
-        if self.histories.iter().filter(|history| history.held_at(at)).count() != 1 {
+        let is_of_another = event["vip"].as_str().is_some_and(|vip| vip != self.pair.vip);
+        if is_of_another || self.histories.iter().filter(|history| history.held_at(at)).count() != 1 {
             return;
         }
         let (by, text) = (side.node.name(), event.to_string());
