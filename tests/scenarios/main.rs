@@ -31,4 +31,5 @@ mod silence;
 mod speak;
 mod stale;
 mod takeover;
+mod usurped;
 mod walk;

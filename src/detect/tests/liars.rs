@@ -166,3 +166,41 @@ fn answers_from_the_virtual_mac_beside_peers_that_have_no_such_address_are_someb
     stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
     assert_eq!(stage.router().findings[0].node.as_deref(), Some(&*X.to_string()));
 }
+
+/// Of what was told about peers, who has taken an address.
+fn usurped(stage: &Stage) -> Vec<&str> {
+    let told = |event: &&Event| event.kind == "peer" && event.to.as_deref() == Some("usurped");
+    stage.events.iter().filter(told).map(|event| event.reason.as_str()).collect()
+}
+
+fn takes(by: MacAddr, address: &str) -> Seen {
+    let Seen::Arp(arp) = announcement(by) else { unreachable!("it is one by ARP") };
+    let address = address.parse().unwrap();
+    Seen::Arp(Arp { sender_ip: address, target_ip: address, ..arp })
+}
+
+/// Whatever is sent to the peer goes there.
+#[test]
+fn who_takes_a_peers_address_is_named_once() {
+    let mut stage = master();
+    for n in 0..40 {
+        stage.frame(PacketKind::Broadcast, takes(X, B));
+        stage.frame(PacketKind::Broadcast, takes(MacAddr(2, 0, 0, 0, 0xbb, n), B));
+        stage.while_said(1, &[B]);
+    }
+    let told = usurped(&stage);
+    assert!(told.len() == 1 && told[0].contains(&X.to_string()) && told[0].contains("lb02"), "{told:?}");
+    stage.expect(Verdict::Healthy, &[]);
+}
+
+#[test]
+fn a_peer_that_is_given_a_new_card_has_not_lost_its_address() {
+    let mut stage = master();
+    stage.frame(PacketKind::Broadcast, takes(X, B));
+    let mut report = Report::new("lb02".into(), "b".into(), true, at(stage.now + 100));
+    report.macs = vec![X];
+    stage.idle(stage.now + 200);
+    stage.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
+    stage.frame(PacketKind::Broadcast, takes(X, B));
+    assert!(usurped(&stage).is_empty());
+}

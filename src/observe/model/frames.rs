@@ -172,7 +172,7 @@ impl Model {
             return self.seek(now, frame.interface, IpAddr::V4(arp.target_ip));
         }
         self.find(frame.interface, address);
-        self.learn_peer_mac(address, mac);
+        self.locate(now, address, mac);
         let answers_us = arp.operation == ArpOperation::Reply && frame.kind == PacketKind::Host;
         if answers_us {
             self.handle_answer(now, frame.interface, address, (mac, arp.frame_source));
@@ -191,7 +191,7 @@ impl Model {
         };
         self.find(frame.interface, address);
         let mac = neighbour.link_address.unwrap_or(neighbour.frame_source);
-        self.learn_peer_mac(address, mac);
+        self.locate(now, address, mac);
         if solicited && frame.kind == PacketKind::Host {
             self.handle_answer(now, frame.interface, address, (mac, neighbour.frame_source));
         } else if !solicited && override_ {
@@ -225,15 +225,6 @@ impl Model {
         const AGAIN: Duration = Duration::from_secs(3);
         let (address, since, last) = self.sought.get(&interface)?;
         (now.since(*since) >= ANSWER && now.since(*last) < AGAIN).then_some(*address)
-    }
-
-    fn learn_peer_mac(&mut self, address: IpAddr, mac: MacAddr) {
-        let peers = self.settings.peers.iter().zip(&mut self.peer_macs);
-        for (peer, known) in peers {
-            if peer.address == address || peer.vrrp_addresses.contains(&address) {
-                *known = Some(mac);
-            }
-        }
     }
 
     /// Somebody answers that an address is at a MAC, in a frame from one.

@@ -13,6 +13,7 @@ pub mod second;
 mod siege;
 mod speaker;
 pub mod stranger;
+pub mod usurper;
 mod watch;
 
 pub use alarm::Alarm;
