@@ -55,6 +55,8 @@ pub struct Claim {
     pub before: Option<Instant>,
     /// True once a directed echo, sent to it alone, came back.
     pub echoed: bool,
+    /// The number of the last echo that was sent to it.
+    asked: Option<u16>,
     answered: bool,
 }
 
@@ -138,13 +140,30 @@ impl Vip {
         if self.claims.len() == MAX_CLAIMS {
             return false;
         }
-        self.claims.push(Claim { mac, from, since: now, last: now, before: None, echoed: false, answered: true });
+        self.claims.push(Claim {
+            mac,
+            from,
+            since: now,
+            last: now,
+            before: None,
+            echoed: false,
+            asked: None,
+            answered: true,
+        });
         true
     }
 
-    /// A directed echo came back from `mac`.
-    pub fn echo(&mut self, mac: MacAddr) -> bool {
-        let claim = self.claims.iter_mut().find(|claim| claim.mac == mac && !claim.echoed);
+    /// A directed echo of that number was sent to `mac`.
+    pub fn ask(&mut self, mac: MacAddr, number: u16) {
+        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.mac == mac) {
+            claim.asked = Some(number);
+        }
+    }
+
+    /// One came back from `mac`. True if that is news; what nobody asked is none.
+    pub fn echo(&mut self, mac: MacAddr, number: u16) -> bool {
+        let is_it = |claim: &&mut Claim| claim.mac == mac && claim.asked == Some(number) && !claim.echoed;
+        let claim = self.claims.iter_mut().find(is_it);
         claim.is_some_and(|claim| {
             claim.echoed = true;
             true

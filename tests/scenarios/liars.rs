@@ -1,6 +1,6 @@
 //! A third host answers for what is not its own: it is named, and neither of the pair is blamed for it, whichever of them is master.
 
-use crate::lab::{Flavour, Liar, Lie, Siege, any_of};
+use crate::lab::{Firewall, Flavour, Liar, Lie, Node, Side, Siege, any_of, second, until};
 use std::net::IpAddr;
 
 const LIAR: &str = "02:00:00:ba:d0:01";
@@ -122,4 +122,49 @@ fn fault_14_advertisements_in_the_name_of_a_master_that_stopped_are_no_stale_add
 #[test]
 fn fault_14_answers_from_the_virtual_mac_when_its_master_stopped_are_no_stale_address() {
     answers_in_the_name_of_one_that_is_gone(Flavour::Vmac);
+}
+
+/// It answers for the gateway, too, which is cut off from the pair: on which side they are is not told by it.
+#[test]
+fn one_that_answers_for_the_witness_is_no_witness_and_the_pair_stays_well() {
+    let witness = |node: &Node, peer: &Node| {
+        let asks = second::asks(node, peer);
+        format!("{asks}[[witness]]\nname = \"w\"\naddress = \"10.9.9.4\"\n")
+    };
+    let siege = Siege::begin_with(Flavour::V3, false, &["x", "w"], witness);
+    let is_up = |side: &Side| side.watch.metric("vrrp_witness_up", &["witness=\"w\""]) == 1.0;
+    for side in siege.sides() {
+        until("the witness answers", || is_up(side));
+    }
+    let liar = Liar::start(&siege.x);
+    siege.expect_foreign_claim("the liar is named", LIAR);
+    for side in siege.sides() {
+        assert!(is_up(side), "the witness itself answers, too");
+    }
+    let cuts = ["a", "b"].map(|node| Firewall::cut(&siege.pair.lab, "w", node));
+    for side in siege.sides() {
+        until("the witness does not answer", || !is_up(side));
+    }
+    siege.expect_foreign_claim("the liar alone is blamed for that, too", LIAR);
+    cuts.into_iter().for_each(Firewall::heal);
+    for side in siege.sides() {
+        until("the witness answers again", || is_up(side));
+    }
+    drop(liar);
+    siege.pair.expect_master_a();
+    siege.assert_truth_was_told(&[LIAR]);
+}
+
+/// Neighbour advertisements override what the nodes know of each other: adverts go astray, and both hold.
+#[test]
+fn one_that_answers_between_two_who_speak_by_unicast_over_ipv6_is_named_and_the_split_is_true() {
+    let siege = Siege::begin(Flavour::UnicastV6, false);
+    let liar = Liar::start(&siege.x);
+    for side in siege.sides() {
+        side.watch.expect_verdict("split_brain", &["foreign_claim", "one_way_path", "partition"]);
+        until("it is named", || side.watch.get("/api/v1/events").is_ok_and(|events| events.contains(LIAR)));
+    }
+    drop(liar);
+    siege.pair.expect_master_a();
+    siege.assert_truth_was_told(&[LIAR]);
 }

@@ -15,6 +15,7 @@ mod floods;
 mod forged;
 mod frr;
 mod hostile;
+mod icmp;
 mod import;
 mod imported;
 mod lab;

@@ -204,3 +204,27 @@ fn a_peer_that_is_given_a_new_card_has_not_lost_its_address() {
     stage.frame(PacketKind::Broadcast, takes(X, B));
     assert!(usurped(&stage).is_empty());
 }
+
+/// Whoever answers by ARP may not be there; who knows the number of the echo has had it.
+#[test]
+fn an_echo_that_answers_no_question_proves_nothing() {
+    let mut stage = pair();
+    stage.own(VIP);
+    stage.answers = vec![X];
+    stage.play(4000, &[(&advert(A, 200), 0)]);
+    let asked = stage.requests.iter().rev().find_map(|(_, request)| match request {
+        Request::Echo { sequence, destination_mac, .. } if *destination_mac == X => Some(*sequence),
+        _ => None,
+    });
+    let asked = asked.expect("it was asked");
+    let replies = |stage: &mut Stage, sequence| {
+        let identifier = ECHO_IDENTIFIER;
+        let reply = EchoReply { frame_source: X, source: ip(VIP), identifier, sequence };
+        stage.frame(PacketKind::Host, Seen::EchoReply(reply));
+        stage.router().holders.iter().any(|holder| holder.how.contains(&"echo"))
+    };
+    for number in [0, asked.wrapping_add(1), asked.wrapping_add(0x7677)] {
+        assert!(!replies(&mut stage, number), "{number}, and {asked} was asked");
+    }
+    assert!(replies(&mut stage, asked));
+}

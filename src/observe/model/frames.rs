@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Sensor, Speaker, TAP_LAG, Tap, Vipness};
+use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Request, Router, Sensor, Speaker, TAP_LAG, Tap, Vipness};
 use crate::time::{Duration, Instant};
-use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
+use crate::wire::{
+    Advert, Arp, ArpOperation, EchoReply, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen,
+};
 
 use super::strangers::is_stranger;
 use super::{MAX_OTHERS, Model, Notice, Slot, is_known, peer_of};
@@ -22,7 +24,7 @@ impl Model {
             Seen::Neighbour(neighbour) => self.handle_neighbour(now, frame, neighbour),
             Seen::EchoReply(reply) => {
                 if reply.identifier == crate::observe::ECHO_IDENTIFIER && frame.kind == PacketKind::Host {
-                    self.handle_echo(frame.interface, reply.source, reply.frame_source);
+                    self.handle_echo(frame.interface, reply);
                 }
             }
             Seen::Other(other) => self.note_other(other),
@@ -264,9 +266,18 @@ impl Model {
             self.dirty.insert(*slot);
         }
         if echo {
-            let request = self.planner.echo(&self.host, interface, address, mac);
-            self.requests.extend(request);
+            self.echo(interface, address, mac);
         }
+    }
+
+    /// Sends an echo to one who answers for an address.
+    fn echo(&mut self, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+        let request = self.planner.echo(&self.host, interface, address, mac);
+        if let Some(Request::Echo { sequence, .. }) = request {
+            let vips = self.routers.values_mut().filter(|r| r.interface == Some(interface)).flat_map(|r| &mut r.vips);
+            vips.filter(|vip| vip.address == address).for_each(|vip| vip.ask(mac, sequence));
+        }
+        self.requests.extend(request);
     }
 
     /// Somebody announces an address unasked: clients believe it, and to this node it is news to verify.
@@ -287,9 +298,10 @@ impl Model {
         }
     }
 
-    fn handle_echo(&mut self, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+    fn handle_echo(&mut self, interface: IfIndex, reply: &EchoReply) {
+        let (address, mac, number) = (reply.source, reply.frame_source, reply.sequence);
         for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
-            if router.vips.iter_mut().any(|v| v.address == address && v.echo(mac)) {
+            if router.vips.iter_mut().any(|v| v.address == address && v.echo(mac, number)) {
                 self.dirty.insert(*slot);
             }
         }
