@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::observe::{DaemonState, Expected, Model, Router, Speaker, Tap, Told};
 use crate::time::{Duration, Instant};
-use crate::wire::{Auth, ChecksumForm, Version};
+use crate::wire::{Auth, ChecksumForm, MacAddr, Version};
 
 use super::conflict::Conflict;
 use super::party::Party;
@@ -351,9 +351,12 @@ fn delete(router: &Router) -> String {
 
 /// A host that answers for the address and does not advertise. From here its death, its freezing and its filters look alike.
 fn silent_there(model: &Model, router: &Router, party: &Party<'_>) -> Finding {
+    if let Some(borrowed) = party.borrowed {
+        return in_anothers_name(model, party, borrowed);
+    }
     let name = party.name(model);
     let mac = party.mac.map_or_else(String::new, |mac| format!(" ({mac})"));
-    let is_peer = party.mac.is_some_and(|mac| model.peer_by_mac(mac).is_some());
+    let is_peer = party.word.is_some() || party.mac.is_some_and(|mac| model.peer_by_mac(mac).is_some());
     let (row, says) = if party.mac.is_some_and(|mac| router.is_impostor(mac)) {
         (
             Row::Impostor,
@@ -375,6 +378,24 @@ fn silent_there(model: &Model, router: &Router, party: &Party<'_>) -> Finding {
         local: String::new(),
         remote: format!("{name}{mac} {says}"),
         remedy,
+    }
+}
+
+/// Who it is can be told only if its frames come from a MAC of its own.
+fn in_anothers_name(model: &Model, party: &Party<'_>, borrowed: MacAddr) -> Finding {
+    let owner = model.owner_of(borrowed).and_then(|peer| model.settings.peers.get(peer));
+    let owner = owner.map_or_else(|| borrowed.to_string(), |peer| format!("{} ({borrowed})", peer.name));
+    let from = party.mac.filter(|mac| *mac != borrowed);
+    let who = from.map_or_else(|| "somebody".into(), |mac| mac.to_string());
+    Finding {
+        cause: Cause::ForeignClaim,
+        node: from.map(|mac| mac.to_string()),
+        here: false,
+        local: String::new(),
+        remote: format!(
+            "{who} answers for the address in the name of {owner}, whose host has no such address, as it says"
+        ),
+        remedy: Row::Borrowed.remedy(&[("mac", &from.unwrap_or(borrowed).to_string()), ("node", &owner)]),
     }
 }
 

@@ -24,9 +24,10 @@ pub struct Conflict {
 /// The conflict among these parties: a proven one before a mere contest.
 pub fn find(model: &Model, router: &Router, parties: &[Party<'_>], now: Instant) -> Option<Conflict> {
     let mut found: Option<Conflict> = None;
+    let master = parties.iter().filter_map(|p| p.active).map(|s| s.spell).max().unwrap_or_default();
     for (i, a) in parties.iter().enumerate() {
         for (j, b) in parties.iter().enumerate().skip(i + 1) {
-            let Some(conflict) = between(model, router, a, b, now) else { continue };
+            let Some(conflict) = between(model, router, a, b, (master, now)) else { continue };
             let conflict = Conflict { pair: (i, j), ..conflict };
             if found.is_none_or(|f| (conflict.proven, f.start) > (f.proven, conflict.start)) {
                 found = Some(conflict);
@@ -36,7 +37,14 @@ pub fn find(model: &Model, router: &Router, parties: &[Party<'_>], now: Instant)
     found
 }
 
-fn between(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: Instant) -> Option<Conflict> {
+/// `master`: since when the present one is.
+fn between(
+    model: &Model,
+    router: &Router,
+    a: &Party<'_>,
+    b: &Party<'_>,
+    (master, now): (Instant, Instant),
+) -> Option<Conflict> {
     if let (Some(x), Some(y)) = (a.active, b.active) {
         let began = |s: &Speaker| s.taken.unwrap_or(s.spell);
         let both = began(x).max(began(y));
@@ -51,7 +59,7 @@ fn between(model: &Model, router: &Router, a: &Party<'_>, b: &Party<'_>, now: In
     let (silent, other) = if a.active.is_none() && (b.active.is_some() || a.held.is_none()) { (a, b) } else { (b, a) };
     match silent.held {
         Some(held) => Some(held_beside(model, router, held, other, now)),
-        None => claimed_beside(silent, other, router).or_else(|| told_beside(silent, other, router)),
+        None => claimed_beside(silent, other, router, master).or_else(|| told_beside(silent, other, router)),
     }
 }
 
@@ -94,8 +102,9 @@ fn held_beside(model: &Model, router: &Router, held: Instant, other: &Party<'_>,
         || other.claims.iter().any(|(_, claim)| claim.persists_since(held))
         || other.says_held().is_some_and(|word| word.report.as_of >= sure);
     let starts = model.may_be_starting(router, held, now);
-    let again = if starts { sure.max(now + grace / 4) } else { sure };
-    let proven = persists && sure <= now && !starts;
+    let awaited = other.awaited.filter(|until| other.active.is_none() && now < *until);
+    let again = if starts { sure.max(now + grace / 4) } else { sure.max(awaited.unwrap_or(sure)) };
+    let proven = persists && sure <= now && !starts && awaited.is_none();
     Conflict { pair: (0, 0), proven, start, last: now, recheck: Some(again).filter(|again| now < *again) }
 }
 
@@ -130,28 +139,30 @@ fn told_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option
     Some(Conflict { pair: (0, 0), proven, start: known, last: known, recheck: None })
 }
 
-/// A host that doesn't advertise answers for the address, while another advertises, holds or answers too.
-fn claimed_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option<Conflict> {
+/// A host that doesn't advertise answers for the address, while another advertises, holds or answers too. What it answered before it
+/// fell silent, or before the present master began, proves nothing: it may have let go since.
+fn claimed_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router, master: Instant) -> Option<Conflict> {
     /// How long a loser may still answer after the winner's first advert.
     const RELEASE: Duration = Duration::from_millis(50);
-    let answers_twice = |p: &Party<'_>| p.claims.iter().any(|(_, claim)| claim.before.is_some());
+    let fell_silent = |p: &Party<'_>| p.speaker.filter(|_| p.active.is_none()).map_or(Instant::ZERO, |s| s.last);
+    let goes_on = |p: &Party<'_>| p.claims.iter().any(|(_, claim)| claim.persists_since(master.max(fell_silent(p))));
     let since = match other.start() {
         Some(start) => start,
-        None if answers_twice(other) => Instant::ZERO,
+        None if goes_on(other) => master,
         None => return None,
     };
-    let after = since + RELEASE;
+    let after = since.max(fell_silent(silent)) + RELEASE;
     let begins = |claim: &Claim| claim.mac == router.virtual_mac() && claim.last < claim.since + beginning(router);
     let is_lasting = |claim: &&Claim| claim.persists_since(after) && !begins(claim);
     let lasting = silent.claims.iter().map(|(_, claim)| *claim).filter(is_lasting);
     let newest = silent.claims.iter().map(|(_, claim)| claim.last).max()?;
-    let proven = lasting.clone().next().is_some();
+    let proven = lasting.clone().next().is_some() && silent.awaited.is_none();
     let begun = lasting.filter_map(|claim| claim.before).min().unwrap_or(newest);
     (newest > after).then_some(Conflict {
         pair: (0, 0),
         proven,
         start: begun.max(since),
         last: newest.max(since),
-        recheck: None,
+        recheck: silent.awaited,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{Claim, Model, Router, Speaker};
+use crate::observe::{Claim, Model, Router, Speaker, Vouched};
 use crate::time::Instant;
 use crate::wire::MacAddr;
 
@@ -25,6 +25,10 @@ pub struct Party<'a> {
     pub claims: Vec<(IpAddr, &'a Claim)>,
     /// What its vipwarden says of itself.
     pub word: Option<Word<'a>>,
+    /// Until when the peer whose MAC its answers have may yet say whether they are its own.
+    pub awaited: Option<Instant>,
+    /// The MAC in whose name it answers, if that host says that these answers are none of its own.
+    pub borrowed: Option<MacAddr>,
 }
 
 impl<'a> Party<'a> {
@@ -37,6 +41,8 @@ impl<'a> Party<'a> {
             held: None,
             claims: Vec::new(),
             word: None,
+            awaited: None,
+            borrowed: None,
         }
     }
 
@@ -65,6 +71,9 @@ impl<'a> Party<'a> {
     pub fn name(&self, model: &Model) -> String {
         if self.here {
             return model.settings.node.clone();
+        }
+        if self.borrowed.is_some() {
+            return self.mac.map_or_else(|| "a host".into(), |mac| mac.to_string());
         }
         let told = self.word.map(|word| word.peer);
         let peer = told.or(self.speaker.and_then(|s| s.peer)).or(self.mac.and_then(|mac| model.peer_by_mac(mac)));
@@ -105,7 +114,7 @@ pub fn parties<'a>(model: &'a Model, router: &'a Router, standing: Option<Standi
     add_own(&mut parties, router);
     for vip in &router.vips {
         for claim in vip.claims() {
-            add_claim(&mut parties, model, router, vip.address, claim);
+            add_claim(&mut parties, model, router, (vip.address, claim), now);
         }
     }
     for word in remote::words_in(model, router, standing, now) {
@@ -123,10 +132,12 @@ pub fn parties<'a>(model: &'a Model, router: &'a Router, standing: Option<Standi
 fn add_word<'a>(parties: &mut Vec<Party<'a>>, router: &'a Router, word: Word<'a>) {
     let is_source =
         |s: &Speaker| !s.stranger && (s.peer == Some(word.peer) || word.report.addresses.contains(&s.advert.source));
-    let has_mac = |mac: MacAddr| mac != router.virtual_mac() && word.report.macs.contains(&mac);
-    let theirs = parties
-        .iter_mut()
-        .find(|p| !p.here && (p.speaker.is_some_and(is_source) || p.speaker.is_none() && p.mac.is_some_and(has_mac)));
+    let has_mac = |p: &Party<'_>, mac: MacAddr| {
+        p.borrowed.is_none() && mac != router.virtual_mac() && word.report.macs.contains(&mac)
+    };
+    let theirs = parties.iter_mut().find(|p| {
+        !p.here && (p.speaker.is_some_and(is_source) || p.speaker.is_none() && p.mac.is_some_and(|mac| has_mac(p, mac)))
+    });
     if let Some(party) = theirs {
         party.word = Some(word);
     } else if !word.said.held.is_empty() && !word.said.blind && word.alone {
@@ -144,7 +155,21 @@ fn add_own<'a>(parties: &mut Vec<Party<'a>>, router: &'a Router) {
     }
 }
 
-fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router, address: IpAddr, claim: &'a Claim) {
+fn add_claim<'a>(
+    parties: &mut Vec<Party<'a>>,
+    model: &Model,
+    router: &'a Router,
+    (address, claim): (IpAddr, &'a Claim),
+    now: Instant,
+) {
+    // A host that let go a moment ago denies with reason what it answered before that.
+    let spoke =
+        router.judged().filter(|s| !s.local && s.mac() == Some(claim.mac)).map(|s| s.last).max().unwrap_or_default();
+    let vouched = model.vouched(router, address, claim, now);
+    if vouched == Vouched::Denied && claim.persists_since(spoke) {
+        return add_borrower(parties, address, claim);
+    }
+    let awaited = if let Vouched::NotYet(until) = vouched { Some(until) } else { None };
     let virtual_mac = router.virtual_mac();
     // The last advert counts also when nobody is master at the moment: its sender has just stopped.
     let last = router.cluster().max_by_key(|s| s.last);
@@ -167,6 +192,7 @@ fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router
     });
     if let Some(party) = own {
         party.claims.push((address, claim));
+        party.awaited = party.awaited.or(awaited);
         return;
     }
     let past = router.judged().filter(|s| !s.local && is_mac_of(model, router, s, claim.mac)).max_by_key(|s| s.last);
@@ -175,7 +201,16 @@ fn add_claim<'a>(parties: &mut Vec<Party<'a>>, model: &Model, router: &'a Router
         return;
     }
     let claims = vec![(address, claim)];
-    parties.push(Party { mac: Some(claim.mac), claims, ..Party::new(past, false) });
+    parties.push(Party { mac: Some(claim.mac), claims, awaited, ..Party::new(past, false) });
+}
+
+/// Somebody answers in another's name: whoever that is, it is neither.
+fn add_borrower<'a>(parties: &mut Vec<Party<'a>>, address: IpAddr, claim: &'a Claim) {
+    if let Some(party) = parties.iter_mut().find(|p| p.borrowed == Some(claim.mac)) {
+        return party.claims.push((address, claim));
+    }
+    let claims = vec![(address, claim)];
+    parties.push(Party { mac: Some(claim.from), claims, borrowed: Some(claim.mac), ..Party::new(None, false) });
 }
 
 /// True if a MAC is that speaker's, and its host does not say otherwise.

@@ -78,6 +78,8 @@ pub enum Row {
     OneWayMulticast,
     /// Neither hears the other.
     Cut,
+    /// A host answers with a peer's MAC for what that peer has not.
+    Borrowed,
     /// A host answers for everything.
     Impostor,
     /// A former speaker answers and is silent.
@@ -124,7 +126,7 @@ const fn rule(row: Row, cause: Cause, confidence: Confidence, symptoms: &'static
 use Confidence::{Likely, Possible, Proven};
 
 /// All rows, in the order in which they are tried.
-pub const TABLE: [Rule; 34] = [
+pub const TABLE: [Rule; 35] = [
     rule(
         Row::TwoVrids,
         Cause::VridMismatch,
@@ -285,6 +287,13 @@ pub const TABLE: [Rule; 34] = [
         Proven,
         "both hold and send, and neither hears the other, as the peer's report says",
         "mend the network between {from} and {to}; until then stop the VRRP daemon on the side that clients don't reach",
+    ),
+    rule(
+        Row::Borrowed,
+        Cause::ForeignClaim,
+        Proven,
+        "answers for the address name a peer's MAC, and that peer's report, signed, says that its host has no such address",
+        "find out at the switch behind which port {mac} is: somebody answers in the name of {node} (ARP or ND spoofing), or {node} is an ARP proxy",
     ),
     rule(
         Row::Impostor,

@@ -273,6 +273,12 @@ impl Watcher {
                 let reason = format!("{source} advertises and is no known speaker: not believed");
                 of(router, bare("speaker", "stranger".into(), reason))
             }
+            Notice::Usurped(peer, address, mac) => {
+                let name = &self.model.settings.peers.get(*peer)?.name;
+                let says = format!("{mac} says that it has {address}, which is {name}'s");
+                let reason = format!("{says}, whose host has no such MAC, as it says: ARP or ND spoofing, or a proxy");
+                Some(bare("peer", "usurped".into(), reason))
+            }
             Notice::Other(other) => {
                 let reason = format!("{other} was heard: no VRRP, recognised and not judged");
                 Some(bare("speaker", other.protocol().into(), reason))

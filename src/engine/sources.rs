@@ -1,6 +1,6 @@
 //! The sources of facts: each a local task of the core thread that opens, feeds, and opens again after a failure.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
@@ -142,6 +142,8 @@ async fn netlink(hub: &Rc<Hub>) -> Ended {
 pub(super) struct Tap {
     interface: IfIndex,
     capture: Capture,
+    /// When the newest frame came that was read.
+    read_up_to: Cell<Instant>,
     /// What the timer met, for the task to act upon.
     failure: RefCell<Option<io::Error>>,
     failed: Notify,
@@ -150,7 +152,10 @@ pub(super) struct Tap {
 impl Tap {
     /// Reads at most `max` frames. True if none is left.
     fn drain(&self, hub: &Rc<Hub>, max: usize) -> io::Result<bool> {
-        self.capture.drain(max, |captured| feed_frame(hub, self.interface, &captured))
+        self.capture.drain(max, |captured| {
+            self.read_up_to.set(captured.at);
+            feed_frame(hub, self.interface, &captured);
+        })
     }
 
     /// Reads all frames; false if it can't be done, or if they come faster than that.
@@ -171,7 +176,13 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn new(hub: &'a Rc<Hub>, interface: IfIndex, capture: Capture) -> Self {
-        let tap = Rc::new(Tap { interface, capture, failure: RefCell::default(), failed: Notify::new() });
+        let tap = Rc::new(Tap {
+            interface,
+            capture,
+            read_up_to: Cell::new(clock::now()),
+            failure: RefCell::default(),
+            failed: Notify::new(),
+        });
         hub.set_tap(interface, Some(tap.clone()));
         Self { hub, tap }
     }
@@ -200,11 +211,15 @@ async fn capture(hub: &Rc<Hub>, interface: IfIndex) -> Ended {
         if let Some(error) = tap.failure.take() {
             return Err(error);
         }
-        if !is_readable {
+        let is_behind = is_readable && !tap.drain(hub, BATCH)?;
+        if is_behind {
+            hub.fall_behind(tap.read_up_to.get());
+        }
+        if is_behind || !is_readable {
+            // What was dropped has to be known before anybody wonders at the silence.
             let counters = tap.capture.counters()?;
             let fact = Fact::Capture { interface, frames: counters.frames, dropped: counters.dropped };
             hub.feed(clock::now(), &fact);
-        } else if !tap.drain(hub, BATCH)? {
             yield_now().await;
         }
     }
@@ -230,8 +245,17 @@ async fn ip_tap(hub: &Hub, interface: IfIndex) -> Ended {
             _ = tapped.changed() => tap.admit(*tapped.borrow_and_update())?,
         }
         sleep(TAP_REST).await;
-        while !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
+        let mut read_up_to = clock::now();
+        let mut is_behind = false;
+        while !tap.drain(BATCH, |at, delivered| {
+            read_up_to = at;
+            hub.feed(at, &Fact::Delivered(delivered));
+        })? {
+            is_behind |= clock::now().since(read_up_to) > TAP_REST * 2;
             yield_now().await;
+        }
+        if tap.has_dropped()? || is_behind {
+            hub.feed(clock::now(), &Fact::TapOverrun(Some(interface)));
         }
     }
 }
@@ -264,8 +288,17 @@ async fn raw_tap(hub: &Hub, family: Family) -> Ended {
             }
         }
         sleep(TAP_REST).await;
-        while !tap.drain(BATCH, |at, delivered| hub.feed(at, &Fact::Delivered(delivered)))? {
+        let mut read_up_to = clock::now();
+        let mut is_behind = false;
+        while !tap.drain(BATCH, |at, delivered| {
+            read_up_to = at;
+            hub.feed(at, &Fact::Delivered(delivered));
+        })? {
+            is_behind |= clock::now().since(read_up_to) > TAP_REST * 2;
             yield_now().await;
+        }
+        if tap.has_dropped()? || is_behind {
+            hub.feed(clock::now(), &Fact::TapOverrun(None));
         }
     }
 }

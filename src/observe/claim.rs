@@ -50,6 +50,8 @@ pub struct Vip {
 pub struct Claim {
     /// Its hardware address.
     pub mac: MacAddr,
+    /// The source of the frame in which its newest answer came.
+    pub from: MacAddr,
     /// The first of its answers to one probe after the other.
     pub since: Instant,
     /// Its newest answer.
@@ -58,6 +60,8 @@ pub struct Claim {
     pub before: Option<Instant>,
     /// True once a directed echo, sent to it alone, came back.
     pub echoed: bool,
+    /// The number of the last echo that was sent to it.
+    asked: Option<u16>,
     answered: bool,
 }
 
@@ -124,9 +128,9 @@ impl Vip {
         }
     }
 
-    /// Somebody answers. Answers count only while a round is open: they are answers then, and no strangers' gossip.
+    /// Somebody answers that it is at `mac`, in a frame from `from`. Answers count only while a round is open: they are answers then, and no strangers' gossip.
     /// True if it is news that a judge should hear.
-    pub fn answer(&mut self, now: Instant, mac: MacAddr) -> bool {
+    pub fn answer(&mut self, now: Instant, mac: MacAddr, from: MacAddr) -> bool {
         if self.closed {
             return false;
         }
@@ -136,19 +140,37 @@ impl Vip {
             }
             claim.before = Some(claim.last);
             claim.last = now;
+            claim.from = from;
             claim.answered = true;
             return true;
         }
         if self.claims.len() == MAX_CLAIMS {
             return false;
         }
-        self.claims.push(Claim { mac, since: now, last: now, before: None, echoed: false, answered: true });
+        self.claims.push(Claim {
+            mac,
+            from,
+            since: now,
+            last: now,
+            before: None,
+            echoed: false,
+            asked: None,
+            answered: true,
+        });
         true
     }
 
-    /// A directed echo came back from `mac`.
-    pub fn echo(&mut self, mac: MacAddr) -> bool {
-        let claim = self.claims.iter_mut().find(|claim| claim.mac == mac && !claim.echoed);
+    /// A directed echo of that number was sent to `mac`.
+    pub fn ask(&mut self, mac: MacAddr, number: u16) {
+        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.mac == mac) {
+            claim.asked = Some(number);
+        }
+    }
+
+    /// One came back from `mac`. True if that is news; what nobody asked is none.
+    pub fn echo(&mut self, mac: MacAddr, number: u16) -> bool {
+        let is_it = |claim: &&mut Claim| claim.mac == mac && claim.asked == Some(number) && !claim.echoed;
+        let claim = self.claims.iter_mut().find(is_it);
         claim.is_some_and(|claim| {
             claim.echoed = true;
             true
@@ -224,7 +246,7 @@ mod tests {
     fn a_host_that_answers_no_more_is_dropped_when_its_round_ends() {
         let mut vip = vip();
         vip.begin_round(at(0), SECOND);
-        assert!(vip.answer(at(1), A));
+        assert!(vip.answer(at(1), A, A));
         assert!(vip.end_round(at(200)));
         assert_eq!(vip.claims().len(), 1, "it answered");
         vip.begin_round(at(1000), SECOND);
@@ -238,7 +260,7 @@ mod tests {
         let mut vip = vip();
         for round in 0..3 {
             vip.begin_round(at(round * 1000), SECOND);
-            vip.answer(at(round * 1000 + 1), A);
+            vip.answer(at(round * 1000 + 1), A, A);
         }
         let claim = &vip.claims()[0];
         assert!(claim.persists_since(at(900)));
@@ -248,7 +270,7 @@ mod tests {
     #[test]
     fn an_answer_that_nobody_asked_for_makes_no_claim() {
         let mut vip = vip();
-        assert!(!vip.answer(at(1), A));
+        assert!(!vip.answer(at(1), A, A));
         assert!(vip.claims().is_empty());
     }
 
@@ -256,10 +278,10 @@ mod tests {
     fn one_answer_a_round_counts_and_a_ninth_host_is_not_remembered() {
         let mut vip = vip();
         vip.begin_round(at(0), SECOND);
-        assert!(vip.answer(at(1), A));
-        assert!(!vip.answer(at(2), A));
+        assert!(vip.answer(at(1), A, A));
+        assert!(!vip.answer(at(2), A, A));
         for last in 2..20 {
-            vip.answer(at(3), MacAddr(2, 0, 0, 0, 0, last));
+            vip.answer(at(3), MacAddr(2, 0, 0, 0, 0, last), A);
         }
         assert_eq!(vip.claims().len(), MAX_CLAIMS);
     }

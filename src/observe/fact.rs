@@ -82,6 +82,8 @@ pub enum Fact {
         /// `Ok`, or what is wrong and what to do about it.
         state: Result<(), String>,
     },
+    /// One of the further taps has missed adverts, or is far behind: on this interface, or on any.
+    TapOverrun(Option<IfIndex>),
     /// This daemon's own loop ran late by so much.
     LoopLate(Duration),
     /// What this daemon itself does as a speaker of a configured router. Sent on every change.

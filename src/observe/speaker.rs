@@ -152,6 +152,11 @@ impl Speaker {
         self.undelivered[..=tap as usize].iter_mut().for_each(|(count, _)| *count = 0);
     }
 
+    /// Whatever a tap lacks so far, it may have missed.
+    pub fn forgive(&mut self, now: Instant) {
+        (self.undelivered, self.vouched) = ([(0, now); 2], [false; 2]);
+    }
+
     /// Counts one advert on the wire that these taps should see too.
     pub fn expect_delivery(&mut self, now: Instant, taps: &[Tap]) {
         self.comparable |= !taps.is_empty();

@@ -50,6 +50,8 @@ struct Room {
     /// When the socket was last known to be empty. What is read later arrived later, whatever a stepped wall clock makes
     /// of its timestamp.
     empty_at: Instant,
+    /// How many datagrams found no room so far.
+    dropped: u32,
 }
 
 impl Reader {
@@ -61,7 +63,7 @@ impl Reader {
         let buffers = vec![0; BATCH * snap].into_boxed_slice();
         // SAFETY: plain C data, for which zeros are a value.
         let beside = Box::new(unsafe { zeroed() });
-        Ok(Self { socket, room: RefCell::new(Room { buffers, beside, empty_at: clock::now() }), snap })
+        Ok(Self { socket, room: RefCell::new(Room { buffers, beside, empty_at: clock::now(), dropped: 0 }), snap })
     }
 
     pub fn socket(&self) -> &Socket {
@@ -72,9 +74,15 @@ impl Reader {
         self.socket.ready(INTEREST).await.map(drop)
     }
 
+    /// True if datagrams found no room since the last call.
+    pub fn has_dropped(&self) -> io::Result<bool> {
+        let dropped = socket::dropped(self.socket())?;
+        Ok(std::mem::replace(&mut self.room.borrow_mut().dropped, dropped) != dropped)
+    }
+
     /// Reads what is there, at most `max` datagrams. True if the socket was drained. `each` must not drain it in turn.
     pub fn drain(&self, max: usize, mut each: impl FnMut(Packet<'_>)) -> io::Result<bool> {
-        let Room { buffers, beside, empty_at } = &mut *self.room.borrow_mut();
+        let Room { buffers, beside, empty_at, .. } = &mut *self.room.borrow_mut();
         // Taken before reading: clearing it forgets only the readiness of datagrams that the reading then finds.
         let ready = self.socket.ready(INTEREST).now_or_never();
         let mut left = max;

@@ -78,6 +78,19 @@ pub(super) fn set_option<T: Copy>(socket: &Socket, level: libc::c_int, name: lib
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// How many packets a socket had no room for since it was opened (`SO_MEMINFO`); wraps around.
+pub(super) fn dropped(socket: &Socket) -> io::Result<u32> {
+    const WORDS: usize = 9;
+    const DROPS: usize = 8;
+    let mut words = [0u32; WORDS];
+    let mut length = size_of::<[u32; WORDS]>() as libc::socklen_t;
+    let into = words.as_mut_ptr().cast();
+    // SAFETY: the kernel writes at most `length` bytes to the array, and integers may hold any bytes.
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, into, &raw mut length) };
+    if result == 0 { Ok(words[DROPS]) } else { Err(io::Error::last_os_error()) }
+}
+
 /// `PACKET_STATISTICS`: counts since the last call.
 pub(super) fn packet_statistics(socket: &Socket) -> io::Result<libc::tpacket_stats> {
     // SAFETY: tpacket_stats is two integers; all zeros is a value of it.

@@ -62,6 +62,14 @@ impl IpTap {
         }
     }
 
+    /// True if adverts found no room since the last call.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn has_dropped(&self) -> io::Result<bool> {
+        Ok(self.v4.has_dropped()? | self.v6.has_dropped()?)
+    }
+
     /// Reads what is there, at most `max` adverts of each family. True if drained. Only what is addressed to this host or to
     /// a group counts: the rest (flooded, or behind a VLAN tag) was never meant to reach the daemon.
     ///
@@ -166,6 +174,14 @@ impl RawTap {
     /// Only if the runtime is shutting down.
     pub async fn readable(&self) -> io::Result<()> {
         self.reader.readable().await
+    }
+
+    /// True if adverts found no room since the last call.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn has_dropped(&self) -> io::Result<bool> {
+        self.reader.has_dropped()
     }
 
     /// Reads what is there, at most `max` adverts. True if drained.
@@ -323,6 +339,28 @@ mod tests {
             assert_eq!((v4, v6), (expected(Tap::Ip, V4).to_vec(), expected(Tap::Ip, V6).to_vec()));
             assert_eq!(past_netfilter(&mut raw_v4, 2).await, expected(Tap::Raw, V4));
             assert_eq!(past_netfilter(&mut raw_v6, 2).await, expected(Tap::Raw, V6));
+        });
+    }
+
+    #[test]
+    fn adverts_that_find_no_room_in_a_tap_are_known_to_be_lost_fault_22() {
+        with_neighbour(async |far| {
+            let ip_tap = IpTap::open(index_of("near")).expect("root");
+            let raw = raw_tap(V4);
+            assert!(!ip_tap.has_dropped().expect("a socket") && !raw.has_dropped().expect("a socket"));
+            for socket in [ip_tap.v4.socket(), raw.reader.socket()] {
+                socket.set_recv_buffer_size(1).expect("a socket");
+            }
+            far.send(vec![advert_v4(51, V4_SOURCES[0]); 500]);
+            within_deadline(async {
+                while !ip_tap.has_dropped().expect("a socket") {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+                while !raw.has_dropped().expect("a socket") {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+            })
+            .await;
         });
     }
 

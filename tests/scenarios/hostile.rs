@@ -22,12 +22,6 @@ fn pair_with_stranger() -> (Pair, Node) {
     (pair, stranger)
 }
 
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
-    line.split_whitespace().next().and_then(|n| n.parse().ok()).expect("a number")
-}
-
 /// Adverts of every VRID from ever new sources and MACs, and garbage on protocol 112.
 fn flood(injector: &mut Injector, frames: std::ops::Range<u32>) {
     for n in frames {
@@ -54,11 +48,10 @@ fn a_flood_of_strangers_grows_neither_series_nor_memory_and_the_verdict_stays_ri
     flood(&mut injector, 0..30_000);
     until("the table is full", || pair.b.watch.metric("vrrp_table_full_total", &[]) > 0.0);
     pair.expect_master_a();
-    let pid = pair.b.watch.process().pid();
-    let memory = resident_kib(pid);
+    let memory = pair.b.watch.resident_kib();
     flood(&mut injector, 30_000..80_000);
     pair.expect_master_a();
-    let more_memory = resident_kib(pid);
+    let more_memory = pair.b.watch.resident_kib();
     assert!(more_memory < memory + 4 * 1024, "{memory} KiB became {more_memory}");
     // 33 routers with 8 speakers each, and 1024 rows of refused adverts.
     let lines = pair.b.watch.get("/metrics").expect("metrics are served").lines().count();

@@ -172,3 +172,26 @@ fn healthy_routers_wake_nobody_between_their_adverts_however_many_they_are() {
     assert_eq!(healthy, 50);
     assert!(wakes <= 10, "one a second, to look for the long silent; not {wakes} in ten seconds");
 }
+
+/// A flood fills the taps, too, and this host drops nothing.
+#[test]
+fn adverts_that_an_overrun_tap_missed_blame_no_firewall_fault_34() {
+    for overrun in [None, Some(ETH0)] {
+        let mut stage = Stage::member();
+        stage.answers = vec![mac(B)];
+        stage.play(5000, &[(&advert(B, 200), 0)]);
+        stage.delivers = [false; 2];
+        stage.hear(&advert(B, 200));
+        stage.idle(5100);
+        stage.fact(Fact::TapOverrun(overrun));
+        stage.delivers = [true; 2];
+        stage.play(12000, &[(&advert(B, 200), 900)]);
+        assert!(stage.events.iter().all(|e| e.causes.is_empty()), "{overrun:?}: {:#?}", stage.events);
+        let told = stage.events.iter().filter(|e| e.kind == "sensor").filter_map(|e| e.to.as_deref());
+        assert_eq!(told.collect::<Vec<_>>(), ["down", "up"], "it is told that this was not to be seen");
+        // Nor is the firewall forgotten for it.
+        stage.delivers[Tap::Raw as usize] = false;
+        stage.play(20000, &[(&advert(B, 200), 900)]);
+        stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
+    }
+}

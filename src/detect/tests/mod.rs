@@ -3,6 +3,7 @@
 mod bounds;
 mod elections;
 mod holders;
+mod liars;
 mod second;
 mod silence;
 mod strangers;
@@ -93,6 +94,8 @@ struct Stage {
     answers: Vec<MacAddr>,
     /// Who answers ARP for the speakers' own addresses.
     own_answers: Vec<(IpAddr, MacAddr)>,
+    /// The MAC that answers come from, where it is not the one that they name.
+    answers_from: Option<MacAddr>,
     /// Whether the kernel's further taps see what the wire brings.
     delivers: [bool; 2],
     output_blocked: bool,
@@ -110,6 +113,7 @@ impl Stage {
             events: Vec::new(),
             answers: Vec::new(),
             own_answers: Vec::new(),
+            answers_from: None,
             delivers: [true; 2],
             output_blocked: false,
             daemon: DaemonState::Unknown,
@@ -184,7 +188,7 @@ impl Stage {
                 let answers = if target == ip(VIP) { self.answers.clone() } else { own.collect() };
                 for answer in answers {
                     let reply = Arp {
-                        frame_source: answer,
+                        frame_source: self.answers_from.unwrap_or(answer),
                         frame_destination: sender_mac,
                         operation: ArpOperation::Reply,
                         sender_mac: answer,

@@ -57,6 +57,7 @@ impl Mask {
             | Fact::PeerReport { .. }
             | Fact::Capture { .. }
             | Fact::Sensor { .. }
+            | Fact::TapOverrun(_)
             | Fact::LoopLate(_)
             | Fact::Speaking { .. } => {}
         }

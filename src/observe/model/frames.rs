@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Router, Speaker, TAP_LAG, Tap, Vipness};
+use crate::observe::{Delivered, Frame, IfIndex, PacketKind, Request, Router, Sensor, Speaker, TAP_LAG, Tap, Vipness};
 use crate::time::{Duration, Instant};
-use crate::wire::{Advert, Arp, ArpOperation, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen};
+use crate::wire::{
+    Advert, Arp, ArpOperation, EchoReply, Family, MacAddr, Neighbour, NeighbourKind, OtherProtocol, Seen,
+};
 
 use super::strangers::{introduce, is_stranger};
 use super::{MAX_OTHERS, Model, Notice, Slot};
@@ -22,7 +24,7 @@ impl Model {
             Seen::Neighbour(neighbour) => self.handle_neighbour(now, frame, neighbour),
             Seen::EchoReply(reply) => {
                 if reply.identifier == crate::observe::ECHO_IDENTIFIER && frame.kind == PacketKind::Host {
-                    self.handle_echo(frame.interface, reply.source, reply.frame_source);
+                    self.handle_echo(frame.interface, reply);
                 }
             }
             Seen::Other(other) => self.note_other(other),
@@ -159,16 +161,29 @@ impl Model {
         }
     }
 
+    /// What a further tap lacks from before it was overrun, nothing on this host need have dropped.
+    pub(super) fn handle_overrun(&mut self, now: Instant, interface: Option<IfIndex>) {
+        self.taps_lag_until = now + TAP_LAG;
+        let concerned = |router: &&mut Router| interface.is_none() || router.interface == interface;
+        for speaker in self.routers.values_mut().filter(concerned).flat_map(|router| &mut router.speakers) {
+            speaker.forgive(now);
+        }
+        let says = "adverts come faster than they can be compared with what this host's filters let pass".to_owned();
+        if self.sight.flash(now, Sensor::Delivered, interface, says) {
+            self.notices.push(Notice::Sensor(Sensor::Delivered, interface));
+        }
+    }
+
     fn handle_arp(&mut self, now: Instant, frame: &Frame, arp: &Arp) {
         let (address, mac) = (IpAddr::V4(arp.sender_ip), arp.sender_mac);
         if frame.kind == PacketKind::Outgoing && arp.operation == ArpOperation::Request && !arp.is_gratuitous() {
             return self.seek(now, frame.interface, IpAddr::V4(arp.target_ip));
         }
         self.find(frame.interface, address);
-        self.learn_peer_mac(address, mac);
+        self.locate(now, address, mac);
         let answers_us = arp.operation == ArpOperation::Reply && frame.kind == PacketKind::Host;
         if answers_us {
-            self.handle_answer(now, frame.interface, address, mac);
+            self.handle_answer(now, frame.interface, address, (mac, arp.frame_source));
         } else if arp.is_gratuitous() && is_to_all(arp.frame_destination) {
             self.handle_announcement(now, frame, address, mac);
         }
@@ -184,9 +199,9 @@ impl Model {
         };
         self.find(frame.interface, address);
         let mac = neighbour.link_address.unwrap_or(neighbour.frame_source);
-        self.learn_peer_mac(address, mac);
+        self.locate(now, address, mac);
         if solicited && frame.kind == PacketKind::Host {
-            self.handle_answer(now, frame.interface, address, mac);
+            self.handle_answer(now, frame.interface, address, (mac, neighbour.frame_source));
         } else if !solicited && override_ {
             self.handle_announcement(now, frame, address, mac);
         }
@@ -220,21 +235,13 @@ impl Model {
         (now.since(*since) >= ANSWER && now.since(*last) < AGAIN).then_some(*address)
     }
 
-    fn learn_peer_mac(&mut self, address: IpAddr, mac: MacAddr) {
-        let peers = self.settings.peers.iter().zip(&mut self.peer_macs);
-        for (peer, known) in peers {
-            if peer.address == address || peer.vrrp_addresses.contains(&address) {
-                *known = Some(mac);
-            }
-        }
-    }
-
-    fn handle_answer(&mut self, now: Instant, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+    /// Somebody answers that an address is at a MAC, in a frame from one.
+    fn handle_answer(&mut self, now: Instant, interface: IfIndex, address: IpAddr, (mac, from): (MacAddr, MacAddr)) {
         if self.host.answers_as(interface, mac) {
             return;
         }
         for witness in self.gateways.get_mut(&interface).into_iter().flatten().filter(|w| w.address == address) {
-            witness.answer(now, mac);
+            witness.answer(now, mac, from);
         }
         let mut echo = false;
         let concerned = |r: &Router| r.interface == Some(interface) && r.asks_about(address);
@@ -242,11 +249,11 @@ impl Model {
             let expected = router.is_expected_claimant(now, mac);
             let spell = router.active(now).iter().map(|s| s.spell).max().unwrap_or_default();
             let asked_beside = router.primaries.iter_mut().chain(&mut router.decoy);
-            if asked_beside.filter(|p| p.address == address).any(|p| p.answer(now, mac)) {
+            if asked_beside.filter(|p| p.address == address).any(|p| p.answer(now, mac, from)) {
                 self.dirty.insert(*slot);
             }
             let Some(vip) = router.vips.iter_mut().find(|v| v.address == address) else { continue };
-            if !vip.answer(now, mac) {
+            if !vip.answer(now, mac, from) {
                 continue;
             }
             if let Some(claim) = vip.claims().iter().find(|c| c.mac == mac && !expected) {
@@ -265,9 +272,18 @@ impl Model {
             self.dirty.insert(*slot);
         }
         if echo {
-            let request = self.planner.echo(&self.host, interface, address, mac);
-            self.requests.extend(request);
+            self.echo(interface, address, mac);
         }
+    }
+
+    /// Sends an echo to one who answers for an address.
+    fn echo(&mut self, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+        let request = self.planner.echo(&self.host, interface, address, mac);
+        if let Some(Request::Echo { sequence, .. }) = request {
+            let vips = self.routers.values_mut().filter(|r| r.interface == Some(interface)).flat_map(|r| &mut r.vips);
+            vips.filter(|vip| vip.address == address).for_each(|vip| vip.ask(mac, sequence));
+        }
+        self.requests.extend(request);
     }
 
     /// Somebody announces an address unasked: clients believe it, and to this node it is news to verify.
@@ -288,9 +304,10 @@ impl Model {
         }
     }
 
-    fn handle_echo(&mut self, interface: IfIndex, address: IpAddr, mac: MacAddr) {
+    fn handle_echo(&mut self, interface: IfIndex, reply: &EchoReply) {
+        let (address, mac, number) = (reply.source, reply.frame_source, reply.sequence);
         for (slot, router) in self.routers.iter_mut().filter(|(_, r)| r.interface == Some(interface)) {
-            if router.vips.iter_mut().any(|v| v.address == address && v.echo(mac)) {
+            if router.vips.iter_mut().any(|v| v.address == address && v.echo(mac, number)) {
                 self.dirty.insert(*slot);
             }
         }

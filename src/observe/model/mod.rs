@@ -6,6 +6,10 @@ mod rounds;
 mod second;
 mod strangers;
 mod table;
+mod whereabouts;
+
+pub use second::Vouched;
+use whereabouts::Whereabouts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -43,6 +47,8 @@ pub enum Notice {
     Channel(usize),
     /// An advert from a source that nobody named, where only known speakers count.
     Stranger(Slot, IpAddr),
+    /// Somebody has an address of a peer's, with a MAC that the peer has not.
+    Usurped(usize, IpAddr, MacAddr),
     /// A speaker of another protocol was heard.
     Other(OtherProtocol),
 }
@@ -66,8 +72,8 @@ pub struct Model {
     pub channels: Vec<Channel>,
     /// The witnesses as they answer through each interface of a probed router, in the order of the configuration.
     pub gateways: BTreeMap<IfIndex, Vec<Vip>>,
-    /// Hardware addresses of the peers, as ARP and ND showed them.
-    pub peer_macs: Vec<Option<MacAddr>>,
+    /// Where the peers' addresses are.
+    whereabouts: Vec<Whereabouts>,
     /// The neighbour that this host asked for last through each interface, while none answers: since when, and when last.
     sought: BTreeMap<IfIndex, (IpAddr, Instant, Instant)>,
     /// Refused adverts.
@@ -115,7 +121,7 @@ impl Model {
             told: std::sync::Arc::default(),
             channels: Vec::new(),
             gateways: BTreeMap::new(),
-            peer_macs: Vec::new(),
+            whereabouts: Vec::new(),
             sought: BTreeMap::new(),
             refusals: Refusals::default(),
             captures: BTreeMap::new(),
@@ -148,7 +154,7 @@ impl Model {
         self.peers = keep_reach(&self.peers, settings.peers.iter().map(|p| (&p.name, p.address)));
         self.witnesses = keep_reach(&self.witnesses, settings.witnesses.iter().map(|w| (&w.name, w.address)));
         self.channels = second::keep_channels(&self.channels, &self.settings.peers, &settings.peers);
-        self.peer_macs = vec![None; settings.peers.len()];
+        self.whereabouts = vec![Whereabouts::default(); settings.peers.len()];
         self.gateways.clear();
         self.settings = settings;
         for expected in self.settings.routers.clone() {
@@ -228,13 +234,6 @@ impl Model {
 
     fn slots(&self) -> Vec<Slot> {
         self.routers.keys().copied().collect()
-    }
-
-    /// The peer that uses a MAC. Who answers for anything answers for a peer's address, too, and is none; nor is who has a MAC that the
-    /// peer has not.
-    pub fn peer_by_mac(&self, mac: MacAddr) -> Option<usize> {
-        let peer = self.peer_macs.iter().position(|known| *known == Some(mac))?;
-        (!self.is_disowned(peer, mac) && !self.routers.values().any(|router| router.is_impostor(mac))).then_some(peer)
     }
 
     // ---- poll -----------------------------------------------------------------------------------------------------
@@ -326,6 +325,7 @@ impl Model {
             Fact::PeerReport { peer, url, said } => self.handle_report(*peer, *url, said),
             Fact::Capture { interface, frames, dropped } => self.handle_capture(now, *interface, *frames, *dropped),
             Fact::Sensor { sensor, interface, state } => self.set_sensor(now, *sensor, *interface, state.clone()),
+            Fact::TapOverrun(interface) => self.handle_overrun(now, *interface),
             Fact::LoopLate(by) => self.handle_late(now, *by),
             Fact::Speaking { router, report } => {
                 let named = |r: &Router| r.expected.as_ref().is_some_and(|e| e.name == *router);

@@ -4,10 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::observe::{Channel, IfIndex, Mute, Peer, Report, Router, Told, Vip};
+use crate::observe::{Channel, Claim, IfIndex, Mute, Peer, Report, Router, Told, Vip};
 use crate::time::Instant;
+use crate::wire::MacAddr;
 
 use super::{Model, Notice};
+
+/// What the host whose MAC an answer has says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// That it has the address; or nothing, or nothing that is to be believed.
+    Perhaps,
+    /// It has not said anything since that answer. Until then it may.
+    NotYet(Instant),
+    /// Signed, that it has no such address: somebody answers in its name.
+    Denied,
+}
 
 impl Model {
     /// What a peer says may concern every router; who is in good standing is judged anew only where it concerns it.
@@ -44,6 +56,21 @@ impl Model {
         self.told.iter().filter(|_| router.speaking.is_none()).find(is_it)
     }
 
+    /// The peer whose host has a MAC, as it says itself, signed. A virtual one may be on several.
+    pub fn owner_of(&self, mac: MacAddr) -> Option<usize> {
+        let is_virtual = matches!(mac, MacAddr(0, 0, 0x5e, 0, 1 | 2, _));
+        let has = |channel: &Channel| channel.newest().is_some_and(|r| r.signed && r.macs.contains(&mac));
+        self.channels.iter().position(has).filter(|_| !is_virtual)
+    }
+
+    /// What the peer whose MAC it has says of a host's answer for an address. The virtual MAC may be any peer's.
+    pub fn vouched(&self, router: &Router, address: IpAddr, claim: &Claim, now: Instant) -> Vouched {
+        let is_virtual = claim.mac == router.virtual_mac();
+        let may_have = |channel: &&Channel| is_virtual || channel.newest().is_some_and(|r| r.macs.contains(&claim.mac));
+        let words = self.channels.iter().filter(may_have).map(|channel| word(channel, router, (address, claim), now));
+        words.reduce(Vouched::and).unwrap_or(Vouched::Perhaps)
+    }
+
     /// Whether a witness answers ARP or neighbour requests through a router's own interface: on which side of a cut this node is.
     /// `None` where no witness is on that segment, or none was asked yet.
     pub fn witness_of(&self, router: &Router) -> Option<bool> {
@@ -59,6 +86,33 @@ impl Model {
             Some((*interface, answer(router, asked.get(index)?)?))
         };
         self.gateways.iter().filter_map(through)
+    }
+}
+
+impl Vouched {
+    /// Of two who may be meant: it is denied if both deny it.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Perhaps, _) | (_, Self::Perhaps) => Self::Perhaps,
+            (Self::NotYet(one), Self::NotYet(two)) => Self::NotYet(one.min(two)),
+            (Self::NotYet(until), Self::Denied) | (Self::Denied, Self::NotYet(until)) => Self::NotYet(until),
+            (Self::Denied, Self::Denied) => Self::Denied,
+        }
+    }
+}
+
+/// What a peer's newest report says of an answer in its name. A list that may have been cut off denies nothing.
+fn word(channel: &Channel, router: &Router, (address, claim): (IpAddr, &Claim), now: Instant) -> Vouched {
+    const MAY_BE_CUT: usize = 1024;
+    let Some(report) = channel.fresh(now).filter(|report| report.signed) else { return Vouched::Perhaps };
+    let has = report.addresses.contains(&address)
+        || router.reported_in(report).is_some_and(|said| said.held.contains(&address));
+    if has || report.addresses.len() >= MAY_BE_CUT {
+        Vouched::Perhaps
+    } else if report.as_of < claim.since {
+        Vouched::NotYet(report.fresh_until())
+    } else {
+        Vouched::Denied
     }
 }
 

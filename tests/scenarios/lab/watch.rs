@@ -32,6 +32,14 @@ impl Watch {
         })
     }
 
+    /// The memory that its process has, in KiB.
+    pub fn resident_kib(&mut self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process().pid()));
+        let status = status.expect("the process lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+        line.split_whitespace().next().and_then(|n| n.parse().ok()).expect("a number")
+    }
+
     /// The value of a metric of VRID 51 whose line contains all of `labels`; 0 if there is none.
     pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.get("/metrics").expect("metrics are served");

@@ -131,3 +131,29 @@ fn the_report_of_a_node_that_knows_of_no_promises_yet_is_read_all_the_same() {
     let facts: RouterFacts = serde_json::from_value(router).unwrap();
     assert_eq!(facts.reported(at(1250), at(950)).unwrap().pledge, None);
 }
+
+/// However old it says that it is, or for how long it promises.
+#[test]
+fn absurd_ages_and_promises_are_as_long_as_time_and_no_longer() {
+    let key = seal("0123456789abcdef");
+    let mut facts = FactsDoc::new("lb02", &snapshot(), at(1000));
+    facts.age_ms = u64::MAX;
+    let router = serde_json::json!({
+        "name": "web", "interface": "eth0", "vlan": null, "family": "ipv4", "vrid": 51, "addresses": [PEER], "mode": "watch",
+        "state": "master", "verdict": "healthy", "blind": false, "held": [{"address": PEER, "age_ms": u64::MAX}],
+        "priority": null,
+        "sends": {"source": PEER, "mac": null, "version": 3, "priority": 255, "interval_ms": u64::MAX, "auth": "none",
+            "addresses": [], "active": true, "age_ms": u64::MAX, "count": u64::MAX, "delivered": null},
+        "hears": [], "daemon": "alive", "witness": null, "findings": [],
+        "lease": {"key": "/k", "asks": true, "promise_ms": u64::MAX}
+    });
+    facts.routers = vec![serde_json::from_value(router).unwrap()];
+    let said = serde_json::value::to_raw_value(&facts).unwrap();
+    let signature = Some(key.sign("n", "fedc", said.get()));
+    let answer = AnswerDoc { version: VERSION, nonce: "n".into(), boot_id: "fedc".into(), signature, facts: said };
+    let report = question("n", Some(&key)).read(&serde_json::to_vec(&answer).unwrap()).unwrap();
+    assert_eq!(report.as_of, Instant::ZERO);
+    let mut channel = crate::observe::Channel::new(1);
+    assert!(channel.take(0, &Ok(report.into())));
+    assert!(channel.fresh(at(1300)).is_none() && !channel.is_trusted(at(1300)), "it says nothing of today");
+}

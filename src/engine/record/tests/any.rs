@@ -343,6 +343,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => capture,
         1 => sensor(),
         1 => duration().prop_map(Fact::LoopLate),
+        1 => any::<Option<u32>>().prop_map(|interface| Fact::TapOverrun(interface.map(IfIndex))),
         1 => speaking(),
     ]
 }
