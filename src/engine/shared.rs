@@ -1,7 +1,7 @@
 //! What the core thread and the edge thread share: the snapshot by swap, the event log, and a queue of commands.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -171,6 +171,10 @@ pub struct EventLog {
 #[derive(Debug)]
 struct Ring {
     events: VecDeque<Arc<Logged>>,
+    /// How many there are of each router; `None` is the node's own.
+    shares: BTreeMap<Option<RouterId>, usize>,
+    /// The newest that is lost.
+    lost: u64,
     next: u64,
     capacity: usize,
     /// What was appended since somebody last had the ring.
@@ -182,19 +186,39 @@ impl Ring {
     fn collect(&mut self) {
         while let Ok((event, clock)) = self.incoming.try_recv() {
             if self.events.len() == self.capacity {
-                self.events.pop_front();
+                self.make_room();
             }
+            *self.shares.entry(event.id.clone()).or_default() += 1;
             self.events.push_back(Arc::new(Logged { id: self.next, event, clock }));
             self.next += 1;
+        }
+    }
+
+    /// Drops the oldest event of whom there are most: a stranger makes up routers and has them flap, and drives out none but their own.
+    fn make_room(&mut self) {
+        let Some((most, share)) = self.shares.iter_mut().max_by_key(|(_, share)| **share) else { return };
+        *share -= 1;
+        let (most, is_over) = (most.clone(), *share == 0);
+        let oldest = self.events.iter().position(|logged| logged.event.id == most);
+        self.lost = oldest.and_then(|i| self.events.remove(i)).map_or(self.lost, |gone| self.lost.max(gone.id));
+        if is_over {
+            self.shares.remove(&most);
         }
     }
 }
 
 impl EventLog {
-    /// A log that keeps the newest `capacity` events.
+    /// A log that keeps `capacity` events: the newest of each router, as many of one as of another.
     pub fn new(capacity: usize) -> Self {
         let (sender, incoming) = std::sync::mpsc::channel();
-        let ring = Ring { events: VecDeque::with_capacity(capacity.min(1024)), next: 1, capacity, incoming };
+        let ring = Ring {
+            events: VecDeque::with_capacity(capacity.min(1024)),
+            shares: BTreeMap::new(),
+            lost: 0,
+            next: 1,
+            capacity,
+            incoming,
+        };
         Self { ring: Mutex::new(ring), incoming: sender, newest: watch::Sender::new(0) }
     }
 
@@ -217,8 +241,7 @@ impl EventLog {
     pub fn after(&self, after: u64) -> (Vec<Arc<Logged>>, bool) {
         let mut ring = self.ring();
         ring.collect();
-        let oldest = ring.next - ring.events.len() as u64;
-        let lost = after.saturating_add(1) < oldest;
+        let lost = after < ring.lost;
         let known = ring.events.partition_point(|event| event.id <= after);
         (ring.events.range(known..).cloned().collect(), lost)
     }
@@ -232,6 +255,7 @@ impl EventLog {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::wire::Family;
 
     /// Something that happened to the node, for no more than this reason.
     pub fn event(reason: &str) -> Event {
@@ -263,6 +287,27 @@ pub(super) mod tests {
         assert_eq!(ids(1), (vec![2, 3], false));
         assert_eq!(ids(3), (vec![], false));
         assert_eq!(ids(u64::MAX), (vec![], false), "a number that no log ever reaches");
+    }
+
+    #[test]
+    fn routers_that_are_made_up_drive_out_no_others_events() {
+        let log = EventLog::new(20);
+        let of = |vrid, reason: &str| {
+            let id = RouterId { interface: "eth0".into(), vlan: None, family: Family::V4, vrid };
+            Event { id: Some(id), ..event(reason) }
+        };
+        log.push(event("the node's own"), WallClock::default());
+        log.push(of(51, "the pair's"), WallClock::default());
+        for vrid in (1..=5).cycle().take(1000) {
+            log.push(of(vrid, "made up"), WallClock::default());
+        }
+        log.push(of(51, "the pair's newest"), WallClock::default());
+        let (events, lost) = log.after(0);
+        let told: Vec<&str> = events.iter().map(|logged| logged.event.reason.as_str()).collect();
+        assert_eq!((told.len(), lost), (20, true));
+        assert_eq!((told[0], told[1], told[19]), ("the node's own", "the pair's", "the pair's newest"));
+        assert!(events.is_sorted_by_key(|logged| logged.id), "numbers grow");
+        assert!(!log.after(1001).1 && log.after(900).1, "what was lost is told by its number");
     }
 
     #[test]

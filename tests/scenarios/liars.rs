@@ -58,12 +58,12 @@ fn bytes(mac: &str) -> [u8; 6] {
     mac.octets()
 }
 
-/// It says that the VIP is at the backup's MAC, in frames of its own and in such as if the backup had sent them.
+/// It says that the VIP is at the backup's MAC, in frames of its own and in such as if the backup had sent them; and that everything is.
 fn answers_in_the_backups_name(flavour: Flavour) {
     let siege = Siege::begin(flavour, false);
     let (vip, mac): (IpAddr, _) = (flavour.vip().parse().expect("an address"), bytes(&siege.pair.b.node.mac()));
-    for from in [Liar::MAC, mac] {
-        let liar = Liar::telling(&siege.x, Lie { at: mac, from, of: Some(vip) });
+    for (from, of) in [(Liar::MAC, Some(vip)), (mac, Some(vip)), (Liar::MAC, None)] {
+        let liar = Liar::telling(&siege.x, Lie { at: mac, from, of });
         siege.pair.a.watch.expect("it is told that they are none of its own", |router| {
             let says = router["findings"][0]["remote"].as_str().unwrap_or_default();
             let named = if from == Liar::MAC { router["findings"][0]["node"] == LIAR } else { true };
