@@ -30,7 +30,8 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
     if advertised.is_empty() || advertised.iter().any(|vip| !vip.claims().is_empty()) {
         return Ok(None);
     }
-    let yields_to = |s: &Speaker| s.is_fresh(now) && router.is_idle_talk(s) && speaker.gives_way_to(&s.advert);
+    let goes_on = |s: &Speaker| s.is_fresh(now) || s.last > speaker.last;
+    let yields_to = |s: &Speaker| goes_on(s) && router.is_idle_talk(s) && speaker.gives_way_to(&s.advert);
     if router.judged().any(yields_to) {
         return Ok(None);
     }

@@ -62,6 +62,12 @@ impl<'a> Party<'a> {
             || self.word.is_some_and(|word| word.said.held.contains(&address))
     }
 
+    /// True if anything shows that it holds since its last advert.
+    pub fn holds_still(&self) -> bool {
+        let fell_silent = self.speaker.map_or(Instant::ZERO, |s| s.last);
+        self.here || self.says_held().is_some() || self.claims.iter().any(|(_, claim)| claim.last > fell_silent)
+    }
+
     /// What its vipwarden says, if that is that it holds.
     pub fn says_held(&self) -> Option<Word<'a>> {
         self.word.filter(|word| !word.said.held.is_empty())

@@ -333,3 +333,34 @@ fn a_masters_adverts_that_come_back_at_once_are_its_own_fault_32() {
     }
     stage.expect(Verdict::Healthy, &[]);
 }
+
+/// This node looks on while its peer obeys a stranger for a moment, which the peer does not say at once.
+#[test]
+fn a_peer_that_gave_way_to_a_stranger_for_a_moment_is_not_hollow_fault_33() {
+    let mut stage = backup();
+    stage.play(8000, &[(&advert(B, 200), 1000)]);
+    stage.answers.clear();
+    stage.play(9300, &[(&forged(OWN, 250), 100)]);
+    for _ in 0..20 {
+        stage.says(vec![Reported { held: Vec::new(), ..sending(true, 8000) }]);
+        stage.idle(stage.now + 100);
+    }
+    let blames = |e: &&Event| !e.causes.is_empty() && !e.reason.contains(&X.to_string());
+    assert!(!stage.events.iter().any(|e| blames(&e)), "{:#?}", stage.events);
+}
+
+/// It is asked once more before it is said to hold in silence.
+#[test]
+fn what_a_host_answered_before_it_fell_silent_does_not_say_that_it_holds_still_fault_14() {
+    let fast = Interval::CentiSeconds(CentiSeconds(10));
+    let b = Advert { interval: fast, version: Version::V3, ..advert(B, 200) };
+    for phase in 0..10 {
+        let mut stage = pair();
+        stage.answers = vec![mac(B)];
+        stage.play(5000 + phase * 100, &[(&b, 0)]);
+        stage.answers.clear();
+        stage.idle(stage.now + 2000);
+        stage.expect(Verdict::NoMaster, &[]);
+        assert!(stage.events.iter().all(|e| e.causes.is_empty()), "{phase}: {:#?}", stage.events);
+    }
+}
