@@ -57,10 +57,25 @@ fn between(
     }
     // One of the two holds without advertising; its evidence has to last.
     let (silent, other) = if a.active.is_none() && (b.active.is_some() || a.held.is_none()) { (a, b) } else { (b, a) };
-    match silent.held {
+    let conflict = match silent.held {
         Some(held) => Some(held_beside(model, router, held, other, now)),
         None => claimed_beside(silent, other, router, master).or_else(|| told_beside(silent, other, router)),
-    }
+    };
+    let settled = fell_silent_here(router, [a, b]).filter(|settled| now < *settled);
+    conflict.map(|conflict| match settled {
+        Some(settled) => {
+            Conflict { proven: false, recheck: conflict.recheck.into_iter().chain([settled]).min(), ..conflict }
+        }
+        None => conflict,
+    })
+}
+
+/// When it is known what became of this host's daemon, if that was on time until a moment ago and none of the two advertises: it is to
+/// be looked at first.
+fn fell_silent_here(router: &Router, parties: [&Party<'_>; 2]) -> Option<Instant> {
+    let own = parties.into_iter().find(|p| p.here)?;
+    let spoke = own.speaker.filter(|s| own.held.is_some_and(|held| s.last >= held))?;
+    parties.iter().all(|p| p.active.is_none()).then_some(spoke.last + grace(router))
 }
 
 /// Two who advertise. In an election the loser falls silent as soon as it hears the winner; two who both went on after they must

@@ -168,3 +168,30 @@ fn one_that_answers_between_two_who_speak_by_unicast_over_ipv6_is_named_and_the_
     siege.pair.expect_master_a();
     siege.assert_truth_was_told(&[LIAR]);
 }
+
+/// The master's daemon dies beside it: its address stays, which is no lie.
+fn beside_a_stale_address(flavour: Flavour) {
+    let mut siege = Siege::begin(flavour, false);
+    let liar = Liar::start(&siege.x);
+    siege.expect_foreign_claim("the liar is named", LIAR);
+    siege.pair.a.kill();
+    siege.pair.expect_holders(true, true);
+    for side in siege.sides() {
+        side.watch.expect("the stale address is told", |router| any_of(router, &["stale_address"]));
+    }
+    drop(liar);
+    for side in siege.sides() {
+        side.watch.expect_verdict("split_brain", &["stale_address"]);
+    }
+    siege.assert_truth_was_told(&[LIAR]);
+}
+
+#[test]
+fn fault_14_a_stale_address_is_told_beside_one_that_answers_for_everything() {
+    beside_a_stale_address(Flavour::V3);
+}
+
+#[test]
+fn fault_14_a_stale_address_over_ipv6_is_told_beside_one_that_answers_for_everything() {
+    beside_a_stale_address(Flavour::V6);
+}

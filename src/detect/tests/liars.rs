@@ -228,3 +228,25 @@ fn an_echo_that_answers_no_question_proves_nothing() {
     }
     assert!(replies(&mut stage, asked));
 }
+
+/// That its daemon is dead is known a moment after its last advert, and until then nothing is said of it.
+#[test]
+fn a_master_that_dies_beside_a_liar_is_not_called_muted_first_fault_14() {
+    let mut stage = pair();
+    stage.own(VIP);
+    (stage.answers, stage.own_answers) = (vec![X], vec![(ip(A), X)]);
+    let often = Advert {
+        version: Version::V3,
+        interval: Interval::CentiSeconds(CentiSeconds(10)),
+        checksum: ChecksumForm::PseudoHeader,
+        ..advert(A, 200)
+    };
+    stage.play(5000, &[(&often, 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+    stage.idle(5400);
+    assert!(stage.watcher.is_contested(), "the daemon is looked at at once");
+    stage.daemon(DaemonState::Absent);
+    stage.idle(8000);
+    stage.expect(Verdict::SplitBrain, &[Cause::StaleAddress]);
+    assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::MutedMaster)), "{:#?}", stage.events);
+}
