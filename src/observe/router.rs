@@ -359,10 +359,7 @@ impl Router {
 
     /// True if an answer from `mac` is what the adverts of others lead one to expect.
     pub fn is_expected_claimant(&self, now: Instant, mac: MacAddr) -> bool {
-        self.active(now)
-            .iter()
-            .filter(|s| !s.local && !s.stranger)
-            .any(|s| s.mac() == Some(mac) || mac == self.virtual_mac())
+        self.active(now).iter().filter(|s| !s.local).any(|s| s.mac() == Some(mac) || mac == self.virtual_mac())
     }
 
     /// Makes room for one more speaker: the one that has been silent longest goes, if it is gone for good, or a stranger and the new one is

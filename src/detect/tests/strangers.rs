@@ -364,3 +364,103 @@ fn what_a_host_answered_before_it_fell_silent_does_not_say_that_it_holds_still_f
         assert!(stage.events.iter().all(|e| e.causes.is_empty()), "{phase}: {:#?}", stage.events);
     }
 }
+
+/// What its report lacks it may have only since.
+#[test]
+fn one_that_is_named_or_not_disowned_yet_is_a_split_and_no_stranger() {
+    let split = |stage: &mut Stage, other: &Advert| {
+        stage.play(stage.now + 3000, &[(&advert(A, 200), 100), (other, 200)]);
+        assert_eq!(stage.router().verdict, Verdict::SplitBrain, "{:#?}", stage.router());
+    };
+    let named = Expected { unicast_peers: vec![ip(OWN)], ..expected() };
+    let peer = Peer { name: "lb02".into(), address: ip(B), vrrp_addresses: vec![], urls: vec!["http://lb02".into()] };
+    let mut stage = Stage::member_with(Settings { peers: vec![peer], routers: vec![named], ..Settings::default() });
+    stage.own(VIP);
+    stage.says(vec![quiet()]);
+    split(&mut stage, &forged(OWN, 100));
+
+    let by_virtual = Advert { mac: Some(VIRTUAL), ..advert(OWN, 100) };
+    let mut stage = master();
+    split(&mut stage, &by_virtual);
+    stage.says(vec![quiet()]);
+    stage.play(stage.now + 6000, &[(&advert(A, 200), 100), (&by_virtual, 200)]);
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+
+    let mut stage = master();
+    let mut unsigned = Report::new("lb02".into(), "b".into(), false, at(stage.now)).with_routers(vec![quiet()]);
+    unsigned.macs = vec![mac(B)];
+    stage.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(unsigned)) });
+    split(&mut stage, &forged(B, 100));
+}
+
+/// Two others' routers beside the pair's, who are beyond a filter that lets no answers in.
+#[test]
+fn where_nobody_of_the_cluster_speaks_two_who_advertise_are_a_split() {
+    let mut stage = pair();
+    let other = Advert { mac: Some(MacAddr(2, 0, 0, 0, 0xba, 0xe)), ..advert("10.9.9.7", 100) };
+    stage.own("10.9.9.9");
+    stage.play(6000, &[(&forged(OWN, 200), 0), (&other, 300)]);
+    assert_eq!(stage.router().verdict, Verdict::SplitBrain, "{:#?}", stage.router());
+}
+
+/// The cluster's own master answers from it, too.
+#[test]
+fn what_the_virtual_mac_answers_says_nothing_of_a_stranger() {
+    let mut stage = pair();
+    stage.answers = vec![VIRTUAL];
+    let (master, other) =
+        (Advert { mac: Some(VIRTUAL), ..advert(B, 200) }, Advert { mac: Some(VIRTUAL), ..advert(OWN, 50) });
+    stage.play(5000, &[(&master, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    stage.hear(&other);
+    stage.says(vec![Reported { held: vec![ip(VIP)], ..sending(true, 5000) }]);
+    stage.play(10_000, &[(&master, 0), (&other, 500)]);
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+    assert_eq!(stage.verdicts().iter().filter(|v| **v == "split_brain").count(), 0, "{:?}", stage.events);
+}
+
+/// Its own tap may lag behind the wire, it may be blind to the router, or kept from sending.
+#[test]
+fn a_peer_denies_nothing_before_it_can_know_nor_while_it_is_blind_or_holds_fault_2() {
+    let mut stage = master();
+    let fast = Advert { interval: Interval::CentiSeconds(CentiSeconds(10)), version: Version::V3, ..advert(B, 100) };
+    stage.play(stage.now + 150, &[(&fast, 0)]);
+    stage.says(vec![quiet()]);
+    stage.play(stage.now + 1000, &[(&advert(A, 200), 0), (&fast, 50)]);
+    assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{:?}", stage.events);
+
+    let (blind, holds) = (Reported { blind: true, ..quiet() }, Reported { held: vec![ip(VIP)], ..quiet() });
+    // The second of its adverts is proof, if its word is; else it has an interval and a half.
+    for (said, ms) in [(&blind, 2000), (&holds, 1300)] {
+        let mut stage = master();
+        stage.hears_beside(said, &advert(B, 100), ms);
+        assert_eq!(stage.router().verdict, Verdict::SplitBrain, "{:#?}", stage.router());
+    }
+}
+
+/// It was master, and may be none since.
+#[test]
+fn what_a_peer_said_before_both_advertised_does_not_prove_that_it_went_on_fault_1() {
+    let mut stage = pair();
+    stage.answers = vec![mac(B)];
+    stage.play(5000, &[(&advert(B, 100), 0)]);
+    stage.says(vec![sending(true, 5000)]);
+    stage.idle(5050);
+    stage.own(VIP);
+    stage.answers.clear();
+    stage.play(6400, &[(&advert(A, 200), 50), (&advert(B, 100), 150)]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+    stage.play(7400, &[(&advert(A, 200), 700), (&advert(B, 100), 800)]);
+    assert_eq!(stage.router().verdict, Verdict::SplitBrain);
+}
+
+#[test]
+fn a_peer_whose_adverts_were_played_back_is_itself_from_its_first_new_advert_on() {
+    let mut stage = master();
+    stage.hears_beside(&quiet(), &advert(B, 100), 4000);
+    let known = |stage: &mut Stage| stage.router().speakers.iter().any(|s| s.peer.as_deref() == Some("lb02"));
+    assert!(!known(&mut stage));
+    stage.play(stage.now + 6000, &[(&advert(A, 200), 0)]);
+    stage.hear(&advert(B, 100));
+    assert!(known(&mut stage));
+}
