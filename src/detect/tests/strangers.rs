@@ -194,7 +194,9 @@ fn a_stranger_that_the_pair_obeys_is_named_and_misleads_nobody() {
     stage.answers.clear();
     stage.play(10000, &[(&forged(OWN, 250), 0)]);
     stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
-    assert!(stage.router().findings[0].local.contains(&X.to_string()));
+    let router = stage.router();
+    assert!(router.findings[0].local.contains(&X.to_string()));
+    assert!(!router.addresses[0].misdirected, "{:?}", router.addresses);
 }
 
 /// An interval of 40 s would keep a split of two minutes from being one, and eight of them the peer from being heard.
@@ -463,4 +465,30 @@ fn a_peer_whose_adverts_were_played_back_is_itself_from_its_first_new_advert_on(
     stage.play(stage.now + 6000, &[(&advert(A, 200), 0)]);
     stage.hear(&advert(B, 100));
     assert!(known(&mut stage));
+}
+
+/// They are cut from each other, and the stranger speaks on this side of the cut; then the peer answers no more.
+#[test]
+fn a_stranger_in_the_peers_name_hides_no_partition_fault_4() {
+    let mut stage = master();
+    let said = Reported { held: vec![ip(VIP)], ..sending(true, 5000) };
+    stage.hears_beside(&said, &forged(B, 50), 3000);
+    stage.expect(Verdict::SplitBrain, &[Cause::Partition]);
+    stage.play(stage.now + 6000, &[(&advert(A, 200), 0), (&forged(B, 50), 50)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::Partition]);
+}
+
+/// As FRR does by IPv6: what the other says since then counts.
+#[test]
+fn one_that_takes_hold_before_it_advertises_is_a_split_with_its_first_advert_fault_2() {
+    let mut stage = pair();
+    stage.answers = vec![mac(B)];
+    stage.play(5000, &[(&advert(B, 200), 50)]);
+    stage.idle(5010);
+    stage.own(VIP);
+    stage.play(5500, &[(&advert(B, 200), 40)]);
+    stage.says(vec![sending(true, 5500)]);
+    stage.idle(5800);
+    stage.hear(&advert(A, 100));
+    assert_eq!(stage.router().verdict, Verdict::SplitBrain, "{:#?}", stage.router());
 }
