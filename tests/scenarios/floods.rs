@@ -1,6 +1,6 @@
 //! A third host sends more than anybody can remember: tables, memory and metrics keep their bounds, and what is said of the pair stays true.
 
-use crate::lab::{Flavour, Injector, Node, Siege, second, stranger, until};
+use crate::lab::{Flavour, Injector, Node, Pair, Siege, second, stranger, until};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipwarden::time::CentiSeconds;
 use vipwarden::wire::{Advert, Auth, ChecksumForm, Interval, MacAddr, Version, frame};
@@ -74,7 +74,7 @@ struct Flood {
 
 impl Flood {
     fn begin(flavour: Flavour, frr: bool) -> Self {
-        let siege = Siege::begin_with(flavour, frr, &["x"], few(flavour));
+        let siege = Siege::of(Pair::alone(flavour, &["x"], few(flavour)), flavour, frr);
         let injector = Injector::open(&siege.x);
         let mut flood = Self { siege, flavour, injector, memory: [0; 2] };
         // What is full once grows no more.
@@ -86,6 +86,14 @@ impl Flood {
     fn resident(&mut self) -> [u64; 2] {
         let pair = &mut self.siege.pair;
         [&mut pair.a, &mut pair.b].map(|side| side.watch.resident_kib())
+    }
+
+    /// Sends the `n`th, some 7000 a second: the daemons of the pair must read all of them, too, and would be silent for lack of time.
+    fn send(&mut self, n: u32, frame: &[u8]) {
+        if n.is_multiple_of(8) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        self.injector.send(frame);
     }
 
     /// Adverts of every VRID but the pair's, and garbage on protocol 112.
@@ -103,7 +111,7 @@ impl Flood {
                 4 => frame[body + (n % 12) as usize] ^= 0xff,
                 _ => {}
             }
-            self.injector.send(&frame);
+            self.send(n, &frame);
         }
     }
 
@@ -111,7 +119,7 @@ impl Flood {
     fn own_vrid(&mut self, frames: std::ops::Range<u32>) {
         for n in frames {
             let forged = advert(self.flavour, n, 51, 1 + (n % 90) as u8, vips(self.flavour));
-            self.injector.send(&frame::advert(&forged, None).expect("a frame"));
+            self.send(n, &frame::advert(&forged, None).expect("a frame"));
         }
     }
 
@@ -119,7 +127,7 @@ impl Flood {
     fn announcements(&mut self, frames: std::ops::Range<u32>) {
         let vip = self.flavour.vip().parse().expect("an address");
         for n in frames {
-            announcement(vip, mac(n)).iter().for_each(|frame| self.injector.send(frame));
+            announcement(vip, mac(n)).iter().for_each(|frame| self.send(n, frame));
         }
     }
 

@@ -153,7 +153,15 @@ impl Pair {
 
     /// The same with further nodes, and with configuration sections by (node, peer).
     pub fn with_nodes(flavour: Flavour, more: &[&str], sections: impl Fn(&Node, &Node) -> String) -> Self {
-        let slot = Slot::take();
+        Self::by(Slot::take(), flavour, more, sections)
+    }
+
+    /// The same for what leaves little of the machine to other scenarios.
+    pub fn alone(flavour: Flavour, more: &[&str], sections: impl Fn(&Node, &Node) -> String) -> Self {
+        Self::by(Slot::alone(), flavour, more, sections)
+    }
+
+    fn by(slot: Slot, flavour: Flavour, more: &[&str], sections: impl Fn(&Node, &Node) -> String) -> Self {
         let names: Vec<_> = ["a", "b"].iter().chain(more).copied().collect();
         let lab = Lab::new(&names).expect("the laboratory is made (needs root)");
         let (a, b) = (lab.node("a").clone(), lab.node("b").clone());

@@ -19,7 +19,11 @@ impl Siege {
 
     /// The same with further nodes, the first of which is `x`, and with configuration sections by (node, peer).
     pub fn begin_with(flavour: Flavour, frr: bool, more: &[&str], sections: impl Fn(&Node, &Node) -> String) -> Self {
-        let mut pair = Pair::with_nodes(flavour, more, sections);
+        Self::of(Pair::with_nodes(flavour, more, sections), flavour, frr)
+    }
+
+    /// The same of a pair whose daemons were not started yet.
+    pub fn of(mut pair: Pair, flavour: Flavour, frr: bool) -> Self {
         second::join(&pair.a.node, &pair.b.node);
         (pair.a.prefers_frr, pair.b.prefers_frr) = (frr, frr);
         let histories = pair.histories();
