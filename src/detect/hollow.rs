@@ -102,11 +102,11 @@ fn list(vips: &[&Vip]) -> String {
     cause::list(&vips.iter().map(|vip| vip.address).collect::<Vec<_>>())
 }
 
-/// A stranger who has advertised for longer than it takes to answer for an address, and does not.
+/// A stranger who has advertised for longer than it takes to answer for an address, and does not; or is not asked from here.
 pub fn talk(model: &Model, router: &Router, remote: String, now: Instant) -> Option<Finding> {
     let asked = |s: &Speaker| {
         let of_its = |vip: &&Vip| s.advert.addresses.contains(&vip.address);
-        router.vips.iter().filter(of_its).any(|vip| vip.is_probed_since(s.spell))
+        !model.is_probed(router) || router.vips.iter().filter(of_its).any(|vip| vip.is_probed_since(s.spell))
     };
     let stranger = router.judged().find(|s| s.is_fresh(now) && router.is_idle_talk(s) && asked(s))?;
     idle_talk(model, router, stranger, remote)
@@ -126,7 +126,10 @@ fn idle_talk(model: &Model, router: &Router, stranger: &Speaker, remote: String)
             format!("{says}, and {node}, which has that MAC, did not send it"),
             Row::PlayedBack.remedy(&[("mac", &mac), ("node", node)]),
         ),
-        None => (format!("{says}, and does not answer for the address"), Row::IdleTalk.remedy(&[("mac", &mac)])),
+        None => {
+            let does = if model.is_probed(router) { "does not answer for the address" } else { "is none of its nodes" };
+            (format!("{says}, and {does}"), Row::IdleTalk.remedy(&[("mac", &mac)]))
+        }
     };
     Some(Finding { cause: Cause::HollowMaster, node: Some(mac), here: false, local, remote, remedy })
 }

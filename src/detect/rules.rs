@@ -334,7 +334,7 @@ pub const TABLE: [Rule; 35] = [
         Row::IdleTalk,
         Cause::HollowMaster,
         Proven,
-        "a host that is none of the peers advertises beside the master, and does not answer for the address",
+        "a host that is none of the peers advertises beside the master, and does not answer for the address where it is asked",
         "find the host with MAC {mac} and stop what sends VRRP adverts there: it is none of this router's nodes",
     ),
     rule(

@@ -176,13 +176,12 @@ impl Router {
         speaker.stranger && self.speakers.iter().any(|s| !s.stranger)
     }
 
-    /// True if a stranger advertises an address for which it was asked and does not answer: it is nobody's rival.
+    /// True if a stranger advertises, and does not answer for an address, as far as it is asked: it is nobody's rival.
     pub fn is_idle_talk(&self, speaker: &Speaker) -> bool {
-        let of_its = |vip: &&Vip| vip.probed.is_some() && speaker.advert.addresses.contains(&vip.address);
         // The virtual MAC is everyone's: what it answers is the cluster's.
         let own = speaker.mac().filter(|mac| *mac != self.virtual_mac());
         let answers = || self.vips.iter().flat_map(Vip::claims).any(|claim| own == Some(claim.mac));
-        self.is_stranger(speaker) && self.vips.iter().any(|vip| of_its(&vip)) && !answers()
+        self.is_stranger(speaker) && !answers()
     }
 
     /// The speakers of the cluster, who may have to let go, and are waited for.

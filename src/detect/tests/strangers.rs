@@ -492,3 +492,14 @@ fn one_that_takes_hold_before_it_advertises_is_a_split_with_its_first_advert_fau
     stage.hear(&advert(A, 100));
     assert_eq!(stage.router().verdict, Verdict::SplitBrain, "{:#?}", stage.router());
 }
+
+#[test]
+fn to_one_that_looks_on_and_asks_nobody_a_stranger_is_no_second_master_either() {
+    let peer = Peer { name: "lb02".into(), address: ip(B), vrrp_addresses: vec![], urls: vec!["http://lb02".into()] };
+    let mut stage = Stage::new(Settings { peers: vec![peer], ..Settings::default() });
+    stage.says(vec![Reported { held: vec![ip(VIP)], ..sending(true, 0) }]);
+    stage.play(6000, &[(&advert(B, 200), 0), (&forged(OWN, 50), 500)]);
+    stage.expect(Verdict::Degraded, &[Cause::HollowMaster]);
+    assert!(stage.router().findings[0].local.contains("none of its nodes"));
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+}
