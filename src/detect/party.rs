@@ -48,7 +48,7 @@ impl<'a> Party<'a> {
 
     /// Since when it holds, as far as is known without its answers to probes.
     pub fn start(&self) -> Option<Instant> {
-        self.active.map(|s| s.spell).or(self.held)
+        self.active.map(|s| s.spell).max(self.held)
     }
 
     /// True if it stands for `address`: advertises it, holds it, or answers for it.

@@ -164,7 +164,7 @@ fn other_version(advert: Advert) -> Advert {
 /// What the election obeys it obeys: nobody serves then, or another does, and it is said who made it so.
 fn is_obeyed(flavour: Flavour, frr: bool) {
     let forgery = Forgery::begin(flavour, frr);
-    let (x, a) = (&forgery.x, &forgery.pair().a.node);
+    let (x, a, b) = (&forgery.x, &forgery.pair().a.node, &forgery.pair().b.node);
     let better = x.advert(&x.node, 21, 250);
     let mac = forgery.use_mac(&better);
     let speakers = x.speak(&better);
@@ -180,6 +180,8 @@ fn is_obeyed(flavour: Flavour, frr: bool) {
     forgery.pair().expect_master_a();
     let farewell = x.advert(a, 22, 0);
     let mac = forgery.use_mac(&farewell);
+    // The backup may take over for a moment, and be the last to announce itself: that is so.
+    forgery.used.borrow_mut().insert(format!("b ({}) was the last to announce it", b.mac()));
     x.say(&farewell);
     for side in forgery.siege.sides() {
         side.watch.expect("it is heard", |router| router["speakers"].to_string().contains(&mac));

@@ -324,3 +324,22 @@ fn a_split_with_a_peer_that_was_heard_ends_when_that_host_is_switched_off_fault_
     stage.play(stage.now + 10 * SECOND, &[(&a, 0)]);
     stage.expect(Verdict::Healthy, &[]);
 }
+
+/// Its card flapped, and so it paused for three adverts; the peer, which took over meanwhile, has not let go yet.
+#[test]
+fn a_master_that_got_its_address_back_a_moment_ago_is_no_split_by_a_word_from_then_fault_25() {
+    let fast = Advert { interval: Interval::CentiSeconds(CentiSeconds(10)), version: Version::V3, ..advert(A, 200) };
+    let mut stage = Stage::master();
+    stage.play(7000, &[(&fast, 0)]);
+    stage.disown(VIP);
+    stage.idle(7400);
+    stage.hear(&fast);
+    stage.own(VIP);
+    stage.report(&holder());
+    stage.idle(7450);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+    stage.report(&backup());
+    stage.play(10_000, &[(&fast, 50)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
+}
