@@ -173,12 +173,6 @@ fn usurped(stage: &Stage) -> Vec<&str> {
     stage.events.iter().filter(told).map(|event| event.reason.as_str()).collect()
 }
 
-fn takes(by: MacAddr, address: &str) -> Seen {
-    let Seen::Arp(arp) = announcement(by) else { unreachable!("it is one by ARP") };
-    let address = address.parse().unwrap();
-    Seen::Arp(Arp { sender_ip: address, target_ip: address, ..arp })
-}
-
 /// Whatever is sent to the peer goes there.
 #[test]
 fn who_takes_a_peers_address_is_named_once() {
