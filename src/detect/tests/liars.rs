@@ -53,6 +53,43 @@ fn a_master_that_is_preempted_beside_a_liar_has_no_stale_address_faults_14_and_1
     }
 }
 
+/// Nothing that comes with a new master shows that the liar is gone, and it is not; with it gone, its next round tells.
+#[test]
+fn a_liar_that_outlives_a_master_is_not_well_for_a_moment_fault_18() {
+    let often = |source, priority| Advert {
+        version: Version::V3,
+        interval: Interval::CentiSeconds(CentiSeconds(10)),
+        checksum: ChecksumForm::PseudoHeader,
+        ..advert(source, priority)
+    };
+    let pairs = [(advert(A, 100), advert(B, 200), 1000), (often(A, 100), often(B, 200), 100)];
+    for ((a, b, interval), phase) in pairs.iter().flat_map(|pair| [0, 150, 400, 700, 950].map(|phase| (pair, phase))) {
+        for (resigns, goes) in [(true, false), (false, false), (true, true), (false, true)] {
+            let mut stage = pair();
+            stage.answers = vec![mac(B), X];
+            stage.own_answers = vec![(ip(B), mac(B)), (ip(B), X), (ip(A), X)];
+            stage.play(10_000 + phase, &[(b, 0)]);
+            stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+            if resigns {
+                stage.hear(&Advert { priority: 0, ..b.clone() });
+            }
+            stage.answers = if goes { vec![] } else { vec![X] };
+            let last = stage.now - phase % interval;
+            stage.idle(if resigns { stage.now + 60 } else { last + interval * 18 / 5 });
+            stage.events.clear();
+            stage.own(VIP);
+            stage.play(stage.now + 5000, &[(a, 0)]);
+            let how = (phase, interval, resigns);
+            if goes {
+                stage.expect(Verdict::Healthy, &[]);
+            } else {
+                stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+                assert!(!stage.verdicts().contains(&"healthy"), "{how:?}: {:#?}", stage.events);
+            }
+        }
+    }
+}
+
 impl Stage {
     /// What lb02 says, signed, of the addresses of its host.
     fn say(&mut self, addresses: &[&str]) {
