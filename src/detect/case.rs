@@ -214,7 +214,10 @@ impl Case {
         }
         let advertising: Vec<&Party<'_>> = parties.iter().filter(|p| p.active.is_some()).collect();
         match (advertising.as_slice(), parties) {
-            ([master], _) => self.one_master(model, router, master, now),
+            ([master], _) => {
+                let found = self.one_master(model, router, master, now);
+                if self.outlives_a_master(&found, parties, master) { self.as_before() } else { found }
+            }
             (_, []) => self.silence(model, router, now),
             (_, [holder, ..]) => self.silent_holder(model, router, holder, now),
         }
@@ -224,6 +227,13 @@ impl Case {
     fn as_before(&self) -> Judgement {
         let (findings, evidence) = (self.findings.clone(), self.evidence.clone());
         Judgement { verdict: self.verdict, findings, evidence, recheck: None }
+    }
+
+    /// Who was found to answer beside the last master, and did until this one began, is not gone because of that.
+    fn outlives_a_master(&self, found: &Judgement, parties: &[Party<'_>], master: &Party<'_>) -> bool {
+        found.verdict == Verdict::Healthy
+            && self.findings.iter().any(|finding| finding.cause == Cause::ForeignClaim)
+            && master.active.is_some_and(|speaker| conflict::is_to_be_asked(parties, speaker))
     }
 
     /// A split is over when the loser had time for two more adverts and a probe, and gave neither.

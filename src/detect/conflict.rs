@@ -6,6 +6,9 @@ use crate::time::{Duration, Instant};
 use super::cause;
 use super::party::Party;
 
+/// How long a loser may still answer after the winner's first advert.
+const RELEASE: Duration = Duration::from_millis(50);
+
 /// Two parties that hold at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict {
@@ -123,6 +126,13 @@ fn held_beside(model: &Model, router: &Router, held: Instant, other: &Party<'_>,
     Conflict { pair: (0, 0), proven, start, last: now, recheck: Some(again).filter(|again| now < *again) }
 }
 
+/// True if somebody answers of whom it is not known yet whether it does so beside the present master: it was not asked twice since.
+pub fn is_to_be_asked(parties: &[Party<'_>], master: &Speaker) -> bool {
+    let others = parties.iter().filter(|p| !p.here && p.active.is_none());
+    let mut claims = others.flat_map(|p| &p.claims);
+    claims.any(|(_, claim)| !claim.persists_since(master.spell + RELEASE))
+}
+
 /// How long a loser may hold on.
 fn grace(router: &Router) -> Duration {
     router.interval().unwrap_or(Duration::from_secs(1)).clamp(Duration::from_millis(500), Duration::from_secs(1))
@@ -157,8 +167,6 @@ fn told_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option
 /// A host that doesn't advertise answers for the address, while another advertises, holds or answers too. What it answered before it
 /// fell silent, or before the present master began, proves nothing: it may have let go since.
 fn claimed_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router, master: Instant) -> Option<Conflict> {
-    /// How long a loser may still answer after the winner's first advert.
-    const RELEASE: Duration = Duration::from_millis(50);
     let fell_silent = |p: &Party<'_>| p.speaker.filter(|_| p.active.is_none()).map_or(Instant::ZERO, |s| s.last);
     let goes_on = |p: &Party<'_>| p.claims.iter().any(|(_, claim)| claim.persists_since(master.max(fell_silent(p))));
     let since = match other.start() {

@@ -69,6 +69,8 @@ fn is_outdated(model: &Model, router: &Router, peer: usize, report: &Report) -> 
         router.interface.and_then(from).is_some()
     };
     let answered = model.peers.get(peer).filter(|reach| is_on_segment(reach.address)).and_then(|reach| reach.answered);
+    // Whoever took its address answers for it, too.
+    let answered = answered.filter(|at| !model.is_usurped(peer, *at));
     heard || answered.is_some_and(|at| at > report.fresh_until())
 }
 

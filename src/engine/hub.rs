@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::observe::{Fact, Frame, IfIndex, Link, Sensor};
 use crate::sys::clock;
 use crate::sys::process::take_precedence;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::wire::{Family, Seen};
 
 use super::arbiter;
@@ -19,9 +19,6 @@ use super::core::Core;
 use super::interfaces::{Links, Wanted};
 use super::sources::{Sniffer, Tap};
 use super::speaker::{Answer, Id, Kernel, News, Speakers, Start};
-
-/// What waits for longer than a rest of this thread does so because there is too much of it.
-const BEHIND: Duration = Duration::from_millis(50);
 
 /// Shared by the tasks of one thread. No borrow of its cells outlives a call.
 pub(super) struct Hub {
@@ -142,15 +139,6 @@ impl Hub {
             tracing::info!(
                 "adverts wait for the processor like everything else: {error}; CAP_SYS_NICE or LimitRTPRIO=1 mends that"
             );
-        }
-    }
-
-    /// Notes up to when what came was read, where more is waiting: what came later is not known yet.
-    pub fn fall_behind(&self, read_up_to: Instant) {
-        let now = clock::now();
-        let late = now.since(read_up_to);
-        if late > BEHIND {
-            self.feed(now, &Fact::LoopLate(late));
         }
     }
 

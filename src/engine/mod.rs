@@ -5,6 +5,7 @@
 //! in one bounded queue of orders.
 
 pub mod arbiter;
+mod backlog;
 mod blindness;
 pub mod checks;
 mod core;

@@ -19,6 +19,7 @@ use crate::sys::taps::{IpTap, RawTap};
 use crate::time::{Duration, Instant};
 use crate::wire::{self, Family, LinkLayer, Seen};
 
+use super::backlog::{self, Turn};
 use super::hub::Hub;
 use super::speaker::keep_time;
 
@@ -211,15 +212,13 @@ async fn capture(hub: &Rc<Hub>, interface: IfIndex) -> Ended {
         if let Some(error) = tap.failure.take() {
             return Err(error);
         }
-        let is_behind = is_readable && !tap.drain(hub, BATCH)?;
-        if is_behind {
-            hub.fall_behind(tap.read_up_to.get());
-        }
-        if is_behind || !is_readable {
-            // What was dropped has to be known before anybody wonders at the silence.
-            let counters = tap.capture.counters()?;
-            let fact = Fact::Capture { interface, frames: counters.frames, dropped: counters.dropped };
-            hub.feed(clock::now(), &fact);
+        let turn = match is_readable {
+            true => Turn::Read { all: tap.drain(hub, BATCH)?, up_to: tap.read_up_to.get() },
+            false => Turn::Unread,
+        };
+        let facts = backlog::facts(interface, turn, clock::now(), || tap.capture.counters())?;
+        if !facts.is_empty() {
+            facts.iter().for_each(|fact| hub.feed(clock::now(), fact));
             yield_now().await;
         }
     }

@@ -4,10 +4,13 @@ use super::*;
 
 const X: MacAddr = MacAddr(2, 0, 0, 0, 0xba, 0xd);
 
+fn lb02() -> Peer {
+    Peer { name: "lb02".into(), address: ip(B), vrrp_addresses: vec![], urls: vec!["http://lb02".into()] }
+}
+
 /// This node and lb02, which asks and answers, signed.
 fn pair() -> Stage {
-    let peer = Peer { name: "lb02".into(), address: ip(B), vrrp_addresses: vec![], urls: vec!["http://lb02".into()] };
-    Stage::member_with(Settings { peers: vec![peer], ..Settings::default() })
+    Stage::member_with(Settings { peers: vec![lb02()], ..Settings::default() })
 }
 
 /// Whom it names is a stranger, whatever else it says.
@@ -50,6 +53,43 @@ fn a_master_that_is_preempted_beside_a_liar_has_no_stale_address_faults_14_and_1
         stage.play(stage.now + 5000, &[(&advert(A, 200), 0)]);
         stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
         only_foreign_claims(&stage);
+    }
+}
+
+/// Nothing that comes with a new master shows that the liar is gone, and it is not; with it gone, its next round tells.
+#[test]
+fn a_liar_that_outlives_a_master_is_not_well_for_a_moment_fault_18() {
+    let often = |source, priority| Advert {
+        version: Version::V3,
+        interval: Interval::CentiSeconds(CentiSeconds(10)),
+        checksum: ChecksumForm::PseudoHeader,
+        ..advert(source, priority)
+    };
+    let pairs = [(advert(A, 100), advert(B, 200), 1000), (often(A, 100), often(B, 200), 100)];
+    for ((a, b, interval), phase) in pairs.iter().flat_map(|pair| [0, 150, 400, 700, 950].map(|phase| (pair, phase))) {
+        for (resigns, goes) in [(true, false), (false, false), (true, true), (false, true)] {
+            let mut stage = pair();
+            stage.answers = vec![mac(B), X];
+            stage.own_answers = vec![(ip(B), mac(B)), (ip(B), X), (ip(A), X)];
+            stage.play(10_000 + phase, &[(b, 0)]);
+            stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+            if resigns {
+                stage.hear(&Advert { priority: 0, ..b.clone() });
+            }
+            stage.answers = if goes { vec![] } else { vec![X] };
+            let last = stage.now - phase % interval;
+            stage.idle(if resigns { stage.now + 60 } else { last + interval * 18 / 5 });
+            stage.events.clear();
+            stage.own(VIP);
+            stage.play(stage.now + 5000, &[(a, 0)]);
+            let how = (phase, interval, resigns);
+            if goes {
+                stage.expect(Verdict::Healthy, &[]);
+            } else {
+                stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+                assert!(!stage.verdicts().contains(&"healthy"), "{how:?}: {:#?}", stage.events);
+            }
+        }
     }
 }
 
@@ -173,12 +213,6 @@ fn usurped(stage: &Stage) -> Vec<&str> {
     stage.events.iter().filter(told).map(|event| event.reason.as_str()).collect()
 }
 
-fn takes(by: MacAddr, address: &str) -> Seen {
-    let Seen::Arp(arp) = announcement(by) else { unreachable!("it is one by ARP") };
-    let address = address.parse().unwrap();
-    Seen::Arp(Arp { sender_ip: address, target_ip: address, ..arp })
-}
-
 /// Whatever is sent to the peer goes there.
 #[test]
 fn who_takes_a_peers_address_is_named_once() {
@@ -203,6 +237,59 @@ fn a_peer_that_is_given_a_new_card_has_not_lost_its_address() {
     stage.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
     stage.frame(PacketKind::Broadcast, takes(X, B));
     assert!(usurped(&stage).is_empty());
+}
+
+#[test]
+fn another_usurper_is_named_when_the_first_is_gone_and_whoever_comes_back_after_long_again() {
+    let y = MacAddr(2, 0, 0, 0, 0xbb, 1);
+    let mut stage = master();
+    for (who, quiet, named) in [(X, 1, 1), (X, 20, 1), (y, 1, 2), (y, 130, 2), (y, 1, 3)] {
+        stage.frame(PacketKind::Broadcast, takes(who, B));
+        stage.while_said(1, &[B]);
+        stage.frame(PacketKind::Broadcast, takes(who, B));
+        let told = usurped(&stage);
+        assert!(told.len() == named && told[named - 1].contains(&who.to_string()), "{told:?}");
+        stage.while_said(quiet, &[B]);
+    }
+}
+
+/// By ARP and by ND.
+#[test]
+fn an_address_that_a_peer_advertises_from_is_its_own_too() {
+    let other: [IpAddr; 2] = [ip("10.9.9.12"), ip("fe80::2")];
+    let peer = Peer { vrrp_addresses: other.to_vec(), ..lb02() };
+    let mut stage = Stage::member_with(Settings { peers: vec![peer], ..Settings::default() });
+    stage.while_said(2, &[B]);
+    let by_nd = Seen::Neighbour(Neighbour {
+        frame_source: X,
+        source: "fe80::2".parse().unwrap(),
+        destination: "ff02::1".parse().unwrap(),
+        target: "fe80::2".parse().unwrap(),
+        link_address: Some(X),
+        kind: NeighbourKind::Advertisement { router: false, solicited: false, override_: true },
+    });
+    for (seen, address) in [(takes(X, "10.9.9.12"), "10.9.9.12"), (by_nd, "fe80::2")] {
+        stage.events.clear();
+        stage.frame(PacketKind::Broadcast, seen.clone());
+        stage.while_said(1, &[B]);
+        stage.frame(PacketKind::Broadcast, seen);
+        let told = usurped(&stage);
+        assert!(told.len() == 1 && told[0].contains(address), "{told:?}");
+        stage.while_said(130, &[B]);
+    }
+}
+
+/// It took it before the peer had said anything.
+#[test]
+fn who_has_taken_a_peers_address_is_not_taken_for_the_peer_fault_18() {
+    let mut stage = pair();
+    stage.own(VIP);
+    stage.frame(PacketKind::Broadcast, takes(X, B));
+    stage.while_said(10, &[B]);
+    stage.answers = vec![X];
+    stage.while_said(10, &[B]);
+    stage.expect(Verdict::SplitBrain, &[Cause::ForeignClaim]);
+    assert_eq!(stage.router().findings[0].node.as_deref(), Some(&*X.to_string()));
 }
 
 /// Whoever answers by ARP may not be there; who knows the number of the echo has had it.

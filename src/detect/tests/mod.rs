@@ -85,6 +85,13 @@ fn announcement(by: MacAddr) -> Seen {
     })
 }
 
+/// One of another address.
+fn takes(by: MacAddr, address: &str) -> Seen {
+    let Seen::Arp(arp) = announcement(by) else { unreachable!("it is one by ARP") };
+    let address = address.parse().unwrap();
+    Seen::Arp(Arp { sender_ip: address, target_ip: address, ..arp })
+}
+
 /// A node's eyes: this host is `10.9.9.1`, unless it is an observer with no address at all.
 struct Stage {
     now: u64,

@@ -312,6 +312,29 @@ fn a_peer_that_answers_on_the_segment_again_and_is_not_heard_is_no_master_any_mo
     stage.expect(Verdict::Healthy, &[]);
 }
 
+/// By ARP it says that it has the peer's address, and pings are answered: by itself.
+#[test]
+fn an_answer_of_whoever_took_the_peers_address_ends_no_partition_fault_4() {
+    const X: MacAddr = MacAddr(2, 0, 0, 0, 0xba, 0xd);
+    let mut stage = Stage::master();
+    let a = advert(A, 200);
+    let answered = || Fact::Ping { target: Target::Peer(0), rtt: Some(Duration::from_micros(200)) };
+    stage.with_reports(3, &holder(), &[(&a, 0)]);
+    stage.play(stage.now + 10 * SECOND, &[(&a, 0)]);
+    stage.frame(PacketKind::Broadcast, takes(X, B));
+    for _ in 0..10 {
+        stage.fact(answered());
+        stage.play(stage.now + 5 * SECOND, &[(&a, 0)]);
+        stage.expect(Verdict::SplitBrain, &[Cause::Partition]);
+    }
+    stage.play(stage.now + 60 * SECOND, &[(&a, 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::Partition]);
+    // It has been quiet for so long that nobody takes it for the peer any more.
+    stage.fact(answered());
+    stage.play(stage.now + 5 * SECOND, &[(&a, 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+}
+
 #[test]
 fn a_split_with_a_peer_that_was_heard_ends_when_that_host_is_switched_off_fault_2() {
     let mut stage = Stage::master();

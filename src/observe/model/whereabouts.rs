@@ -44,6 +44,12 @@ impl Whereabouts {
 }
 
 impl Model {
+    /// True if somebody else had a peer's address, as it said, when that answered or not long before: what is sent there may reach it.
+    pub fn is_usurped(&self, peer: usize, answered: Instant) -> bool {
+        let usurper = self.whereabouts.get(peer).and_then(|known| known.usurper.as_ref());
+        usurper.is_some_and(|usurper| answered <= usurper.last + FORGOTTEN)
+    }
+
     /// Somebody has an address, as it says itself.
     pub(super) fn locate(&mut self, now: Instant, address: IpAddr, mac: MacAddr) {
         let is_it = |peer: &crate::observe::Peer| peer.address == address || peer.vrrp_addresses.contains(&address);
