@@ -8,6 +8,9 @@ use super::Tap;
 /// How far a further tap may lag behind the wire's.
 pub const TAP_LAG: Duration = Duration::from_millis(250);
 
+/// By how much the times of one packet may differ that two sockets saw: each is converted by itself.
+const ROUNDING: Duration = Duration::from_millis(1);
+
 /// A host that advertises, or did.
 #[derive(Clone, Debug)]
 pub struct Speaker {
@@ -39,6 +42,8 @@ pub struct Speaker {
     pub delivered: [u64; 2],
     /// Adverts on the wire since the last one that a tap saw, and the first of them.
     pub undelivered: [(u64, Instant); 2],
+    /// The newest advert that is known to have got past each.
+    reached: [Instant; 2],
     /// True if a tap has seen one since it is there to see them: the next one that it lacks is dropped.
     vouched: [bool; 2],
     /// False where the taps prove nothing (this host's own, tagged, flooded, a bridge port).
@@ -63,6 +68,7 @@ impl Speaker {
             missed: 0,
             delivered: [0; 2],
             undelivered: [(0, now); 2],
+            reached: [Instant::ZERO; 2],
             vouched: [false; 2],
             comparable: false,
         }
@@ -146,8 +152,9 @@ impl Speaker {
     }
 
     /// The count of one tap. What got past netfilter was not dropped before it, even where the tap there missed it.
-    pub fn deliver(&mut self, tap: Tap) {
+    pub fn deliver(&mut self, now: Instant, tap: Tap) {
         self.delivered[tap as usize] += 1;
+        self.reached[..=tap as usize].fill(now);
         self.vouched[tap as usize] = true;
         self.undelivered[..=tap as usize].iter_mut().for_each(|(count, _)| *count = 0);
     }
@@ -157,13 +164,13 @@ impl Speaker {
         (self.undelivered, self.vouched) = ([(0, now); 2], [false; 2]);
     }
 
-    /// Counts one advert on the wire that these taps should see too.
+    /// Counts one advert on the wire that these taps should see too, and have not seen already: they may be read before the wire's.
     pub fn expect_delivery(&mut self, now: Instant, taps: &[Tap]) {
         self.comparable |= !taps.is_empty();
         for tap in [Tap::Ip, Tap::Raw].iter().filter(|tap| !taps.contains(tap)) {
             self.vouched[*tap as usize] = false;
         }
-        for tap in taps {
+        for tap in taps.iter().filter(|tap| self.reached[**tap as usize] + ROUNDING < now) {
             let (count, since) = &mut self.undelivered[*tap as usize];
             if *count == 0 {
                 *since = now;

@@ -195,3 +195,34 @@ fn adverts_that_an_overrun_tap_missed_blame_no_firewall_fault_34() {
         stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
     }
 }
+
+/// The taps are read by themselves, now before the wire and now after it; then the master is silent for a while.
+#[test]
+fn an_advert_that_a_tap_showed_before_the_wire_was_read_is_no_drop_fault_34() {
+    let mut stage = Stage::member();
+    stage.answers = vec![mac(B)];
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    stage.idle(6000);
+    for tap in [Tap::Ip, Tap::Raw] {
+        stage.fact(Fact::Delivered(Delivered { interface: ETH0, tap, source: ip(B), vrid: 51 }));
+    }
+    stage.frame(PacketKind::Multicast, Seen::Advert(advert(B, 200)));
+    stage.play(12_000, &[(&advert(B, 200), 1900)]);
+    assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::FirewallDrop)), "{:#?}", stage.events);
+}
+
+/// An interface with the virtual MAC swallows them until FRR is there; then the master is silent for a while.
+#[test]
+fn what_came_before_the_daemon_was_there_was_not_dropped_fault_34() {
+    let mut stage = Stage::member();
+    stage.answers = vec![mac(B)];
+    stage.daemon(DaemonState::Absent);
+    stage.delivers = [false; 2];
+    stage.play(4500, &[(&advert(B, 200), 0)]);
+    stage.daemon(DaemonState::Alive);
+    stage.delivers = [true; 2];
+    stage.idle(6000);
+    stage.frame(PacketKind::Multicast, Seen::Advert(advert(B, 200)));
+    stage.idle(6001);
+    assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::FirewallDrop)), "{:#?}", stage.events);
+}

@@ -147,13 +147,13 @@ impl Model {
         }
     }
 
-    pub(super) fn handle_delivered(&mut self, delivered: Delivered) {
+    pub(super) fn handle_delivered(&mut self, now: Instant, delivered: Delivered) {
         let family = Family::of(&delivered.source);
         let segment = self.host.segment_of(delivered.interface);
         let Some(slot) = self.index.get(&(segment, None, family, delivered.vrid)).copied() else { return };
         let Some(router) = self.routers.get_mut(&slot) else { return };
         for speaker in router.speakers.iter_mut().filter(|s| !s.local && s.advert.source == delivered.source) {
-            speaker.deliver(delivered.tap);
+            speaker.deliver(now, delivered.tap);
         }
         self.stale.insert(slot);
         if router.steady != Some(delivered.source) {

@@ -24,6 +24,10 @@ impl Model {
 
     pub(super) fn handle_daemon(&mut self, now: Instant, daemon: Daemon) {
         if self.host.set_daemon(now, daemon) {
+            // What came before a daemon was there none could take in.
+            let is_there = daemon.state != DaemonState::Absent;
+            let of_family = self.routers.values_mut().filter(|router| is_there && router.id.family == daemon.family);
+            of_family.flat_map(|router| &mut router.speakers).for_each(|speaker| speaker.forgive(now));
             self.update_daemon_members();
             self.refresh_all();
         } else {

@@ -307,7 +307,7 @@ impl Model {
         self.now = now;
         match fact {
             Fact::Frame(frame) => self.handle_frame(now, frame),
-            Fact::Delivered(delivered) => self.handle_delivered(*delivered),
+            Fact::Delivered(delivered) => self.handle_delivered(now, *delivered),
             Fact::Link(link) => self.handle_link(now, link),
             Fact::LinkGone(index) => self.handle_link_gone(*index),
             Fact::Address(address) => {
