@@ -296,8 +296,10 @@ impl Case {
         let silent_since = self.silent_since(model, router).map(|quiet| quiet.max(begins.unwrap_or_default()));
         match (hollow::beside(model, router, holder, now), silent_since) {
             (Some(talk), _) => degraded(model, holder, talk),
-            // What it answered before it fell silent proves nothing; it has been asked since.
-            (None, Some(quiet)) if quiet <= now && !holder.holds_still() => self.as_before(),
+            // What it answered before it fell silent proves nothing, and it has been asked since.
+            (None, Some(quiet)) if quiet <= now && (!holder.holds_still() || holder.says_that_it_begins(router)) => {
+                self.as_before()
+            }
             (None, Some(quiet)) if quiet <= now => {
                 degraded(model, holder, cause::silent_alone(model, router, holder, now))
             }

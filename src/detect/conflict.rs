@@ -156,9 +156,7 @@ pub fn beginning_here(model: &Model, router: &Router, held: Instant) -> Option<D
 fn told_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option<Conflict> {
     let word = silent.says_held()?;
     let start = other.start()?;
-    let begins =
-        word.report.macs.contains(&router.virtual_mac()) && !word.said.advertises() && word.said.findings.is_empty();
-    let proven = !begins && word.report.as_of >= start + grace(router);
+    let proven = !silent.says_that_it_begins(router) && word.report.as_of >= start + grace(router);
     // Since when it holds it does not say: both did when it said so.
     let known = word.report.as_of.max(start);
     Some(Conflict { pair: (0, 0), proven, start: known, last: known, recheck: None })

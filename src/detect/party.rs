@@ -73,6 +73,14 @@ impl<'a> Party<'a> {
         self.word.filter(|word| !word.said.held.is_empty())
     }
 
+    /// True if its vipwarden says that it holds with a virtual MAC and does not advertise, and knows of nothing that is wrong: it may be
+    /// about to begin.
+    pub fn says_that_it_begins(&self, router: &Router) -> bool {
+        let has_virtual_mac = |word: &Word<'_>| word.report.macs.contains(&router.virtual_mac());
+        let is_quiet = |word: &Word<'_>| !word.said.advertises() && word.said.findings.is_empty();
+        self.says_held().is_some_and(|word| has_virtual_mac(&word) && is_quiet(&word))
+    }
+
     /// Its name: this node, a peer, its address, or its MAC.
     pub fn name(&self, model: &Model) -> String {
         if self.here {

@@ -53,7 +53,8 @@ impl Forgery {
     /// One that a node sent once: nobody can tell the frames from its own.
     fn back(&self, node: &Node, priority: u8) -> Advert {
         let own = node.mac();
-        let mac = if self.by_virtual_mac { "00:00:5e:00:01:33" } else { &own };
+        let virtual_mac = if matches!(self.flavour, Flavour::V6) { "00:00:5e:00:02:33" } else { "00:00:5e:00:01:33" };
+        let mac = if self.by_virtual_mac { virtual_mac } else { &own };
         Advert { mac: Some(mac.parse().expect("a MAC")), ..self.x.advert(node, 0, priority) }
     }
 

@@ -366,3 +366,21 @@ fn a_master_that_got_its_address_back_a_moment_ago_is_no_split_by_a_word_from_th
     stage.expect(Verdict::Healthy, &[]);
     assert!(!stage.verdicts().contains(&"split_brain"), "{:?}", stage.events);
 }
+
+/// By IPv6 FRR holds for an interval before its first advert; this node looks on, and the old master has been silent for too long.
+#[test]
+fn a_successor_that_says_that_it_holds_with_the_virtual_mac_may_be_about_to_begin_fault_1() {
+    let mut stage = Stage::member_with(settings());
+    stage.answers = vec![VIRTUAL];
+    let by_virtual = |source, priority| Advert { mac: Some(VIRTUAL), ..advert(source, priority) };
+    stage.report_with(&backup(), VIRTUAL);
+    stage.play(5000, &[(&by_virtual("10.9.9.7", 200), 0)]);
+    stage.answers.clear();
+    stage.idle(9100);
+    stage.report_with(&Reported { sends: None, ..holder() }, VIRTUAL);
+    stage.idle(9700);
+    stage.answers = vec![VIRTUAL];
+    stage.play(13_000, &[(&by_virtual(B, 100), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    assert!(stage.events.iter().all(|e| e.causes.is_empty()), "{:#?}", stage.events);
+}
