@@ -15,7 +15,7 @@ use crate::sys::capture::{Capture, Captured};
 use crate::sys::clock;
 use crate::sys::daemon::DaemonWatch;
 use crate::sys::netlink::Netlink;
-use crate::sys::taps::{IpTap, RawTap};
+use crate::sys::taps::{FurtherTap, IpTap, RawTap};
 use crate::time::{Duration, Instant};
 use crate::wire::{self, Family, LinkLayer, Seen};
 
@@ -244,19 +244,26 @@ async fn ip_tap(hub: &Hub, interface: IfIndex) -> Ended {
             _ = tapped.changed() => tap.admit(*tapped.borrow_and_update())?,
         }
         sleep(TAP_REST).await;
-        let mut read_up_to = clock::now();
-        let mut is_behind = false;
-        while !tap.drain(BATCH, |at, delivered| {
-            read_up_to = at;
-            hub.feed(at, &Fact::Delivered(delivered));
-        })? {
-            is_behind |= clock::now().since(read_up_to) > TAP_REST * 2;
-            yield_now().await;
-        }
-        if tap.has_dropped()? || is_behind {
-            hub.feed(clock::now(), &Fact::TapOverrun(Some(interface)));
-        }
+        hand_over(hub, &mut tap, Some(interface)).await?;
     }
+}
+
+/// Reads all that is in a further tap, of one interface or of all, and tells if it lacked the room or the time to be compared with the
+/// wire.
+async fn hand_over(hub: &Hub, tap: &mut impl FurtherTap, interface: Option<IfIndex>) -> io::Result<()> {
+    let mut read_up_to = clock::now();
+    let mut is_behind = false;
+    while !tap.drain(BATCH, |at, delivered| {
+        read_up_to = at;
+        hub.feed(at, &Fact::Delivered(delivered));
+    })? {
+        is_behind |= clock::now().since(read_up_to) > TAP_REST * 2;
+        yield_now().await;
+    }
+    if tap.has_dropped()? || is_behind {
+        hub.feed(clock::now(), &Fact::TapOverrun(interface));
+    }
+    Ok(())
 }
 
 const fn raw_name(family: Family) -> &'static str {
@@ -287,18 +294,7 @@ async fn raw_tap(hub: &Hub, family: Family) -> Ended {
             }
         }
         sleep(TAP_REST).await;
-        let mut read_up_to = clock::now();
-        let mut is_behind = false;
-        while !tap.drain(BATCH, |at, delivered| {
-            read_up_to = at;
-            hub.feed(at, &Fact::Delivered(delivered));
-        })? {
-            is_behind |= clock::now().since(read_up_to) > TAP_REST * 2;
-            yield_now().await;
-        }
-        if tap.has_dropped()? || is_behind {
-            hub.feed(clock::now(), &Fact::TapOverrun(None));
-        }
+        hand_over(hub, &mut tap, None).await?;
     }
 }
 

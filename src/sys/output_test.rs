@@ -67,7 +67,7 @@ fn v6_packet(source: Ipv6Addr) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::super::capture::Capture;
-    use super::super::taps::RawTap;
+    use super::super::taps::{FurtherTap, RawTap};
     use super::super::testing::*;
     use super::*;
     use crate::wire::Family::{V4, V6};

@@ -61,32 +61,6 @@ impl IpTap {
             ready = self.v6.readable() => ready,
         }
     }
-
-    /// True if adverts found no room since the last call.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn has_dropped(&self) -> io::Result<bool> {
-        Ok(self.v4.has_dropped()? | self.v6.has_dropped()?)
-    }
-
-    /// Reads what is there, at most `max` adverts of each family. True if drained. Only what is addressed to this host or to
-    /// a group counts: the rest (flooded, or behind a VLAN tag) was never meant to reach the daemon.
-    ///
-    /// # Errors
-    /// As [`super::capture::Capture::drain`].
-    pub fn drain(&mut self, max: usize, mut each: impl FnMut(Instant, Delivered)) -> io::Result<bool> {
-        let mut take = |packet: Packet<'_>| {
-            if !matches!(packet.kind, PacketKind::Host | PacketKind::Multicast) {
-                return;
-            }
-            let (Some(interface), Some((source, vrid))) = (packet.interface, parse_ip(packet.bytes)) else { return };
-            each(packet.at, Delivered { interface, tap: Tap::Ip, source, vrid });
-        };
-        let v4 = self.v4.drain(max, &mut take);
-        let v6 = self.v6.drain(max, &mut take);
-        Ok(v4? && v6?)
-    }
 }
 
 /// The raw protocol-112 socket of one family, for all interfaces.
@@ -175,20 +149,45 @@ impl RawTap {
     pub async fn readable(&self) -> io::Result<()> {
         self.reader.readable().await
     }
+}
+
+/// A socket further in than the wire: what it shows has got past something that drops.
+pub trait FurtherTap {
+    /// Reads what is there, at most `max` adverts of each family. True if drained.
+    ///
+    /// # Errors
+    /// As [`super::capture::Capture::drain`].
+    fn drain(&mut self, max: usize, each: impl FnMut(Instant, Delivered)) -> io::Result<bool>;
 
     /// True if adverts found no room since the last call.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn has_dropped(&self) -> io::Result<bool> {
-        self.reader.has_dropped()
+    fn has_dropped(&self) -> io::Result<bool>;
+}
+
+/// Only what is addressed to this host or to a group counts: the rest (flooded, or behind a VLAN tag) was never meant to reach the daemon.
+impl FurtherTap for IpTap {
+    fn drain(&mut self, max: usize, mut each: impl FnMut(Instant, Delivered)) -> io::Result<bool> {
+        let mut take = |packet: Packet<'_>| {
+            if !matches!(packet.kind, PacketKind::Host | PacketKind::Multicast) {
+                return;
+            }
+            let (Some(interface), Some((source, vrid))) = (packet.interface, parse_ip(packet.bytes)) else { return };
+            each(packet.at, Delivered { interface, tap: Tap::Ip, source, vrid });
+        };
+        let v4 = self.v4.drain(max, &mut take);
+        let v6 = self.v6.drain(max, &mut take);
+        Ok(v4? && v6?)
     }
 
-    /// Reads what is there, at most `max` adverts. True if drained.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn drain(&mut self, max: usize, mut each: impl FnMut(Instant, Delivered)) -> io::Result<bool> {
+    fn has_dropped(&self) -> io::Result<bool> {
+        Ok(self.v4.has_dropped()? | self.v6.has_dropped()?)
+    }
+}
+
+impl FurtherTap for RawTap {
+    fn drain(&mut self, max: usize, mut each: impl FnMut(Instant, Delivered)) -> io::Result<bool> {
         let family = self.family;
         self.reader.drain(max, |packet| {
             // A raw IPv4 socket hands the IP header over, an IPv6 one does not.
@@ -199,6 +198,10 @@ impl RawTap {
             let (Some(interface), Some((source, vrid))) = (packet.interface, advert) else { return };
             each(packet.at, Delivered { interface, tap: Tap::Raw, source, vrid });
         })
+    }
+
+    fn has_dropped(&self) -> io::Result<bool> {
+        self.reader.has_dropped()
     }
 }
 

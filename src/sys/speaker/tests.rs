@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::process::Command;
 
 use super::super::capture::Capture;
-use super::super::taps::RawTap;
+use super::super::taps::{FurtherTap, RawTap};
 use super::super::testing::*;
 use super::*;
 use crate::time::{CentiSeconds, Seconds};

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::super::address::{Addresses, Prefixed};
 use super::super::capture::Capture;
-use super::super::taps::IpTap;
+use super::super::taps::{FurtherTap, IpTap};
 use super::super::testing::*;
 use super::*;
 use crate::observe::PacketKind;
