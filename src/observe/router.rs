@@ -212,12 +212,14 @@ impl Router {
         let beside = self.firm_on_time(now, advert, local);
         let taken = self.taken_by(advert, local);
         let Some(speaker) = self.speaker_of(advert, local) else { return };
-        speaker.expect_delivery(now, expected);
         let gap = speaker.hear(now, advert, succeeded);
         if speaker.spell == now {
+            // What a tap lacked before a silence may have come while nobody was there to take it in.
+            speaker.undelivered = [(0, now); 2];
             speaker.beside = beside;
             speaker.taken = taken.filter(|taken| now <= *taken + speaker.patience());
         }
+        speaker.expect_delivery(now, expected);
         if let Some(intervals) = gap {
             self.gaps.observe(&GAP_BUCKETS, intervals);
         }

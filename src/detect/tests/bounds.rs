@@ -226,3 +226,27 @@ fn what_came_before_the_daemon_was_there_was_not_dropped_fault_34() {
     stage.idle(6001);
     assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::FirewallDrop)), "{:#?}", stage.events);
 }
+
+/// Its daemon ran already and was not in the group yet.
+#[test]
+fn what_came_before_a_silence_is_no_drop_after_it_and_what_comes_after_it_is_fault_34() {
+    let fast = Advert {
+        interval: Interval::CentiSeconds(CentiSeconds(10)),
+        version: Version::V3,
+        checksum: ChecksumForm::PseudoHeader,
+        ..advert(B, 200)
+    };
+    let mut stage = Stage::member();
+    stage.answers = vec![mac(B)];
+    stage.play(3000, &[(&fast, 0)]);
+    stage.delivers = [false; 2];
+    stage.play(3200, &[(&fast, 100)]);
+    stage.idle(3900);
+    stage.daemon(DaemonState::Alive);
+    stage.idle(4000);
+    stage.hear(&fast);
+    stage.idle(4001);
+    assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::FirewallDrop)), "{:#?}", stage.events);
+    stage.play(6000, &[(&fast, 99)]);
+    stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
+}
