@@ -12,6 +12,7 @@ use crate::sys::probe::{self, Prober};
 use crate::time::{Duration, Instant, WallClock};
 
 use super::blindness::Blindness;
+use super::peers::Want;
 use super::record::Watched;
 use super::rest::Rest;
 use super::{LAG_BUCKETS, Shared, View};
@@ -45,7 +46,7 @@ pub(super) struct Core {
     published_at: Instant,
     /// Earlier views that somebody still read when they were replaced.
     retired: Vec<Arc<View>>,
-    settled: watch::Sender<bool>,
+    want: watch::Sender<Want>,
     learned: watch::Sender<Vec<Learned>>,
     kept_at: Instant,
     rest: Rest,
@@ -58,7 +59,7 @@ impl Core {
         watcher: Watched,
         prober: Prober,
         shared: Shared,
-        settled: watch::Sender<bool>,
+        want: watch::Sender<Want>,
         learned: watch::Sender<Vec<Learned>>,
         rest: Rest,
     ) -> Self {
@@ -74,7 +75,7 @@ impl Core {
             reloaded_at: started,
             published_at: started,
             retired: Vec::new(),
-            settled,
+            want,
             learned,
             kept_at: started,
             rest,
@@ -152,6 +153,7 @@ impl Core {
         self.watcher.turn(now);
         if self.rest.heed(self.watcher.is_contested()) {
             self.daemons_doubted.notify_one();
+            self.want.send_replace(Want::AtOnce);
         }
         while let Some(request) = self.watcher.poll_request() {
             self.act(&request);
@@ -201,9 +203,13 @@ impl Core {
             reloaded_at: self.reloaded_at,
             ..View::first(self.watcher.snapshot(now))
         };
-        let is_settled = view.snapshot.is_settled();
+        let want = match (self.watcher.is_contested(), view.snapshot.is_settled()) {
+            (true, _) => Want::AtOnce,
+            (false, false) => Want::Much,
+            (false, true) => Want::Little,
+        };
         let before = self.shared.view.swap(Arc::new(view));
-        self.settled.send_if_modified(|known| std::mem::replace(known, is_settled) != is_settled);
+        self.want.send_if_modified(|known| std::mem::replace(known, want) != want);
         self.retire(before);
     }
 

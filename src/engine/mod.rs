@@ -49,6 +49,7 @@ pub use origin::{Origin, describe};
 pub use shared::*;
 
 use self::core::Core;
+use self::peers::Want;
 use hub::Hub;
 use peers::seal::Seal;
 use record::{Recording, Watched};
@@ -101,7 +102,7 @@ pub struct Engine {
     orders: mpsc::Sender<Order>,
     origin: Origin,
     config: watch::Sender<Arc<Config>>,
-    settled: watch::Receiver<bool>,
+    wants: watch::Receiver<Want>,
     learned: watch::Receiver<Vec<Learned>>,
     ended: oneshot::Receiver<()>,
     thread: thread::JoinHandle<()>,
@@ -135,7 +136,7 @@ impl Engine {
 
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let (order, orders) = mpsc::channel(ORDERS_MAX);
-        let (settle, settled) = watch::channel(true);
+        let (want, wants) = watch::channel(Want::Little);
         let (learn, learned) = watch::channel(watcher.learned());
         let (end, ended) = oneshot::channel();
         let shared = Shared {
@@ -147,7 +148,7 @@ impl Engine {
             seal: Arc::new(ArcSwap::from_pointee(config.cluster_key.as_ref().map(Seal::new))),
         };
         let rest = Rest::of(&config);
-        let core = Core::new(watcher, prober, shared.clone(), settle, learn, rest.clone());
+        let core = Core::new(watcher, prober, shared.clone(), want, learn, rest.clone());
         let config = Arc::new(config);
         let core_config = config.clone();
         let runtime =
@@ -163,7 +164,7 @@ impl Engine {
             orders: order,
             origin,
             config,
-            settled,
+            wants,
             learned,
             ended,
             thread,
@@ -188,8 +189,7 @@ impl Engine {
         let hand =
             edge::Hand { orders: self.orders.clone(), origin: self.origin, config: self.config, fences: self.fences };
         let telling = told::follow(self.orders.clone(), hand.config.subscribe());
-        let asking =
-            peers::ask(self.orders.clone(), hand.config.subscribe(), self.shared.identity.clone(), self.settled);
+        let asking = peers::ask(self.orders.clone(), hand.config.subscribe(), self.shared.identity.clone(), self.wants);
         let obeying = edge::obey(self.commands, hand, self.shared);
         let checking = edge::track(self.orders.clone(), checks_config);
         let chores = async { tokio::join!(pings, keeping, telling, asking, obeying, checking) };

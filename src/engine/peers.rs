@@ -23,6 +23,17 @@ use crate::sys::clock;
 use crate::sys::tls::{self, ClientFiles};
 use crate::time::Duration;
 
+/// How much the peers' words are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Want {
+    /// All is well.
+    Little,
+    /// Something is wrong, or a master has fallen silent.
+    Much,
+    /// It is open whether two hold.
+    AtOnce,
+}
+
 /// Between two questions while all is well, and while something is wrong.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 const ASK_OFTEN: Duration = Duration::from_millis(150);
@@ -38,7 +49,7 @@ pub(super) async fn ask(
     orders: mpsc::Sender<Order>,
     mut config: watch::Receiver<Arc<Config>>,
     identity: Arc<Identity>,
-    settled: watch::Receiver<bool>,
+    wants: watch::Receiver<Want>,
 ) {
     loop {
         let taken = config.borrow_and_update().clone();
@@ -47,7 +58,7 @@ pub(super) async fn ask(
             // A peer is an index into the configuration: no answer may outlive the one that it belongs to.
             biased;
             changed = config.changed() => if changed.is_err() { return },
-            _ = join_all(ways.iter().map(|way| way.keep_asking(&orders, settled.clone()))) => {
+            _ = join_all(ways.iter().map(|way| way.keep_asking(&orders, wants.clone()))) => {
                 // There is nobody to ask.
                 if config.changed().await.is_err() {
                     return;
@@ -101,28 +112,28 @@ fn client(base: &Uri, files: &TlsFiles) -> Result<Client, String> {
     Ok(client.with_tls(tls))
 }
 
-/// Waits for the time of the next question, where the last one took so long. If all was well then, it is asked anew at once when
-/// something is wrong: the answer to the last one is from before.
-async fn pause(took: Duration, was_well: bool, every: Duration, settled: &mut watch::Receiver<bool>) {
+/// Waits for the time of the next question, where the last one took so long and was `wanted` so much. Once it is wanted more the peer is
+/// asked anew: the answer to the last one is from before.
+async fn pause(took: Duration, wanted: Want, every: Duration, wants: &mut watch::Receiver<Want>) {
     sleep(ASK_NEXT).await;
-    let rest = |pause: Duration| pause.saturating_sub(took + ASK_NEXT);
-    if was_well {
-        // If the core has ended, so does the daemon.
-        let _ = timeout(rest(every), settled.wait_for(|is_settled| !is_settled)).await;
-    } else {
-        sleep(rest(ASK_OFTEN)).await;
-    }
+    let every = match wanted {
+        Want::Little => every,
+        Want::Much => ASK_OFTEN,
+        Want::AtOnce => ASK_NEXT,
+    };
+    // If the core has ended, so does the daemon.
+    let _ = timeout(every.saturating_sub(took + ASK_NEXT), wants.wait_for(|want| *want > wanted)).await;
 }
 
 impl Way {
-    async fn keep_asking(&self, orders: &mpsc::Sender<Order>, mut settled: watch::Receiver<bool>) {
+    async fn keep_asking(&self, orders: &mpsc::Sender<Order>, mut wants: watch::Receiver<Want>) {
         loop {
-            let (asked, was_well) = (clock::now(), *settled.borrow_and_update());
+            let (asked, wanted) = (clock::now(), *wants.borrow_and_update());
             let said = self.ask().await.map(Arc::new);
             let fact = Fact::PeerReport { peer: self.peer, url: self.url, said };
             // A core that is behind has better things to do than old reports.
             let _ = orders.try_send(Order::Feed(fact));
-            pause(clock::now().since(asked), was_well, self.every, &mut settled).await;
+            pause(clock::now().since(asked), wanted, self.every, &mut wants).await;
         }
     }
 
@@ -158,19 +169,21 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     #[tokio::test]
-    async fn a_peer_is_asked_anew_when_a_master_falls_silent_and_not_before_its_time_faults_20_and_21() {
-        let (settle, mut settled) = watch::channel(false);
-        for was_well in [true, false] {
-            let pause = pause(Duration::ZERO, was_well, HOUR, &mut settled);
+    async fn a_peer_is_asked_anew_when_a_master_falls_silent_or_another_begins_and_not_before_its_time_faults_2_and_20()
+    {
+        let (want, mut wants) = watch::channel(Want::AtOnce);
+        for wanted in [Want::Little, Want::Much, Want::AtOnce] {
+            let pause = pause(Duration::ZERO, wanted, HOUR, &mut wants);
             assert!(pause.now_or_never().is_none(), "it has just been asked");
         }
-        settle.send_replace(true);
-        let falls_silent = async {
-            settle.send_replace(false);
-            settle
-        };
-        let (asked, _core) =
-            tokio::join!(timeout(Duration::from_secs(10), pause(ASK_OFTEN, true, HOUR, &mut settled)), falls_silent);
-        asked.expect("it is asked");
+        for (before, after) in [(Want::Little, Want::Much), (Want::Little, Want::AtOnce), (Want::Much, Want::AtOnce)] {
+            want.send_replace(before);
+            let grows = async { want.send_replace(after) };
+            let asked = pause(Duration::ZERO, before, HOUR, &mut wants);
+            let (asked, _) = tokio::join!(timeout(Duration::from_secs(10), asked), grows);
+            asked.expect("it is asked");
+        }
+        let again = pause(Duration::ZERO, Want::AtOnce, HOUR, &mut wants);
+        timeout(Duration::from_secs(10), again).await.expect("it is asked while that is open");
     }
 }
