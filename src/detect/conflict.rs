@@ -162,6 +162,11 @@ fn told_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router) -> Option
     Some(Conflict { pair: (0, 0), proven, start: known, last: known, recheck: None })
 }
 
+/// True if a host has answered from the virtual MAC for no longer than it may hold before its first advert.
+pub fn begins(router: &Router, claim: &Claim) -> bool {
+    claim.mac == router.virtual_mac() && claim.last < claim.since + beginning(router)
+}
+
 /// A host that doesn't advertise answers for the address, while another advertises, holds or answers too. What it answered before it
 /// fell silent, or before the present master began, proves nothing: it may have let go since.
 fn claimed_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router, master: Instant) -> Option<Conflict> {
@@ -173,8 +178,7 @@ fn claimed_beside(silent: &Party<'_>, other: &Party<'_>, router: &Router, master
         None => return None,
     };
     let after = since.max(fell_silent(silent)) + RELEASE;
-    let begins = |claim: &Claim| claim.mac == router.virtual_mac() && claim.last < claim.since + beginning(router);
-    let is_lasting = |claim: &&Claim| claim.persists_since(after) && !begins(claim);
+    let is_lasting = |claim: &&Claim| claim.persists_since(after) && !begins(router, claim);
     let lasting = silent.claims.iter().map(|(_, claim)| *claim).filter(is_lasting);
     let newest = silent.claims.iter().map(|(_, claim)| claim.last).max()?;
     let proven = lasting.clone().next().is_some() && silent.awaited.is_none();

@@ -177,6 +177,8 @@ fn beside_a_stale_address(flavour: Flavour) {
     let mut siege = Siege::begin(flavour, false);
     let liar = Liar::start(&siege.x);
     siege.expect_foreign_claim("the liar is named", LIAR);
+    // From then on the stale address is told, and is so: also before the other holds.
+    siege.assert_truth_was_told(&[LIAR]);
     siege.pair.a.kill();
     siege.pair.expect_holders(true, true);
     for side in siege.sides() {
@@ -186,7 +188,6 @@ fn beside_a_stale_address(flavour: Flavour) {
     for side in siege.sides() {
         side.watch.expect_verdict("split_brain", &["stale_address"]);
     }
-    siege.assert_truth_was_told(&[LIAR]);
 }
 
 #[test]

@@ -384,3 +384,18 @@ fn a_successor_that_says_that_it_holds_with_the_virtual_mac_may_be_about_to_begi
     stage.expect(Verdict::Healthy, &[]);
     assert!(stage.events.iter().all(|e| e.causes.is_empty()), "{:#?}", stage.events);
 }
+
+/// The same, told by its answers alone.
+#[test]
+fn a_successor_that_answers_from_the_virtual_mac_may_be_about_to_begin_for_an_interval_fault_1() {
+    let mut stage = Stage::member();
+    let by_virtual = |source, priority| Advert { mac: Some(VIRTUAL), ..advert(source, priority) };
+    stage.answers = vec![VIRTUAL];
+    stage.play(5000, &[(&by_virtual("10.9.9.7", 200), 0)]);
+    stage.answers.clear();
+    stage.idle(8900);
+    stage.answers = vec![VIRTUAL];
+    stage.idle(9900);
+    stage.play(13_000, &[(&by_virtual(B, 100), 0)]);
+    assert!(stage.events.iter().all(|e| e.causes.is_empty()), "{:#?}", stage.events);
+}
