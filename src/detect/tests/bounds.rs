@@ -250,3 +250,11 @@ fn what_came_before_a_silence_is_no_drop_after_it_and_what_comes_after_it_is_fau
     stage.play(6000, &[(&fast, 99)]);
     stage.expect(Verdict::Degraded, &[Cause::FirewallDrop]);
 }
+
+#[test]
+fn each_advert_is_heard_once() {
+    let mut stage = Stage::member();
+    stage.play(5000, &[(&advert(B, 200), 0)]);
+    let router = stage.router();
+    assert_eq!((router.speakers[0].received, router.gaps.count()), (6, 6));
+}

@@ -117,7 +117,6 @@ impl Model {
         if is_new && !known {
             self.notices.push(Notice::Stranger(slot, advert.source));
         }
-        router.hear(now, advert, local, expected);
         if !expected.is_empty() {
             self.look.get_or_insert(now + TAP_LAG);
         }
