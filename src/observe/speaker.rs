@@ -28,6 +28,8 @@ pub struct Speaker {
     pub last: Instant,
     /// When its present spell of advertising began: after silence, or after a priority of 0.
     pub spell: Instant,
+    /// The first of its adverts in this spell that no peer's word has accounted for.
+    pub unaccounted: Option<Instant>,
     /// Its first advert since two speakers were active at a time.
     pub contested: Option<Instant>,
     /// Its spell began beside one that was on time and gives no way to it: that one's newest advert then. It waited for nobody's silence.
@@ -61,6 +63,7 @@ impl Speaker {
             known: true,
             last: now,
             spell: now,
+            unaccounted: Some(now),
             contested: None,
             beside: None,
             taken: None,
@@ -114,8 +117,9 @@ impl Speaker {
             let due = (gap.as_secs_f64() / interval.as_secs_f64()).round() as u64;
             self.missed += due.saturating_sub(1);
         } else if advert.priority > 0 {
-            self.spell = now;
+            (self.spell, self.unaccounted) = (now, Some(now));
         }
+        self.unaccounted.get_or_insert(now);
         self.last = self.last.max(now);
         self.received += 1;
         if self.advert != *advert {

@@ -16,7 +16,12 @@ fn pair() -> Stage {
 impl Stage {
     /// The peer's word, signed.
     fn says(&mut self, routers: Vec<Reported>) {
-        let mut report = Report::new("lb02".into(), "b".into(), true, at(self.now)).with_routers(routers);
+        self.said(self.now, routers);
+    }
+
+    /// The same, which arrives late.
+    fn said(&mut self, as_of: u64, routers: Vec<Reported>) {
+        let mut report = Report::new("lb02".into(), "b".into(), true, at(as_of)).with_routers(routers);
         (report.addresses, report.macs) = (vec![ip(B)], vec![mac(B), VIRTUAL]);
         self.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
     }
@@ -107,6 +112,29 @@ fn a_peer_that_was_master_for_one_advert_was_not_played_back_fault_1() {
     let before = stage.events.len();
     stage.hear(&advert(B, 100));
     stage.hears_beside(&sending(false, 4990), &Advert { priority: 200, ..advert(A, 200) }, 2000);
+    stage.expect(Verdict::Healthy, &[]);
+    let news = &stage.events[before..];
+    assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{news:?}");
+}
+
+/// Its link was down for a moment, and this node took over: what it said meanwhile knows nothing of what it sends since.
+#[test]
+fn a_master_that_comes_back_at_once_is_not_played_back_by_what_it_said_meanwhile_fault_1() {
+    let mut stage = backup();
+    stage.answers = Vec::new();
+    stage.idle(7300);
+    stage.own(VIP);
+    stage.hear(&advert(A, 100));
+    let before = stage.events.len();
+    stage.idle(7900);
+    stage.hear(&advert(B, 200));
+    stage.disown(VIP);
+    stage.idle(7908);
+    stage.said(7895, vec![sending(false, 4000)]);
+    stage.idle(8100);
+    stage.answers = vec![mac(B)];
+    stage.says(vec![sending(true, 7900)]);
+    stage.play(11_000, &[(&advert(B, 200), 900)]);
     stage.expect(Verdict::Healthy, &[]);
     let news = &stage.events[before..];
     assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{news:?}");

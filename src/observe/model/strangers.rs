@@ -58,7 +58,10 @@ pub(super) fn introduce(settings: &Settings, channels: &[Channel], router: &mut 
     let stranger = is_stranger(settings, channels, router, speaker);
     let peer = peer_of(settings, speaker.advert.source).filter(|_| !stranger);
     let known = is_known(router.expected.as_ref(), speaker.local, peer, speaker.advert.source);
+    let accounted =
+        !stranger && channels.iter().filter_map(signed).any(|r| accounts_for(router, r, speaker) == Some(true));
     let Some(speaker) = router.speakers.get_mut(index) else { return false };
+    speaker.unaccounted.take_if(|_| accounted);
     let before = (speaker.stranger, speaker.peer, speaker.known);
     (speaker.stranger, speaker.peer, speaker.known) = (stranger, peer, known);
     before != (stranger, peer, known)
@@ -73,9 +76,8 @@ fn signed(channel: &Channel) -> Option<&Report> {
 /// another, and none has. Where a peer has not said what it has, so may everything.
 pub(super) fn is_stranger(settings: &Settings, channels: &[Channel], router: &Router, speaker: &Speaker) -> bool {
     let source = speaker.advert.source;
-    let disowns = |channel: &Channel| {
-        signed(channel).is_some_and(|report| is_elsewhere(router, report, speaker) || denies(router, report, speaker))
-    };
+    let disowns =
+        |channel: &Channel| signed(channel).is_some_and(|report| accounts_for(router, report, speaker) == Some(false));
     let is_named = || router.expected.as_ref().is_some_and(|expected| expected.unicast_peers.contains(&source));
     !speaker.local
         && match peer_of(settings, source) {
@@ -89,19 +91,23 @@ fn is_elsewhere(router: &Router, report: &Report, speaker: &Speaker) -> bool {
     match speaker.mac() {
         None => false,
         Some(mac) if mac == router.virtual_mac() => {
-            report.as_of >= speaker.spell && !report.addresses.contains(&speaker.advert.source)
+            let knows = speaker.unaccounted.is_some_and(|first| report.as_of >= first);
+            knows && !report.addresses.contains(&speaker.advert.source)
         }
         Some(mac) => !report.macs.contains(&mac),
     }
 }
 
-/// True if the host of a report holds nothing, and sent its last advert too long before a speaker's newest for that to be its own, as it
-/// would know by now.
-fn denies(router: &Router, report: &Report, speaker: &Speaker) -> bool {
-    let knows = report.as_of >= speaker.spell + TAP_LAG;
-    let said = router.reported_in(report).filter(|said| knows && !said.blind && said.held.is_empty());
-    let is_others = |sent: &Sent| !sent.active && sent.last + speaker.patience() + TAP_LAG < speaker.last;
-    said.is_some_and(|said| said.sends.as_ref().is_none_or(is_others))
+/// Whether the host of a report has sent what is heard of a speaker, if that can be told: it holds the address, or its last advert was
+/// none too long before the first of those that nobody accounted for, which it would know of by now.
+fn accounts_for(router: &Router, report: &Report, speaker: &Speaker) -> Option<bool> {
+    if is_elsewhere(router, report, speaker) {
+        return Some(false);
+    }
+    let first = speaker.unaccounted.filter(|first| *first + TAP_LAG <= report.as_of)?;
+    let said = router.reported_in(report).filter(|said| !said.blind)?;
+    let is_its = |sent: &Sent| sent.active || sent.last + TAP_LAG >= first;
+    Some(!said.held.is_empty() || said.sends.as_ref().is_some_and(is_its))
 }
 
 /// True if the host of a report says that it holds, or that it sends what is heard of a speaker.
