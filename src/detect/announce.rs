@@ -41,7 +41,7 @@ fn of(model: &Model, router: &Router, vip: &Vip, master: &Speaker) -> Option<Mis
     let is_last = at > model.sight.clear_since(interface, master.interval());
     let is_right = master.mac() == Some(to) || to == router.virtual_mac() || master.local && model.host.has_mac(to);
     let advertised = master.advert.addresses.contains(&vip.address);
-    let sure = vip.misled.unwrap_or(at).max(master.spell) + GRACE;
+    let sure = vip.misled.unwrap_or(at).max(master.resumed) + GRACE;
     (is_last && !is_right && advertised).then_some(Misdirection { address: vip.address, to, sure })
 }
 

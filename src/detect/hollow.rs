@@ -47,7 +47,8 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
         if advertised.iter().any(|vip| model.host.has_address(vip.address)) {
             return Ok(None);
         }
-        let since = advertised.iter().filter_map(|vip| vip.released).max().unwrap_or(speaker.spell).max(speaker.spell);
+        let since =
+            advertised.iter().filter_map(|vip| vip.released).max().unwrap_or(speaker.resumed).max(speaker.resumed);
         if speaker.last < since {
             // It let go, and said nothing since: it gave way.
             return Ok(None);
@@ -58,7 +59,7 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
         let how = format!("none of {} is on this host", list(&advertised));
         return Ok(Some(Hollow { verdict: Verdict::NoMaster, finding: finding(how) }));
     }
-    if let Some(word) = master.word.filter(|word| !word.said.blind && word.report.as_of > speaker.spell + GRACE) {
+    if let Some(word) = master.word.filter(|word| !word.said.blind && word.report.as_of > speaker.resumed + GRACE) {
         if !word.said.held.is_empty() {
             return Ok(None);
         }
@@ -69,7 +70,7 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
         }
     }
     // Nobody answers either what the host asks that holds the address itself: only what was asked since counts.
-    let silent = |vip: &&Vip| vip.is_silent_since(speaker.spell);
+    let silent = |vip: &&Vip| vip.is_silent_since(speaker.resumed);
     let how = format!("nobody answers for {}", list(&advertised));
     let hollow = Hollow { verdict: Verdict::Degraded, finding: finding(how) };
     // A host that answers for nothing may be beyond a filter.

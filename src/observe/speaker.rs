@@ -28,6 +28,8 @@ pub struct Speaker {
     pub last: Instant,
     /// When its present spell of advertising began: after silence, or after a priority of 0.
     pub spell: Instant,
+    /// The same, or when it went on after a silence in which its backups may have taken over.
+    pub resumed: Instant,
     /// The first of its adverts in this spell that no peer's word has accounted for.
     pub unaccounted: Option<Instant>,
     /// Its first advert since two speakers were active at a time.
@@ -63,6 +65,7 @@ impl Speaker {
             known: true,
             last: now,
             spell: now,
+            resumed: now,
             unaccounted: Some(now),
             contested: None,
             beside: None,
@@ -118,6 +121,9 @@ impl Speaker {
             self.missed += due.saturating_sub(1);
         } else if advert.priority > 0 {
             (self.spell, self.unaccounted) = (now, Some(now));
+        }
+        if self.spell == now || now > self.gone_at() {
+            self.resumed = now;
         }
         self.unaccounted.get_or_insert(now);
         self.last = self.last.max(now);

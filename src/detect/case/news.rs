@@ -22,7 +22,7 @@ impl Case {
         if self.master == Some(speaker.advert.source) {
             return;
         }
-        let at = speaker.spell.max(self.settled);
+        let at = speaker.resumed.max(self.settled);
         let from = self.master.replace(speaker.advert.source);
         if from.is_some() {
             self.transitions += 1;
@@ -36,7 +36,7 @@ impl Case {
         };
         let mut event = event(
             router,
-            speaker.spell,
+            speaker.resumed,
             "master",
             from.map(|a| a.to_string()),
             Some(speaker.advert.source.to_string()),

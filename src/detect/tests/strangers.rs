@@ -122,22 +122,42 @@ fn a_peer_that_was_master_for_one_advert_was_not_played_back_fault_1() {
 fn a_master_that_comes_back_at_once_is_not_played_back_by_what_it_said_meanwhile_fault_1() {
     let mut stage = backup();
     stage.answers = Vec::new();
-    stage.idle(7300);
+    stage.idle(8700);
     stage.own(VIP);
     stage.hear(&advert(A, 100));
     let before = stage.events.len();
-    stage.idle(7900);
+    stage.idle(9100);
     stage.hear(&advert(B, 200));
     stage.disown(VIP);
-    stage.idle(7908);
-    stage.said(7895, vec![sending(false, 4000)]);
-    stage.idle(8100);
+    stage.idle(9108);
+    stage.said(9095, vec![sending(false, 5000)]);
+    stage.idle(9300);
     stage.answers = vec![mac(B)];
-    stage.says(vec![sending(true, 7900)]);
-    stage.play(11_000, &[(&advert(B, 200), 900)]);
+    stage.says(vec![sending(true, 9100)]);
+    stage.play(12_100, &[(&advert(B, 200), 900)]);
     stage.expect(Verdict::Healthy, &[]);
     let news = &stage.events[before..];
     assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{news:?}");
+}
+
+/// Whoever asked for the address while it was away got no answer: that says nothing of what it holds since.
+#[test]
+fn a_master_that_comes_back_at_once_is_not_hollow_by_what_was_asked_meanwhile_fault_16() {
+    let mut stage = backup();
+    (stage.answers, stage.own_answers) = (Vec::new(), vec![(ip(B), mac(B))]);
+    stage.idle(8700);
+    stage.own(VIP);
+    stage.play(9000, &[(&advert(A, 100), 0)]);
+    let before = stage.events.len();
+    stage.idle(9100);
+    stage.disown(VIP);
+    stage.answers = vec![mac(B)];
+    stage.play(12_100, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::Healthy, &[]);
+    let news = &stage.events[before..];
+    assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{news:?}");
+    let took = news.iter().find(|e| e.kind == "master").map(|e| e.at);
+    assert_eq!(took, Some(at(9100)), "{news:?}");
 }
 
 /// This node is a backup of the peer, which answers.
