@@ -5,7 +5,7 @@ mod news;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::observe::{Claim, Model, Router, Speaker, advert_margin};
+use crate::observe::{Model, Router, Speaker, advert_margin};
 use crate::time::{Duration, Instant};
 
 use super::announce;
@@ -294,13 +294,10 @@ impl Case {
     fn silent_holder(&self, model: &Model, router: &Router, holder: &Party<'_>, now: Instant) -> Judgement {
         let begins = holder.held.map(|held| held + conflict::beginning_here(model, router, held).unwrap_or_default());
         let silent_since = self.silent_since(model, router).map(|quiet| quiet.max(begins.unwrap_or_default()));
-        let answers_since = |(_, claim): &(_, &Claim)| conflict::begins(router, claim);
-        let may_begin =
-            holder.says_that_it_begins(router) || !holder.claims.is_empty() && holder.claims.iter().all(answers_since);
         match (hollow::beside(model, router, holder, now), silent_since) {
             (Some(talk), _) => degraded(model, holder, talk),
             // What it answered before it fell silent proves nothing, and it has been asked since.
-            (None, Some(quiet)) if quiet <= now && (!holder.holds_still() || may_begin) => self.as_before(),
+            (None, Some(quiet)) if quiet <= now && !holder.holds_on(router) => self.as_before(),
             (None, Some(quiet)) if quiet <= now => {
                 degraded(model, holder, cause::silent_alone(model, router, holder, now))
             }

@@ -160,7 +160,7 @@ fn spoken(router: &Router) -> Option<Dialect> {
 /// The local daemon is no master, and was told something that makes it refuse the master's adverts: it will take over beside it, or
 /// did, and was fenced.
 pub fn latent_told(model: &Model, router: &Router, master: &Party<'_>) -> Option<Finding> {
-    let speaker = master.active.filter(|s| !master.here && !router.is_stranger(s))?;
+    let speaker = master.active.filter(|_| !master.here)?;
     let told = model.told_of(router).map(Dialect::told).or_else(|| spoken(router))?;
     let (row, local, remote) = difference(&told, &Dialect::of(speaker))?;
     let node = &model.settings.node;

@@ -6,6 +6,7 @@ use crate::observe::{Claim, Model, Router, Speaker, Vouched};
 use crate::time::Instant;
 use crate::wire::MacAddr;
 
+use super::conflict;
 use super::remote::{self, Standing, Word};
 
 /// One host that holds, or says so.
@@ -62,10 +63,14 @@ impl<'a> Party<'a> {
             || self.word.is_some_and(|word| word.said.held.contains(&address))
     }
 
-    /// True if anything shows that it holds since its last advert.
-    pub fn holds_still(&self) -> bool {
+    /// True if anything shows that it holds since its last advert, and it is not about to send its first.
+    pub fn holds_on(&self, router: &Router) -> bool {
         let fell_silent = self.speaker.map_or(Instant::ZERO, |s| s.last);
-        self.here || self.says_held().is_some() || self.claims.iter().any(|(_, claim)| claim.last > fell_silent)
+        let answers_since = |(_, claim): &(_, &Claim)| claim.last > fell_silent;
+        let answers_first = |(_, claim): &(_, &Claim)| conflict::begins(router, claim);
+        let begins = !self.claims.is_empty() && self.claims.iter().all(answers_first);
+        let holds = self.here || self.says_held().is_some() || self.claims.iter().any(answers_since);
+        holds && !begins && !self.says_that_it_begins(router)
     }
 
     /// What its vipwarden says, if that is that it holds.

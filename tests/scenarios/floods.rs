@@ -2,7 +2,7 @@
 
 use crate::lab::{Flavour, Injector, Node, Pair, Siege, second, stranger, until};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use vipwarden::time::CentiSeconds;
+use vipwarden::time::{CentiSeconds, Seconds};
 use vipwarden::wire::{Advert, Auth, ChecksumForm, Interval, MacAddr, Version, frame};
 
 fn is_v6(flavour: Flavour) -> bool {
@@ -25,17 +25,21 @@ fn mac(n: u32) -> MacAddr {
 
 /// An advert of the pair's own kind, from ever new sources and MACs.
 fn advert(flavour: Flavour, n: u32, vrid: u8, priority: u8, addresses: Vec<IpAddr>) -> Advert {
+    let (version, interval, checksum) = match flavour {
+        Flavour::V2 => (Version::V2, Interval::Seconds(Seconds(1)), ChecksumForm::MessageOnly),
+        _ => (Version::V3, Interval::CentiSeconds(CentiSeconds(10)), ChecksumForm::PseudoHeader),
+    };
     Advert {
         mac: Some(mac(n)),
         source: source(flavour, n),
         destination: if is_v6(flavour) { "ff02::12" } else { "224.0.0.18" }.parse().expect("an address"),
         ttl: 255,
-        version: Version::V3,
+        version,
         vrid,
         priority,
-        interval: Interval::CentiSeconds(CentiSeconds(10)),
+        interval,
         auth: Auth::None,
-        checksum: ChecksumForm::PseudoHeader,
+        checksum,
         addresses,
     }
 }
@@ -62,6 +66,15 @@ fn announcement(vip: IpAddr, at: MacAddr) -> Vec<Vec<u8>> {
     match vip {
         IpAddr::V4(vip) => frame::gratuitous_arp(at, vip).to_vec(),
         IpAddr::V6(vip) => vec![frame::unsolicited_na(at, vip, false)],
+    }
+}
+
+/// Who has it, from one that is not on the link.
+fn question(flavour: Flavour, n: u32) -> Vec<u8> {
+    match (source(flavour, n), flavour.vip().parse().expect("an address")) {
+        (IpAddr::V4(from), IpAddr::V4(vip)) => frame::arp_request(mac(n), from, vip),
+        (IpAddr::V6(from), IpAddr::V6(vip)) => frame::neighbour_solicitation(mac(n), from, vip),
+        (from, vip) => panic!("{from} and {vip} are of two families"),
     }
 }
 
@@ -131,6 +144,13 @@ impl Flood {
         }
     }
 
+    /// Questions for the address, from ever new hosts.
+    fn questions(&mut self, frames: std::ops::Range<u32>) {
+        for n in frames {
+            self.send(n, &question(self.flavour, n));
+        }
+    }
+
     /// Bounds hold, and the pair is well once the master has announced itself again.
     fn assert_bounds(&mut self) {
         let (before, after) = (self.memory, self.resident());
@@ -167,6 +187,8 @@ fn is_borne(flavour: Flavour, frr: bool) {
     }
     flood.siege.announce_master();
     flood.siege.pair.expect_master_a();
+    flood.questions(0..10_000);
+    flood.siege.pair.expect_master_a();
     flood.others_vrids(30_000..60_000);
     flood.siege.pair.expect_master_a();
     flood.assert_bounds();
@@ -188,4 +210,6 @@ flooded! {
     a_flood_beside_virtual_macs_is_bounded_and_blames_nobody: Flavour::Vmac, false;
     a_flood_beside_unicast_is_bounded_and_blames_nobody: Flavour::Unicast, false;
     a_flood_beside_frr_is_bounded_and_blames_nobody: Flavour::V3, true;
+    a_flood_beside_frr_over_ipv6_is_bounded_and_blames_nobody: Flavour::V6, true;
+    a_flood_of_version_2_is_bounded_and_blames_nobody: Flavour::V2, false;
 }

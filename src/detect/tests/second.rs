@@ -244,6 +244,18 @@ fn a_master_whose_host_answers_for_itself_and_not_for_the_address_is_hollow_faul
 }
 
 /// While this host held the address nobody answered either.
+/// It has not advertised since it let go, and its backups wait.
+#[test]
+fn a_master_that_let_go_and_fell_silent_is_not_hollow_fault_20() {
+    let mut stage = Stage::member();
+    stage.own(VIP);
+    stage.play(5000, &[(&advert(A, 200), 0)]);
+    stage.idle(5100);
+    stage.disown(VIP);
+    stage.idle(7900);
+    assert!(stage.events.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{:?}", stage.events);
+}
+
 #[test]
 fn a_successor_is_not_hollow_before_it_was_asked_twice_in_vain_fault_1() {
     let mut stage = Stage::member_with(settings());

@@ -214,6 +214,17 @@ fn a_stranger_that_advertises_and_answers_is_a_split() {
     assert_eq!(stage.router().verdict, Verdict::SplitBrain);
 }
 
+/// What that peer says is not its word.
+#[test]
+fn a_stranger_that_answers_is_not_called_by_the_peers_name_whose_address_it_uses() {
+    let mut stage = master();
+    stage.answers = vec![X];
+    stage.hears_beside(&quiet(), &forged(B, 50), 4000);
+    let router = stage.router();
+    assert_eq!(router.verdict, Verdict::SplitBrain, "{router:#?}");
+    assert!(router.evidence.iter().all(|said| !said.says.contains("lb02")), "{:?}", router.evidence);
+}
+
 #[test]
 fn a_peers_second_card_that_it_says_is_its_own_is_no_strangers() {
     let mut stage = pair();
