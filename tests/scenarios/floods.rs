@@ -26,7 +26,7 @@ fn mac(n: u32) -> MacAddr {
 /// An advert of the pair's own kind, from ever new sources and MACs.
 fn advert(flavour: Flavour, n: u32, vrid: u8, priority: u8, addresses: Vec<IpAddr>) -> Advert {
     let (version, interval, checksum) = match flavour {
-        Flavour::V2 => (Version::V2, Interval::Seconds(Seconds(1)), ChecksumForm::MessageOnly),
+        Flavour::V2 => (Version::V2, Interval::Seconds(Seconds(1)), ChecksumForm::Message),
         _ => (Version::V3, Interval::CentiSeconds(CentiSeconds(10)), ChecksumForm::PseudoHeader),
     };
     Advert {
@@ -128,11 +128,12 @@ impl Flood {
         }
     }
 
-    /// Adverts of the pair's own VRID and address, that the election refuses.
+    /// Adverts of the pair's own VRID and address, that the election refuses, some 1700 a second: keepalived answers each of them with
+    /// one of its own, and writes a line.
     fn own_vrid(&mut self, frames: std::ops::Range<u32>) {
         for n in frames {
             let forged = advert(self.flavour, n, 51, 1 + (n % 90) as u8, vips(self.flavour));
-            self.send(n, &frame::advert(&forged, None).expect("a frame"));
+            self.send(n * 4, &frame::advert(&forged, None).expect("a frame"));
         }
     }
 
@@ -144,10 +145,11 @@ impl Flood {
         }
     }
 
-    /// Questions for the address, from ever new hosts.
+    /// Questions for the address, from few hosts: each takes a place in the neighbour table of whoever answers, of which there are 1024
+    /// for all that is on this machine.
     fn questions(&mut self, frames: std::ops::Range<u32>) {
         for n in frames {
-            self.send(n, &question(self.flavour, n));
+            self.send(n, &question(self.flavour, n % 50));
         }
     }
 
@@ -171,7 +173,7 @@ fn is_borne(flavour: Flavour, frr: bool) {
         until("the table is full", || side.watch.metric("vrrp_table_full_total", &["table=\"routers\""]) > 0.0);
     }
     flood.siege.pair.expect_master_a();
-    flood.own_vrid(0..20_000);
+    flood.own_vrid(0..10_000);
     flood.siege.pair.expect_master_a();
     for side in flood.siege.sides() {
         let full = side.watch.metric("vrrp_table_full_total", &["table=\"speakers\""]);
