@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::observe::{DaemonState, Expected, Model, Router, Speaker, Tap, Told};
 use crate::time::{Duration, Instant};
-use crate::wire::{Auth, ChecksumForm, MacAddr, Version};
+use crate::wire::{Auth, ChecksumForm, Family, MacAddr, Version};
 
 use super::conflict::Conflict;
 use super::party::Party;
@@ -287,7 +287,13 @@ fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_
         here: true,
         local: local.into(),
         remote: format!("{} {}", other.name(model), does(other)),
-        remedy: row.remedy(&[("delete", &delete(router)), ("protocol", protocol)]),
+        remedy: row.remedy(&[
+            ("delete", &delete(router)),
+            ("protocol", protocol),
+            ("interface", &router.id.interface),
+            ("questions", if router.id.family == Family::V6 { "icmp6" } else { "arp" }),
+            ("family", router.id.family.as_str()),
+        ]),
     };
     match model.daemon_of(router) {
         DaemonState::Absent if !model.may_be_starting(router, held, now) => {
@@ -298,6 +304,10 @@ fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_
             "the VRRP daemon is frozen: it does not read its socket, and the address is still there",
         ),
         _ if blocked => finding(Row::OutputHere, "this host's firewall refuses to let protocol 112 out (EPERM)"),
+        _ if model.host.has_no_room(router.id.family, now) => finding(
+            Row::CrowdedHere,
+            "this host's neighbour table is full: the kernel has no room to let an advert out (ENOBUFS)",
+        ),
         DaemonState::Alive if !spoke => unresolved_here(model, router, other, now).unwrap_or_else(|| {
             finding(Row::StrayHere, "the address was added here while this node is a backup: it never advertised since")
         }),
@@ -326,7 +336,7 @@ fn unresolved_here(model: &Model, router: &Router, other: &Party<'_>, now: Insta
 
 /// VRRP in nft's words.
 fn protocol(router: &Router) -> &'static str {
-    if router.id.family == crate::wire::Family::V6 { "ip6 nexthdr 112" } else { "ip protocol 112" }
+    if router.id.family == Family::V6 { "ip6 nexthdr 112" } else { "ip protocol 112" }
 }
 
 fn muted(model: &Model, own: &Party<'_>) -> Finding {

@@ -60,6 +60,8 @@ pub enum Row {
     FrozenHere,
     /// The host's own firewall refuses what the daemon sends.
     OutputHere,
+    /// The host's neighbour table is full, and nothing that the daemon sends leaves.
+    CrowdedHere,
     /// The address is here, and the adverts are for a neighbour that nobody is.
     UnresolvedHere,
     /// The address is here, and the daemon never advertised since.
@@ -126,7 +128,7 @@ const fn rule(row: Row, cause: Cause, confidence: Confidence, symptoms: &'static
 use Confidence::{Likely, Possible, Proven};
 
 /// All rows, in the order in which they are tried.
-pub const TABLE: [Rule; 35] = [
+pub const TABLE: [Rule; 36] = [
     rule(
         Row::TwoVrids,
         Cause::VridMismatch,
@@ -224,6 +226,13 @@ pub const TABLE: [Rule; 35] = [
         Proven,
         "this node holds the address, no advert leaves, and its firewall refuses protocol 112 (EPERM)",
         "nft insert rule inet filter output {protocol} accept",
+    ),
+    rule(
+        Row::CrowdedHere,
+        Cause::MutedMaster,
+        Likely,
+        "this node holds the address, no advert leaves, and its kernel's neighbour table is full (ENOBUFS)",
+        "look who asks in many names: tcpdump -eni {interface} {questions}; make room: sysctl -w net.{family}.neigh.default.gc_thresh3=8192",
     ),
     rule(
         Row::UnresolvedHere,

@@ -159,8 +159,8 @@ const fn of_an_address(cause: Cause) -> Chapter {
         Cause::MutedMaster => Chapter {
             means: "A node holds the address, its daemon runs, and it sends no adverts.",
             sees: "One node advertises, two hold. Beside it stands the mismatch that is the reason, where it is known.",
-            why: "keepalived starts its advert timer anew with each advert that it refuses: one of two that refuse each other falls silent for ever.",
-            mend: "Mend the mismatch; without one, read the daemon's log for what it refuses.",
+            why: "keepalived starts its advert timer anew with each advert that it refuses: one of two that refuse each other falls silent for ever. Or the kernel has no room: its neighbour table (1024 entries by default, for all network namespaces together) is full of hosts that asked, and what is sent to VRRP's group needs a place in it, too.",
+            mend: "Mend the mismatch; without one, read the daemon's log for what it refuses. If the neighbour table is full, find who asks in many names and raise `gc_thresh3`.",
         },
         Cause::ForeignClaim => Chapter {
             means: "A host that speaks no VRRP answers for the address.",

@@ -51,6 +51,7 @@ pub(super) struct Core {
     kept_at: Instant,
     rest: Rest,
     daemons_doubted: Arc<Notify>,
+    neighbours_doubted: Arc<Notify>,
 }
 
 impl Core {
@@ -80,12 +81,18 @@ impl Core {
             kept_at: started,
             rest,
             daemons_doubted: Arc::default(),
+            neighbours_doubted: Arc::default(),
         }
     }
 
     /// Notified when it is to be looked at once whether VRRP daemons run here.
     pub fn daemons_doubted(&self) -> Arc<Notify> {
         self.daemons_doubted.clone()
+    }
+
+    /// Notified when it is to be looked at once whether the kernel has room for its neighbours.
+    pub fn neighbours_doubted(&self) -> Arc<Notify> {
+        self.neighbours_doubted.clone()
     }
 
     /// What it has found out.
@@ -172,10 +179,14 @@ impl Core {
 
     fn act(&mut self, request: &Request) {
         match *request {
-            Request::OutputTest { interface, family } => match probe::output_blocked(interface, family) {
-                Ok(blocked) => self.feed(clock::now(), &Fact::OutputTest { interface, family, blocked }),
-                Err(error) => tracing::debug!(?interface, ?family, %error, "the output test says nothing"),
-            },
+            Request::OutputTest { interface, family } => {
+                // The kernel refuses for want of room, too.
+                self.neighbours_doubted.notify_one();
+                match probe::output_blocked(interface, family) {
+                    Ok(blocked) => self.feed(clock::now(), &Fact::OutputTest { interface, family, blocked }),
+                    Err(error) => tracing::debug!(?interface, ?family, %error, "the output test says nothing"),
+                }
+            }
             // Both families are looked at: it costs nothing more, and this happens once for each time that a tap lacks adverts.
             Request::Daemon { .. } => self.daemons_doubted.notify_one(),
             Request::Arp { interface, .. } | Request::Neighbour { interface, .. } | Request::Echo { interface, .. } => {

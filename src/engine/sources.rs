@@ -14,6 +14,7 @@ use crate::observe::{Fact, Frame, IfIndex, Sensor};
 use crate::sys::capture::{Capture, Captured};
 use crate::sys::clock;
 use crate::sys::daemon::DaemonWatch;
+use crate::sys::neighbour_table;
 use crate::sys::netlink::Netlink;
 use crate::sys::taps::{FurtherTap, IpTap, RawTap};
 use crate::time::{Duration, Instant};
@@ -39,6 +40,9 @@ const TAP_REST: Duration = Duration::from_millis(100);
 /// proven. Two readings must not both meet an advert on its way to one that is alive: this is no multiple of the intervals in use.
 const SOON: Duration = Duration::from_millis(225);
 
+/// The wait before it is looked at again whether the kernel had room for all neighbours, unless that is asked before.
+const NEIGHBOURS_EVERY: Duration = Duration::from_secs(10);
+
 /// How a source ended: it never does but by an error.
 type Ended = io::Result<Infallible>;
 
@@ -57,6 +61,7 @@ pub(super) fn start(hub: &Rc<Hub>) {
         keep(&netlink_hub, Sensor::Netlink, None, "netlink", &Notify::new(), serve).await;
     });
     spawn_local(daemons(hub.clone()));
+    spawn_local(neighbours(hub.clone()));
     spawn_local(keep_time(hub.clone()));
 }
 
@@ -345,6 +350,29 @@ async fn daemons(hub: Rc<Hub>) {
         for family in [Family::V4, Family::V6] {
             let state = if is_due { watch.read(family) } else { watch.look(family) };
             hub.feed(clock::now(), &Fact::Daemon(crate::observe::Daemon { family, state }));
+        }
+    }
+}
+
+/// What was refused before the first look is no news.
+async fn neighbours(hub: Rc<Hub>) {
+    let doubted = hub.core().neighbours_doubted();
+    let mut seen = None;
+    loop {
+        match neighbour_table::refusals().await {
+            Ok(refusals) => {
+                let before = seen.replace(refusals).unwrap_or(refusals);
+                for family in [Family::V4, Family::V6] {
+                    if refusals[family as usize] > before[family as usize] {
+                        hub.feed(clock::now(), &Fact::NeighboursFull(family));
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "whether the neighbour table is full can't be told"),
+        }
+        tokio::select! {
+            () = sleep(NEIGHBOURS_EVERY) => {}
+            () = doubted.notified() => {}
         }
     }
 }

@@ -16,7 +16,12 @@ pub struct Host {
     carrying: BTreeMap<IfIndex, Instant>,
     addresses: BTreeMap<(IpAddr, IfIndex), (Address, Instant)>,
     daemons: [Option<Look>; 2],
+    /// When the neighbour table was last seen to be full.
+    full: [Option<Instant>; 2],
 }
+
+/// How long a table counts as full after that was seen: while it is, this is looked at more often.
+const FULL_FOR: Duration = Duration::from_secs(5);
 
 /// What was last seen of a family's daemon.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +34,16 @@ struct Look {
 }
 
 impl Host {
+    /// The kernel had no room for a neighbour.
+    pub fn see_neighbours_full(&mut self, now: Instant, family: Family) {
+        self.full[family as usize] = Some(now);
+    }
+
+    /// True if it had none a moment ago: what is sent over IP may not leave.
+    pub fn has_no_room(&self, family: Family, now: Instant) -> bool {
+        self.full[family as usize].is_some_and(|at| now < at + FULL_FOR)
+    }
+
     /// The interface, if it is there.
     pub fn link(&self, index: IfIndex) -> Option<&Link> {
         self.links.get(&index)

@@ -11,6 +11,7 @@ pub mod fifo;
 pub mod group;
 pub mod interface;
 pub mod neighbour;
+pub mod neighbour_table;
 pub mod netlink;
 pub mod netns;
 pub mod nft;

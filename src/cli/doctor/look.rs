@@ -11,6 +11,7 @@ use crate::detect::Snapshot;
 use crate::engine::{Engine, Origin};
 use crate::observe::DaemonState;
 use crate::sys::interface;
+use crate::sys::neighbour_table::refusals;
 use crate::sys::probe::output_blocked;
 use crate::time::Duration;
 use crate::wire::Family;
@@ -24,6 +25,8 @@ pub(super) struct Look {
     pub snapshot: Snapshot,
     /// Whether the firewall lets adverts out, by interface and family; empty where nothing may be sent.
     pub output: Vec<(String, Family, io::Result<bool>)>,
+    /// How many neighbours of each family the kernel had no room for meanwhile.
+    pub crowded: io::Result<[u64; 2]>,
 }
 
 impl Look {
@@ -60,12 +63,16 @@ pub(super) fn look(config: &Config) -> Result<Look, String> {
         let mut seen = None;
         engine
             .attend(async {
+                let before = refusals().await;
                 sleep(length).await;
+                let after = refusals().await;
+                let since = |before: [u64; 2], after: [u64; 2]| [0, 1].map(|of| after[of].saturating_sub(before[of]));
+                let crowded = before.and_then(|before| Ok(since(before, after?)));
                 shared.refresh().await;
                 let snapshot = shared.view.load().snapshot.clone();
                 // Now, while the engine has joined the groups: so nothing is sent for it.
                 let output = if silent { Vec::new() } else { try_output(&snapshot) };
-                seen = Some(Look { snapshot, output });
+                seen = Some(Look { snapshot, output, crowded });
             })
             .await;
         seen.ok_or_else(|| "the detector ended by itself, which is a bug: please report it".to_owned())

@@ -83,6 +83,27 @@ fn tried(interface: &str, family: Family, blocked: &io::Result<bool>) -> Option<
     }
 }
 
+/// Whether the kernel had room for its neighbours meanwhile.
+pub(super) fn neighbours(look: &Look) -> Vec<Finding> {
+    match &look.crowded {
+        Ok(turned_away) => vec![room(*turned_away)],
+        Err(error) => vec![Finding::new(NEIGHBOURS, Severity::Info, "", error.to_string(), "nothing is known of it")],
+    }
+}
+
+const NEIGHBOURS: &str = "neighbour table";
+
+fn room(turned_away: [u64; 2]) -> Finding {
+    let crowded = [Family::V4, Family::V6].into_iter().find(|family| turned_away[*family as usize] > 0);
+    let Some(family) = crowded else { return Finding::ok(NEIGHBOURS, "", "has room") };
+    let (count, name) = (turned_away[family as usize], family.as_str());
+    let seen = format!("full: {count} neighbours over {name} were turned away while this looked");
+    let why = "what is sent to a host or a group that it does not know is refused (ENOBUFS): adverts, too";
+    Finding::new(NEIGHBOURS, Severity::Critical, "", seen, why).mended_by(format!(
+        "sudo sysctl -w net.{name}.neigh.default.gc_thresh3=8192   # and find who asks in many names"
+    ))
+}
+
 /// What this host can't see just now, and its peers.
 pub(super) fn senses(look: &Look) -> Vec<Finding> {
     let blind = look.snapshot.sensors.iter().filter_map(|sensor| Some((sensor, sensor.state.as_ref().err()?)));
@@ -123,5 +144,19 @@ fn peer(peer: &PeerView) -> Finding {
                 .mended_by("vipwarden check-config   # on both: [cluster] key_file must name the same key")
         }
         _ => Finding::ok(check, &reach.name, "it answers"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_neighbour_table_is_named_with_its_family_and_how_to_make_room() {
+        let found = room([0, 7]);
+        assert_eq!(found.severity, Severity::Critical);
+        assert!(found.seen.contains("7 neighbours over ipv6"), "{found:?}");
+        assert!(found.mend.is_some_and(|command| command.contains("net.ipv6.neigh.default.gc_thresh3")));
+        assert_eq!(room([0, 0]).severity, Severity::Ok);
     }
 }

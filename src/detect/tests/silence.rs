@@ -179,3 +179,23 @@ fn one_that_falls_silent_again_and_again_is_asked_for_no_faster_than_a_round_all
     let asked: Vec<u64> = probes.map(|(at, _)| *at).filter(|at| *at >= 3000).collect();
     assert_eq!(asked, [3000, 3200, 3400]);
 }
+
+/// Somebody asked for it in a thousand names: what is sent to the group needs a place in the neighbour table, too.
+#[test]
+fn a_node_whose_kernel_has_no_room_for_a_neighbour_is_muted_and_holds_no_stray_address_fault_28() {
+    let mut stage = Stage::member();
+    stage.play(4000, &[(&advert(B, 200), 0)]);
+    stage.own(VIP);
+    stage.fact(Fact::NeighboursFull(Family::V6));
+    stage.play(7000, &[(&advert(B, 200), 1000)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::StrayAddress]);
+    stage.fact(Fact::NeighboursFull(Family::V4));
+    stage.play(9000, &[(&advert(B, 200), 0)]);
+    stage.expect(Verdict::SplitBrain, &[Cause::MutedMaster]);
+    let finding = stage.router().findings[0].clone();
+    assert!(finding.local.contains("neighbour table is full"), "{finding:?}");
+    assert!(
+        finding.remedy.contains("tcpdump -eni eth0 arp") && finding.remedy.contains("net.ipv4.neigh"),
+        "{finding:?}"
+    );
+}

@@ -53,6 +53,7 @@ impl Mask {
             | Fact::AddressGone { .. }
             | Fact::Daemon(_)
             | Fact::OutputTest { .. }
+            | Fact::NeighboursFull(_)
             | Fact::Ping { .. }
             | Fact::PeerReport { .. }
             | Fact::Capture { .. }

@@ -320,6 +320,7 @@ impl Model {
             }
             Fact::Daemon(daemon) => self.handle_daemon(now, *daemon),
             Fact::OutputTest { interface, family, blocked } => self.handle_output(now, *interface, *family, *blocked),
+            Fact::NeighboursFull(family) => self.handle_neighbours_full(now, *family),
             Fact::Ping { target, rtt } => self.handle_ping(now, *target, *rtt),
             Fact::Told(told) => self.take_told(told),
             Fact::PeerReport { peer, url, said } => self.handle_report(*peer, *url, said),
@@ -434,6 +435,12 @@ impl Model {
             router.output = Some((now, blocked));
             self.dirty.insert(*slot);
         }
+    }
+
+    fn handle_neighbours_full(&mut self, now: Instant, family: Family) {
+        self.host.see_neighbours_full(now, family);
+        let mute = |r: &Router| r.id.family == family && r.member;
+        self.dirty.extend(self.routers.iter().filter(|(_, r)| mute(r)).map(|(slot, _)| *slot));
     }
 
     fn handle_ping(&mut self, now: Instant, target: Target, rtt: Option<Duration>) {

@@ -337,6 +337,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => gone,
         1 => daemon,
         1 => output,
+        1 => family().prop_map(Fact::NeighboursFull),
         2 => ping,
         2 => report(),
         1 => told(),
