@@ -306,7 +306,7 @@ fn silent_here(model: &Model, router: &Router, own: &Party<'_>, other: &Party<'_
         _ if blocked => finding(Row::OutputHere, "this host's firewall refuses to let protocol 112 out (EPERM)"),
         _ if model.host.has_no_room(router.id.family, now) => finding(
             Row::CrowdedHere,
-            "this host's neighbour table is full: the kernel has no room to let an advert out (ENOBUFS)",
+            "this host's neighbour table is full: the kernel drops the adverts and tells the daemon nothing",
         ),
         DaemonState::Alive if !spoke => unresolved_here(model, router, other, now).unwrap_or_else(|| {
             finding(Row::StrayHere, "the address was added here while this node is a backup: it never advertised since")

@@ -231,7 +231,7 @@ pub const TABLE: [Rule; 36] = [
         Row::CrowdedHere,
         Cause::MutedMaster,
         Likely,
-        "this node holds the address, no advert leaves, and its kernel's neighbour table is full (ENOBUFS)",
+        "this node holds the address, no advert leaves, and its kernel's neighbour table is full",
         "look who asks in many names: tcpdump -eni {interface} {questions}; make room: sysctl -w net.{family}.neigh.default.gc_thresh3=8192",
     ),
     rule(

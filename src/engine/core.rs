@@ -180,7 +180,7 @@ impl Core {
     fn act(&mut self, request: &Request) {
         match *request {
             Request::OutputTest { interface, family } => {
-                // The kernel refuses for want of room, too.
+                // The kernel drops them for want of room, too.
                 self.neighbours_doubted.notify_one();
                 match probe::output_blocked(interface, family) {
                     Ok(blocked) => self.feed(clock::now(), &Fact::OutputTest { interface, family, blocked }),

@@ -46,7 +46,7 @@ pub enum Fact {
         /// True if the host's own firewall refused to let a protocol-112 packet out (EPERM).
         blocked: bool,
     },
-    /// Since this was last looked at, the kernel has turned away a neighbour of this family for want of room (ENOBUFS).
+    /// Since this was last looked at, the kernel has turned away a neighbour of this family for want of room.
     NeighboursFull(Family),
     /// A ping of a peer or witness came back (`Some` round trip) or was lost (`None`).
     Ping {

@@ -1,5 +1,5 @@
-//! Whether the kernel had no room for a neighbour: then what goes out over IP to one that it does not know is refused (ENOBUFS), VRRP's
-//! groups among them. All network namespaces of a host share the table of a family.
+//! Whether the kernel had no room for a neighbour: then what goes out over IP to one that it does not know is dropped, VRRP's groups
+//! among them, and a raw socket is told nothing of it. All network namespaces of a host share the table of a family.
 
 use std::io;
 

@@ -98,7 +98,7 @@ fn room(turned_away: [u64; 2]) -> Finding {
     let Some(family) = crowded else { return Finding::ok(NEIGHBOURS, "", "has room") };
     let (count, name) = (turned_away[family as usize], family.as_str());
     let seen = format!("full: {count} neighbours over {name} were turned away while this looked");
-    let why = "what is sent to a host or a group that it does not know is refused (ENOBUFS): adverts, too";
+    let why = "what is sent to a host or a group that it does not know is dropped without a word: adverts, too";
     Finding::new(NEIGHBOURS, Severity::Critical, "", seen, why).mended_by(format!(
         "sudo sysctl -w net.{name}.neigh.default.gc_thresh3=8192   # and find who asks in many names"
     ))
