@@ -4,26 +4,16 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use pnet::datalink::{self, Channel, DataLinkSender};
 use vipwarden::cli::demo::daemon::Daemon;
 use vipwarden::cli::demo::keepalived::{Instance, Keepalived};
 use vipwarden::cli::demo::lab::{Lab, Node, wait_until};
+use vipwarden::sys::interface::index;
 use vipwarden::sys::neighbour_table::refusals;
+use vipwarden::sys::transmit::Transmitter;
 use vipwarden::time::Duration;
 use vipwarden::wire::{MacAddr, frame};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn cable(node: &Node) -> Box<dyn DataLinkSender> {
-    let channel = node.inside(|| {
-        let found = datalink::interfaces().into_iter().find(|i| i.name == "eth0");
-        datalink::channel(&found.expect("the host has its interface"), datalink::Config::default())
-    });
-    match channel.expect("the host's namespace is there").expect("a packet socket opens") {
-        Channel::Ethernet(sender, _) => sender,
-        _ => unreachable!("an Ethernet interface has an Ethernet channel"),
-    }
-}
 
 /// Who has it, from the `n`th of 4096 hosts that are not on the link.
 fn question(n: u16, target: Ipv4Addr) -> Vec<u8> {
@@ -44,10 +34,13 @@ fn until(what: &str, daemon: &Daemon, mut between: impl FnMut(), holds: impl Fn(
 /// Asks `node` in ever new names, some thousand at a time.
 fn crowd(from: &Node, node: &Node) -> impl FnMut() {
     let own: Ipv4Addr = node.ipv4().parse().expect("an address");
-    let (mut wire, mut n) = (cable(from), 0_u16);
+    let open = || (Transmitter::open("nobody can be asked").expect("root"), index("eth0").expect("its cable"));
+    let (wire, on) = from.inside(open).expect("the host's namespace is there");
+    let mut n = 0_u16;
     move || {
         for _ in 0..1024 {
-            wire.send_to(&question(n, own), None).expect("the socket takes frames").expect("the frame leaves");
+            // One more or less: what finds the queue full is not sent.
+            let _ = wire.send(on, &question(n, own));
             n = n.wrapping_add(1);
         }
     }

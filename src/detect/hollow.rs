@@ -47,8 +47,7 @@ pub fn find(model: &Model, router: &Router, master: &Party<'_>, now: Instant) ->
         if advertised.iter().any(|vip| model.host.has_address(vip.address)) {
             return Ok(None);
         }
-        let since =
-            advertised.iter().filter_map(|vip| vip.released).max().unwrap_or(speaker.resumed).max(speaker.resumed);
+        let since = advertised.iter().filter_map(|vip| vip.released).fold(speaker.resumed, Instant::max);
         if speaker.last < since {
             // It let go, and said nothing since: it gave way.
             return Ok(None);

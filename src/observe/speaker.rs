@@ -120,7 +120,7 @@ impl Speaker {
             let due = (gap.as_secs_f64() / interval.as_secs_f64()).round() as u64;
             self.missed += due.saturating_sub(1);
         } else if advert.priority > 0 {
-            (self.spell, self.unaccounted) = (now, Some(now));
+            (self.spell, self.unaccounted) = (now, None);
         }
         if self.spell == now || now > self.gone_at() {
             self.resumed = now;

@@ -44,8 +44,8 @@ pub(super) fn carrier(interface: &str, before: u64, links: &[NetworkInterface]) 
 fn judge_carrier(interface: &str, has_carrier: bool, before: u64, now: u64) -> Finding {
     let look = format!("ethtool {interface}; dmesg | grep {interface}");
     let why = "each loss of carrier is a failover; the cause lies in cable, transceiver or switch port";
-    // One that comes and goes may be looked at while it has none.
-    if now > before + 1 || has_carrier && now > before {
+    // One that comes and goes may be looked at while it has none; one that went for good has changed once.
+    if now > before + u64::from(!has_carrier) {
         let seen = format!("its carrier changed {} times while this looked", now - before);
         return Finding::new("link", Severity::Critical, interface, seen, why).mended_by(look);
     }
@@ -194,6 +194,7 @@ mod tests {
         assert_eq!(judge_carrier("eth0", true, 2, 2).severity, Severity::Ok);
         assert_eq!(judge_carrier("eth0", true, 40, 40).severity, Severity::Warning);
         assert_eq!(judge_carrier("eth0", true, 2, 4).severity, Severity::Critical);
+        assert_eq!(judge_carrier("eth0", false, 2, 2).severity, Severity::Critical);
         assert_eq!(judge_carrier("eth0", false, 2, 3).seen, "it has no carrier");
         assert_eq!(judge_carrier("eth0", false, 2, 7).seen, "its carrier changed 5 times while this looked");
     }

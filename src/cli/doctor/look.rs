@@ -63,11 +63,7 @@ pub(super) fn look(config: &Config) -> Result<Look, String> {
         let mut seen = None;
         engine
             .attend(async {
-                let before = refusals().await;
-                sleep(length).await;
-                let after = refusals().await;
-                let since = |before: [u64; 2], after: [u64; 2]| [0, 1].map(|of| after[of].saturating_sub(before[of]));
-                let crowded = before.and_then(|before| Ok(since(before, after?)));
+                let crowded = turned_away_within(length).await;
                 shared.refresh().await;
                 let snapshot = shared.view.load().snapshot.clone();
                 // Now, while the engine has joined the groups: so nothing is sent for it.
@@ -77,6 +73,14 @@ pub(super) fn look(config: &Config) -> Result<Look, String> {
             .await;
         seen.ok_or_else(|| "the detector ended by itself, which is a bug: please report it".to_owned())
     })
+}
+
+/// Waits for so long. How many neighbours of each family found no room meanwhile.
+async fn turned_away_within(length: Duration) -> io::Result<[u64; 2]> {
+    let before = refusals().await;
+    sleep(length).await;
+    let (before, after) = (before?, refusals().await?);
+    Ok([after[0].saturating_sub(before[0]), after[1].saturating_sub(before[1])])
 }
 
 fn length(config: &Config) -> Duration {

@@ -95,7 +95,7 @@ fn examine(config: &Config, may_look: bool) -> Vec<Finding> {
         let seen = Daemons { family, owners: owners(family), state, joined };
         findings.extend(daemon::check(&seen, config));
     }
-    findings.extend(look.iter().flat_map(wire::neighbours));
+    findings.extend(look.iter().map(wire::neighbours));
     findings.push(host::clock(config));
     findings.extend(certificates::check(config));
     findings.extend(host::gate(config));

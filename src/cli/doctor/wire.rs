@@ -84,10 +84,10 @@ fn tried(interface: &str, family: Family, blocked: &io::Result<bool>) -> Option<
 }
 
 /// Whether the kernel had room for its neighbours meanwhile.
-pub(super) fn neighbours(look: &Look) -> Vec<Finding> {
+pub(super) fn neighbours(look: &Look) -> Finding {
     match &look.crowded {
-        Ok(turned_away) => vec![room(*turned_away)],
-        Err(error) => vec![Finding::new(NEIGHBOURS, Severity::Info, "", error.to_string(), "nothing is known of it")],
+        Ok(turned_away) => room(*turned_away),
+        Err(error) => Finding::new(NEIGHBOURS, Severity::Info, "", error.to_string(), "nothing is known of it"),
     }
 }
 

@@ -26,6 +26,13 @@ impl Stage {
         self.fact(Fact::PeerReport { peer: 0, url: 0, said: Ok(std::sync::Arc::new(report)) });
     }
 
+    /// Nobody was told as hollow among the events from `before` on.
+    #[track_caller]
+    fn told_none_hollow_since(&self, before: usize) {
+        let news = &self.events[before..];
+        assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{news:?}");
+    }
+
     /// The peer is asked ten times a second, and says that; meanwhile somebody advertises beside this node.
     fn hears_beside(&mut self, said: &Reported, other: &Advert, ms: u64) {
         for _ in 0..ms / 100 {
@@ -113,8 +120,7 @@ fn a_peer_that_was_master_for_one_advert_was_not_played_back_fault_1() {
     stage.hear(&advert(B, 100));
     stage.hears_beside(&sending(false, 4990), &Advert { priority: 200, ..advert(A, 200) }, 2000);
     stage.expect(Verdict::Healthy, &[]);
-    let news = &stage.events[before..];
-    assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{news:?}");
+    stage.told_none_hollow_since(before);
 }
 
 /// Its link was down for a moment, and this node took over: what it said meanwhile knows nothing of what it sends since.
@@ -136,8 +142,7 @@ fn a_master_that_comes_back_at_once_is_not_played_back_by_what_it_said_meanwhile
     stage.says(vec![sending(true, 9100)]);
     stage.play(12_100, &[(&advert(B, 200), 900)]);
     stage.expect(Verdict::Healthy, &[]);
-    let news = &stage.events[before..];
-    assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{news:?}");
+    stage.told_none_hollow_since(before);
 }
 
 /// Whoever asked for the address while it was away got no answer: that says nothing of what it holds since.
@@ -154,10 +159,9 @@ fn a_master_that_comes_back_at_once_is_not_hollow_by_what_was_asked_meanwhile_fa
     stage.answers = vec![mac(B)];
     stage.play(12_100, &[(&advert(B, 200), 0)]);
     stage.expect(Verdict::Healthy, &[]);
-    let news = &stage.events[before..];
-    assert!(news.iter().all(|e| !e.causes.contains(&Cause::HollowMaster)), "{news:?}");
-    let took = news.iter().find(|e| e.kind == "master").map(|e| e.at);
-    assert_eq!(took, Some(at(9100)), "{news:?}");
+    stage.told_none_hollow_since(before);
+    let took = stage.events[before..].iter().find(|e| e.kind == "master").map(|e| e.at);
+    assert_eq!(took, Some(at(9100)), "{:?}", stage.events);
 }
 
 /// This node is a backup of the peer, which answers.

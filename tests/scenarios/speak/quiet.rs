@@ -93,20 +93,26 @@ impl Said {
 
     /// That it was held up itself for longer than an advert interval.
     fn is_stall(&self) -> bool {
-        self.event["reason"].as_str().is_some_and(|reason| reason.contains("the event loop was"))
+        self.reason().contains("the event loop was")
     }
 
-    /// That one holds which has sent nothing for more than four intervals.
-    fn is_silence(&self) -> bool {
+    /// That `name` holds, and has sent nothing for more than four intervals.
+    fn is_silence_of(&self, name: &str) -> bool {
+        let reason = self.reason();
         self.event["causes"] == serde_json::json!(["stale_address"])
-            && self.event["reason"].as_str().is_some_and(|reason| reason.ends_with("does not advertise any more"))
+            && reason.starts_with(&format!("{name} "))
+            && reason.ends_with("does not advertise any more")
+    }
+
+    fn reason(&self) -> &str {
+        self.event["reason"].as_str().expect("a reason")
     }
 }
 
 /// A busy host may hold up a master for so long that its silence is told, which is true: it says so itself.
 fn is_true_silence(said: &Said, all: &[Said]) -> bool {
     let beside = |other: &Said| (other.at - said.at).abs().total(Unit::Second).is_ok_and(|apart| apart < 2.0);
-    said.is_silence() && all.iter().any(|other| other.by != said.by && other.is_stall() && beside(other))
+    all.iter().any(|other| other.is_stall() && said.is_silence_of(other.by) && beside(other))
 }
 
 fn is_no_fault(flavour: Flavour) {
